@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* Commands as data. The table in command.c has one row per verb: what it is called, what it takes,
+ * what it changes, how its result is shown. Console forms, key hints, the palette, the batch
+ * parser, --help, the man page and completions all come from it; adding a verb is one row, one
+ * function and one test.
+ *
+ * A struct command is one call of a verb: a value that owns its words. Built by the front end,
+ * handed over to engine_submit. Any thread, one owner at a time. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+struct strings;
+struct text;
+
+enum argument_kind {
+    ARGUMENT_NAME,     /* of an existing or new object of the verb's subject */
+    ARGUMENT_KERNEL,   /* name of a kernel */
+    ARGUMENT_IMAGE,    /* name or reference of an image */
+    ARGUMENT_WORD,     /* anything, never empty */
+    ARGUMENT_TEXT,     /* anything */
+    ARGUMENT_FILE,     /* path of a file */
+    ARGUMENT_PLACE,    /* path of a file or directory, or a word the help names */
+    ARGUMENT_SIZE,     /* units_parse_size */
+    ARGUMENT_NUMBER,   /* 1..max */
+    ARGUMENT_DURATION, /* units_parse_duration */
+    ARGUMENT_CHOICE,   /* one of `choices`, separated by '|' */
+    ARGUMENT_FLAG,     /* present or not */
+    ARGUMENT_REST,     /* everything behind "--" */
+};
+
+struct argument {
+    const char *name;       /* "from": `--from`; positional ones are also accepted as `--name N` */
+    char letter;            /* 'f' for -f, 0 for none */
+    enum argument_kind kind;
+    bool is_positional;
+    bool is_required;
+    bool is_many;           /* may be given more than once */
+    const char *value_name; /* "DIR"; NULL for flags */
+    const char *choices;    /* "auto|kvm|tcg"; NULL unless a choice */
+    uint64_t max;           /* of a number */
+    const char *fallback;   /* what holds when it is not given, as text; NULL for nothing */
+    const char *help;       /* one sentence without a full stop */
+};
+
+enum verb_flag {
+    VERB_READS = 1 << 0,     /* changes nothing: allowed for a read-only seat, accepts prefixes */
+    VERB_DESTROYS = 1 << 1,  /* the console asks before, never on the opening key */
+    VERB_TRANSFERS = 1 << 2, /* runs in the transfer lane */
+    VERB_STREAMS = 1 << 3,   /* a thread of its own; may carry descriptors */
+    VERB_EACH = 1 << 4,      /* takes many names: one command per name, results in order */
+    VERB_LOCAL = 1 << 5,     /* answered by the front end (help, version, completion) */
+    VERB_HIDDEN = 1 << 6,    /* not offered to people */
+};
+
+/* How tables show a result: one per column. */
+struct column {
+    const char *header; /* "SIZE" */
+    const char *field;  /* "size_bytes" */
+    enum column_form {
+        COLUMN_TEXT,
+        COLUMN_SIZE,   /* bytes as "14.2 MiB" */
+        COLUMN_AGE,    /* RFC 3339 as an age */
+        COLUMN_DIGEST, /* first 12 digits */
+        COLUMN_NUMBER, /* right-aligned */
+        COLUMN_BOOL,   /* yes / no */
+    } form;
+};
+
+struct step {
+    const char *phase; /* a progress phase name */
+    unsigned weight;
+};
+
+struct verb {
+    const char *subject; /* "kernel"; "" for verbs without one */
+    const char *name;    /* "list" */
+    const char *alias;   /* "ls"; NULL for none */
+    unsigned flags;      /* enum verb_flag */
+    const char *summary; /* one line, imperative, no full stop */
+    const char *details; /* paragraphs for the man page and --help; NULL for none */
+    const char *example; /* one or more whole lines; NULL for none */
+    const struct argument *arguments;
+    size_t argument_count;
+    const struct column *columns; /* NULL: the result is one object, shown as "field: value" */
+    size_t column_count;
+    const struct step *steps; /* weights of the phases, in order; NULL: one step */
+    size_t step_count;
+};
+
+/* The table. Rows of one subject stand together. */
+extern const struct verb verbs[];
+extern const size_t verb_count;
+
+/* By subject ("" allowed) and name or alias; NULL when there is none. */
+const struct verb *verb_find(const char *subject, const char *name);
+const struct argument *verb_argument(const struct verb *verb, const char *name);
+/* Options every verb takes (--format, --timeout, --state-dir …). */
+extern const struct argument common_arguments[];
+extern const size_t common_argument_count;
+
+struct command;
+
+struct command *command_new(const struct verb *verb);
+void command_free(struct command *command);
+void command_auto_free(struct command **command);
+const struct verb *command_verb(const struct command *command);
+/* Sets, or adds to, an argument; checks its kind. value NULL for a flag. ERROR_INVALID. */
+bool command_set(
+    struct command *command, const char *argument, const char *value, struct error *err);
+/* First value, or the argument's fallback, or NULL. */
+const char *command_get(const struct command *command, const char *argument);
+bool command_has(const struct command *command, const char *argument);
+/* All values; never NULL. */
+const struct strings *command_all(const struct command *command, const char *argument);
+/* 0 when not given and without a fallback. */
+uint64_t command_size(const struct command *command, const char *argument);
+uint64_t command_number(const struct command *command, const char *argument);
+uint64_t command_duration_ms(const struct command *command, const char *argument);
+/* Everything required is there and nothing contradicts itself. ERROR_INVALID. */
+bool command_check(const struct command *command, struct error *err);
+/* As one batch line, quoted so that the batch parser reads the same command again. */
+void command_line(const struct command *command, struct text *out);
+
+/* Descriptors for verbs that stream; each -1 at first; the command owns them. */
+enum command_fd { COMMAND_STDIN, COMMAND_STDOUT, COMMAND_STDERR, COMMAND_WINDOW, COMMAND_FD_COUNT };
+void command_set_fd(struct command *command, enum command_fd which, int fd);
+/* Hands it over. */
+int command_take_fd(struct command *command, enum command_fd which);
+/* True: make and return the plan, change nothing. */
+void command_set_dry_run(struct command *command, bool is_dry_run);
+bool command_is_dry_run(const struct command *command);
+/* 0: the verb's own default. */
+void command_set_timeout(struct command *command, uint64_t timeout_ms);
+uint64_t command_timeout_ms(const struct command *command);

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* The engine's door. Front ends see this header, command.h and snapshot.h, nothing below.
+ *
+ * State comes up as snapshots, commands go down; nobody calls back. All functions are for the
+ * front end's one thread (main) and none of them blocks on file, network or VMM. The engine owns
+ * its threads: two worker lanes (transfers; local work), one thread per streaming verb, one
+ * watcher. engine_free joins them all. */
+
+#include "base/limits.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct command;
+struct engine;
+struct error;
+struct snapshot;
+
+/* Everything the outside decides, read once in main.c; a zeroed one with a state directory is a
+ * complete engine. Strings are copied by engine_new. Test hooks are fields here, never #ifdef. */
+struct engine_config {
+    const char *state_dir;     /* required */
+    const char *cache_dir;     /* NULL: state_dir/cache */
+    const char *config_file;   /* NULL or missing: defaults */
+    const char *catalog;       /* BANGER_CATALOG; NULL: the other sources */
+    const char *builtin_catalog; /* path replacing the compiled-in one; NULL */
+    const char *accel;         /* "auto", "kvm", "tcg"; NULL: config, else auto */
+    const char *firecracker;   /* FIRECRACKER_BIN; NULL: config, else PATH */
+    const char *ca_file;       /* --cacert, SSL_CERT_FILE; NULL: the system's */
+    const char *self_path;     /* this program, for monitors and extraction; NULL: /proc/self/exe */
+    unsigned transfer_workers; /* 0: 4 */
+    unsigned local_workers;    /* 0: 4; BANGER_JOBS=1 gives 1 and 1 */
+    uint64_t lock_timeout_ms;  /* 0: 30 s */
+    bool is_readonly;
+    bool is_watching; /* false: no inotify, no listing at start (one-shot batch commands) */
+};
+
+struct engine *engine_new(const struct engine_config *config, struct error *err);
+/* Cancels what still runs, waits for all threads. Transfers keep their resumable parts. */
+void engine_free(struct engine *engine);
+
+/* Checks the command, reserves the object it changes, queues it. Takes ownership of the command in
+ * any case. A second command that does the same thing to the same object joins the first one's job
+ * (*id is that job's); another change of an object that is being changed is ERROR_BUSY and names
+ * the holder. */
+bool engine_submit(
+    struct engine *engine, struct command *command, uint64_t *id, struct error *err);
+/* Asks a job to stop; it ends as cancelled soon after, unless it is past its point of no return. */
+bool engine_cancel(struct engine *engine, uint64_t id);
+/* Drops a finished job from the state. */
+void engine_forget(struct engine *engine, uint64_t id);
+
+/* Readable (POLLIN) when something changed since the last engine_snapshot. Never read it. */
+int engine_wake_fd(const struct engine *engine);
+/* The newest state; answers the bell. Release every one that was got. */
+const struct snapshot *engine_snapshot(struct engine *engine);
+void engine_release(const struct snapshot *snapshot);
+
+/* Puts a line into the log that all seats of this process see. */
+void engine_log(struct engine *engine, const char *sentence);
+/* A setting of config.ini's [ui] section as text, or NULL. Valid as long as the engine. */
+const char *engine_setting(const struct engine *engine, const char *key);
+/* Hands a transfer over to a detached batch process that goes on after this one is gone. */
+bool engine_leave_running(struct engine *engine, uint64_t id, struct error *err);

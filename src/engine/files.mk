@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+noinst_LIBRARIES += src/libengine.a
+src_libengine_a_SOURCES =

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+# Each layer's unit tests are listed in tests/unit/<layer>.mk; a test links its own layer only.
+AM_TESTS_ENVIRONMENT = BANGER_TUI=$(abs_builddir)/banger-tui; export BANGER_TUI; \
+	SRCDIR=$(abs_srcdir); export SRCDIR; BUILDDIR=$(abs_builddir); export BUILDDIR; \
+	SANITIZERS=$(SANITIZERS); export SANITIZERS;
+TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)/tests
+if HAVE_CMOCKA
+include tests/unit/base.mk
+include tests/unit/artifact.mk
+include tests/unit/store.mk
+include tests/unit/vm.mk
+include tests/unit/engine.mk
+include tests/unit/batch.mk
+include tests/unit/ui.mk
+else
+check-local:
+	@echo 'make check needs cmocka: install libcmocka-dev and run configure again' >&2; exit 1
+endif
+include tests/batch/files.mk
+include tests/tui/files.mk
+include tests/smoke/files.mk
+include tests/lint/files.mk
