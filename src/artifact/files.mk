@@ -3,3 +3,9 @@ noinst_LIBRARIES += src/libartifact.a
 src_libartifact_a_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(ARCHIVE_CFLAGS) $(ZSTD_CFLAGS) \
 	$(LZMA_CFLAGS) $(ZLIB_CFLAGS) $(EXT2FS_CFLAGS) $(COMERR_CFLAGS) $(OPENSSL_CFLAGS)
 src_libartifact_a_SOURCES =
+src_libartifact_a_SOURCES += \
+	src/artifact/archive.h \
+	src/artifact/bundle.h \
+	src/artifact/deb.h \
+	src/artifact/kernel_dir.h \
+	src/artifact/tar_header.h
