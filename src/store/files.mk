@@ -1,4 +1,13 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += src/libstore.a
 src_libstore_a_CPPFLAGS = $(AM_CPPFLAGS) $(INIH_CFLAGS)
-src_libstore_a_SOURCES =
+src_libstore_a_SOURCES = \
+	src/store/catalog.h \
+	src/store/config.h \
+	src/store/image_store.h \
+	src/store/kernel_store.h \
+	src/store/layout.h \
+	src/store/lock.h \
+	src/store/publish.h \
+	src/store/trash.h \
+	src/store/vm_store.h

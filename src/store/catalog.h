@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* What can be had and from where: catalogs of kernels and images (FORMATS, "Catalogs"). Sources in
+ * their order: BANGER_CATALOG, the configuration, catalogs.d by name, the built-in one; of entries
+ * of the same kind and name the first is the one. This layer never touches the network: a remote
+ * document is read from its copy in cache/catalogs, which whoever fetched it put there with
+ * catalog_cache_put; catalog_source.wants_refresh says whose copy is missing or old.
+ *
+ * A source that cannot be read is a source with a problem, never a reason for another one not to
+ * work. An entry whose digest is missing or malformed is there but unusable (fails closed).
+ * Workers only; a loaded catalog does not change. */
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "store/layout.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct limits;
+
+enum catalog_kind { CATALOG_KERNEL, CATALOG_IMAGE };
+
+enum catalog_origin {
+    CATALOG_FROM_ENVIRONMENT,
+    CATALOG_FROM_CONFIG,
+    CATALOG_FROM_DIRECTORY, /* catalogs.d */
+    CATALOG_FROM_PROGRAM,   /* the built-in one */
+};
+
+struct catalog_source {
+    char *name;  /* "built-in", the config's key, the file's stem, the URL's host; unique */
+    char *place; /* absolute path or URL; "" for the built-in one */
+    enum catalog_origin origin;
+    bool is_remote;
+    bool is_loaded;
+    bool wants_refresh; /* remote and its copy is missing or older than a day */
+    int64_t as_of;      /* wall seconds of the document; 0: not known or compiled in */
+    size_t kernel_count, image_count; /* as listed in it, shadowed ones included */
+    struct error problem;             /* ERROR_NONE, else why it is not loaded (ERROR_CONFIG) */
+};
+
+/* Strings are owned and never NULL ("" means not said). They may hold foreign bytes. */
+struct catalog_entry {
+    enum catalog_kind kind;
+    char *name;
+    char *distro;
+    char *arch;
+    char *kernel_version;
+    char *kernel_ref; /* images */
+    char *description;
+    struct strings urls; /* absolute; the first is the entry's own, the others are mirrors */
+    struct digest digest;
+    bool has_digest;
+    uint64_t size_bytes;         /* 0: not said */
+    struct strings apt_packages; /* in place of URLs: the first that apt knows is the one */
+    bool is_usable;
+    char *why_unusable;
+    size_t source; /* index in struct catalog */
+};
+
+struct catalog {
+    struct catalog_source *sources; /* in order of precedence */
+    size_t source_count;
+    struct catalog_entry *entries; /* kernels then images, each by name; shadowed ones left out */
+    size_t entry_count;
+};
+
+/* name and URL or path, as in [catalogs]. */
+struct catalog_setting {
+    const char *name;
+    const char *place;
+};
+
+/* Where to look; a zeroed one means catalogs.d and the compiled-in document. Borrowed. */
+struct catalog_places {
+    const char *environment;  /* BANGER_CATALOG; NULL */
+    const char *builtin_path; /* BANGER_BUILTIN_CATALOG: a file in place of the built-in; NULL */
+    const struct catalog_setting *settings;
+    size_t setting_count;
+};
+
+void catalog_done(struct catalog *catalog);
+/* Reads all sources. Fails only when even that is impossible (catalogs.d cannot be read); broken
+ * sources are in there with their problem. */
+bool catalog_load(const struct store *store, const struct catalog_places *places,
+    const struct limits *limits, struct catalog *catalog, struct error *err);
+/* Reads one document and appends its entries to catalog as those of a new source; the building
+ * block of catalog_load, and for documents at hand. base is the absolute path or URL that relative
+ * tarball_urls start from. On failure (ERROR_FORMAT, ERROR_LIMIT) nothing is appended. */
+bool catalog_add_document(struct catalog *catalog, const char *name, const char *base,
+    const char *bytes, size_t len, const struct limits *limits, struct error *err);
+
+/* NULL when there is none. */
+const struct catalog_entry *catalog_find(
+    const struct catalog *catalog, enum catalog_kind kind, const char *name);
+/* As catalog_find, with the sentence: ERROR_NOT_FOUND names what is near; when some source could
+ * not be read, that is the error (ERROR_CONFIG), for the entry may be in there. */
+const struct catalog_entry *catalog_require(
+    const struct catalog *catalog, enum catalog_kind kind, const char *name, struct error *err);
+/* The problem of the first source that has one; NULL when all are well. */
+const struct catalog_source *catalog_first_problem(const struct catalog *catalog);
+const char *catalog_source_name(const struct catalog *catalog, const struct catalog_entry *entry);
+
+enum catalog_state { CATALOG_AVAILABLE, CATALOG_PULLED, CATALOG_UNUSABLE };
+/* The state of every entry against what is here: states has room for entry_count. The names are
+ * those of readable local entries, in any order. Pulled wins over unusable. Pure. */
+void catalog_reconcile(const struct catalog *catalog, const struct strings *local_kernels,
+    const struct strings *local_images, enum catalog_state *states);
+
+/* Keeps a fetched document as the copy of that URL; a document that is no catalog is refused
+ * (ERROR_FORMAT) and the old copy stays. */
+bool catalog_cache_put(const struct store *store, const char *url, const char *bytes, size_t len,
+    const struct limits *limits, struct error *err);
+/* The URL without user and password, as it may be shown and written. Caller frees. */
+char *catalog_public_url(const char *url) __attribute__((returns_nonnull));

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* Kernels kept here: kernels/<name>/{manifest.json,vmlinux,initrd.img,modules/} (FORMATS,
+ * "Places"). The directories are the truth; there is no registry beside them, so an entry made by
+ * hand counts. One that cannot be read is listed as damaged with the reason and stands in nobody's
+ * way. Reading takes no lock: entries change by rename only. Workers only; values have one owner at
+ * a time. */
+
+#include "store/layout.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+struct json;
+
+#define KERNEL_FILE "vmlinux"
+#define KERNEL_INITRD "initrd.img"
+#define KERNEL_MODULES "modules"
+#define STORE_MANIFEST "manifest.json"
+
+/* Strings are owned; NULL means not known. */
+struct kernel_entry {
+    char *name;
+    char *distro;
+    char *arch;
+    char *kernel_version;
+    char *sha256;           /* of vmlinux, 64 lower-case hex digits */
+    char *source;           /* "pull:<url>", "import:<path>", "apt:<package>=<version>" */
+    char *source_sha256;    /* of what was downloaded */
+    char *fetched_from;     /* what really served it */
+    char *format_of_kernel; /* "elf", "bzimage" */
+    int64_t imported_at;    /* wall seconds; 0: not known */
+    uint64_t size_bytes;    /* as recorded, else of vmlinux */
+    bool has_kernel;        /* vmlinux is there as a regular file */
+    bool has_initrd;
+    bool has_modules;
+    bool has_manifest;
+    bool is_damaged;
+    char *damage;          /* one sentence about what is wrong */
+    bool is_newer;         /* written by a newer version: to be read only */
+    struct json *document; /* the manifest as read, so that unknown keys survive; may be NULL */
+};
+
+struct kernel_list {
+    struct kernel_entry *items; /* by name */
+    size_t count;
+};
+
+void kernel_entry_done(struct kernel_entry *entry);
+void kernel_list_done(struct kernel_list *list);
+
+/* One entry; a damaged one is a success with is_damaged set. ERROR_NOT_FOUND when there is no such
+ * directory. entry is to be zeroed before; the caller calls kernel_entry_done. */
+bool kernel_store_read(
+    const struct store *store, const char *name, struct kernel_entry *entry, struct error *err);
+/* All of them, sorted by name, damaged ones included, without their documents. */
+bool kernel_store_list(const struct store *store, struct kernel_list *list, struct error *err);
+/* Writes manifest.json, which must not exist yet, into a staging directory: the last file before
+ * staging_publish. Keys of entry->document that are not ours are kept. */
+bool kernel_store_write_manifest(
+    int staging_dir, const struct kernel_entry *entry, struct error *err);
+/* The caller holds the exclusive lock and has asked who needs it. ERROR_NOT_FOUND;
+ * ERROR_UNSUPPORTED for an entry of a newer version. */
+bool kernel_store_remove(const struct store *store, const char *name, struct error *err);
+/* A descriptor of the entry's directory, the caller's to close. ERROR_NOT_FOUND. */
+int kernel_store_open(const struct store *store, const char *name, struct error *err);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* Entries on their way out: trash/<kind>@<name>@<milliseconds>, each an entry's directory as it
+ * was. Moving in and out is one rename. The caller holds the entry's exclusive lock. Workers
+ * only. */
+
+#include "store/layout.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cancel;
+struct error;
+struct limits;
+
+struct trash_item {
+    char *id; /* the directory's name */
+    enum store_kind kind;
+    char *name;
+    int64_t trashed_at;  /* wall seconds */
+    uint64_t disk_bytes; /* allocated, everything below it */
+};
+
+struct trash_list {
+    struct trash_item *items; /* oldest first */
+    size_t count;
+};
+
+void trash_list_done(struct trash_list *list);
+/* Moves an entry there. ERROR_NOT_FOUND when there is none. */
+bool trash_put(
+    const struct store *store, enum store_kind kind, const char *name, struct error *err);
+/* What is in it. */
+bool trash_read(const struct store *store, struct trash_list *list, struct error *err);
+/* Gives one back under its old name, by id. ERROR_NOT_FOUND; ERROR_EXISTS when the name is taken
+ * meanwhile. */
+bool trash_restore(const struct store *store, const char *id, struct error *err);
+/* Removes for good what is older than trash_days and then, oldest first, what is above
+ * trash_bytes. *freed_bytes counts allocated bytes. */
+bool trash_expire(const struct store *store, const struct limits *limits,
+    const struct cancel *cancel, uint64_t *freed_bytes, struct error *err);
+/* Removes everything for good. */
+bool trash_empty(const struct store *store, const struct cancel *cancel, uint64_t *freed_bytes,
+    struct error *err);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* Records of VMs: vms/<name>/{vm.json,handle.json,exit.json} beside their disks, sockets and log.
+ * What is in the documents is vm/machine's business; here they are opaque JSON objects that are
+ * read whole and replaced whole (temporary file, sync, rename, sync). Several processes may read
+ * while one writes. The caller holds the VM's exclusive lock for everything that changes a
+ * directory; the VM's own monitor may replace handle.json and exit.json without it. Workers only.
+ */
+
+#include "store/layout.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct error;
+struct json;
+struct strings;
+
+enum vm_document {
+    VM_DOCUMENT_SPEC,   /* vm.json: what was asked for; durable */
+    VM_DOCUMENT_HANDLE, /* handle.json: what is true now */
+    VM_DOCUMENT_EXIT,   /* exit.json: how the last run ended */
+};
+#define VM_DOCUMENT_COUNT 3
+
+struct vm_record {
+    char *name;
+    struct json *documents[VM_DOCUMENT_COUNT]; /* NULL: not there or not readable */
+    bool is_damaged; /* vm.json is missing or broken, or names another VM */
+    char *damage;
+    bool is_newer;
+};
+
+struct vm_list {
+    struct vm_record *items; /* by name */
+    size_t count;
+};
+
+void vm_record_done(struct vm_record *record);
+void vm_list_done(struct vm_list *list);
+
+/* "vm.json" and so on. */
+const char *vm_store_file(enum vm_document document);
+/* Name and documents of one VM; a damaged one is a success. ERROR_NOT_FOUND. */
+bool vm_store_read(
+    const struct store *store, const char *name, struct vm_record *record, struct error *err);
+bool vm_store_list(const struct store *store, struct vm_list *list, struct error *err);
+/* Names only, sorted. */
+bool vm_store_names(const struct store *store, struct strings *names, struct error *err);
+
+/* One document of a VM whose directory is open; NULL with ERROR_NOT_FOUND when it is not there. The
+ * caller frees. */
+struct json *vm_store_read_document(int entry_dir, enum vm_document document, struct error *err);
+/* Replaces it durably; "format" is put in. */
+bool vm_store_write_document(
+    int entry_dir, enum vm_document document, const struct json *json, struct error *err);
+/* Takes it away; one that is not there is success. */
+bool vm_store_clear_document(int entry_dir, enum vm_document document, struct error *err);
+
+/* A descriptor of the VM's directory, the caller's to close. ERROR_NOT_FOUND. */
+int vm_store_open(const struct store *store, const char *name, struct error *err);
+/* Creating: staging_begin(STORE_VM), vm_store_write_document on staging_dir, staging_publish.
+ * Removing takes disks, log and records with it; the caller has made sure that nothing runs. */
+bool vm_store_remove(const struct store *store, const char *name, struct error *err);
