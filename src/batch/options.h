@@ -14,7 +14,12 @@ struct engine_config;
 struct error;
 
 enum output_format { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_JSONL };
-enum progress_mode { PROGRESS_MODE_AUTO, PROGRESS_MODE_NONE, PROGRESS_MODE_PLAIN, PROGRESS_MODE_JSONL };
+enum progress_mode {
+    PROGRESS_MODE_AUTO,
+    PROGRESS_MODE_NONE,
+    PROGRESS_MODE_PLAIN,
+    PROGRESS_MODE_JSONL
+};
 
 struct options {
     enum output_format format;
@@ -43,8 +48,8 @@ void options_done(struct options *options);
 /* One of common_arguments, or NULL. By name, or by letter when name is NULL. */
 const struct argument *options_find(const char *name, char letter);
 /* value NULL for a flag. ERROR_INVALID. */
-bool options_set(struct options *options, const struct argument *argument, const char *value,
-    struct error *err);
+bool options_set(
+    struct options *options, const struct argument *argument, const char *value, struct error *err);
 /* False for an option that shapes the engine and so cannot stand on a script's line. */
 bool options_is_per_line(const struct argument *argument);
 /* Puts what was given over what the environment said. The strings stay owned by options. */
