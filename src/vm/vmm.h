@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* The table of back ends. Each is a const row of functions without state of its own: what it needs
+ * it is given, what it makes is plain data that can be written to JSON. Adding one is one file and
+ * one row in vmm.c.
+ *
+ * A start has two halves. In the engine, `plan` turns spec and boot into a vmm_plan: a command line
+ * and the sockets it wants, all checkable without starting anything. In the monitor, the plan is
+ * executed and `boot` takes the machine from exec to running over the control line; from then on
+ * the monitor hands every line of that connection to `read_event`. The rest serves any process that
+ * holds the machine's directory. A function a back end cannot offer is NULL. */
+
+#include "base/text.h"
+#include "vm/accel.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cancel;
+struct error;
+struct json;
+struct machine_boot;
+struct machine_spec;
+
+/* Sockets bound in the machine's directory before exec and handed to the VMM as listening
+ * descriptors, so that connecting never races with its start and no byte is lost. */
+enum vmm_line {
+    VMM_LINE_SERIAL,  /* the monitor's: the guest's serial port */
+    VMM_LINE_EVENTS,  /* the monitor's: control and events */
+    VMM_LINE_AGENT,   /* the monitor's: to the agent in the guest */
+    VMM_LINE_CONTROL, /* everybody's: one client at a time, short calls */
+    VMM_LINE_COUNT,
+};
+/* The VMM finds line L at descriptor VMM_LINE_FD + L. */
+#define VMM_LINE_FD 3
+
+struct vmm_plan {
+    char kind[16];       /* name of the back end */
+    struct strings argv; /* argv[0] is absolute */
+    enum accel_kind accel;
+    char accel_why[200];
+    bool has_line[VMM_LINE_COUNT];
+};
+void vmm_plan_done(struct vmm_plan *plan);
+
+struct vmm_probe {
+    bool is_usable;
+    char *path; /* NULL when missing */
+    char version[64];
+    char why[200]; /* one sentence when not usable */
+};
+void vmm_probe_done(struct vmm_probe *probe);
+
+enum vmm_event {
+    VMM_EVENT_NONE,
+    VMM_EVENT_GUEST_POWEROFF,
+    VMM_EVENT_GUEST_REBOOT, /* also after a panic: the serial log tells them apart */
+    VMM_EVENT_GUEST_PANIC,
+    VMM_EVENT_HOST_QUIT, /* told to by us or by a signal */
+    VMM_EVENT_PAUSED,
+    VMM_EVENT_RESUMED,
+};
+
+struct vmm_backend {
+    const char *name;
+    const char *program; /* default name in PATH */
+    /* Is it here, which version; path NULL: look in PATH. Runs the program with --version. */
+    void (*probe)(const char *path, struct vmm_probe *probe);
+    bool (*plan)(const struct machine_spec *spec, const struct machine_boot *boot,
+        const struct accel_choice *accel, struct vmm_plan *plan, struct error *err);
+    /* In the monitor, on its own event line, blocking up to timeout_ms: until the guest runs. */
+    bool (*boot)(int events_fd, uint64_t timeout_ms, struct error *err);
+    /* One complete line from the event line. */
+    enum vmm_event (*read_event)(const char *line, size_t len);
+    /* On the control line, from any process; vm_dir is the machine's directory. */
+    bool (*press_ctrl_alt_del)(
+        int vm_dir, uint64_t timeout_ms, const struct cancel *cancel, struct error *err);
+    bool (*pause)(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel, struct error *err);
+    bool (*resume)(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel, struct error *err);
+    /* A sentence about an exit status that has a meaning of its own; NULL: none. */
+    const char *(*explain_status)(int status);
+};
+
+/* NULL-ended, best first. */
+extern const struct vmm_backend *const vmm_backends[];
+extern const struct vmm_backend vmm_qemu;
+
+/* NULL when there is none of that name. */
+const struct vmm_backend *vmm_find(const char *name);
+/* "auto" or NULL: the best one that is usable; else the one named. ERROR_UNSUPPORTED with the next
+ * step when it is not there. path: program of the operator's, NULL for PATH. */
+const struct vmm_backend *vmm_choose(
+    const char *name, const char *qemu_path, struct vmm_probe *probe, struct error *err);
+/* File name of a line's socket in the machine's directory. */
+const char *vmm_line_socket(enum vmm_line line);
