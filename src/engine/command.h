@@ -55,6 +55,10 @@ enum verb_flag {
     VERB_EACH = 1 << 4,      /* takes many names: one command per name, results in order */
     VERB_LOCAL = 1 << 5,     /* answered by the front end (help, version, completion) */
     VERB_HIDDEN = 1 << 6,    /* not offered to people */
+    VERB_CARRIES = 1 << 7,   /* its stdout is a guest's stream (exec, ssh, logs, console): handed
+                                over with command_set_fd, never mixed with a result. What runs a
+                                command leaves {"exit_status": 0..255} in the job */
+    VERB_TERMINAL = 1 << 8,  /* without a command behind "--" it needs a terminal in raw mode */
 };
 
 /* How tables show a result: one per column. */
@@ -126,7 +130,14 @@ bool command_check(const struct command *command, struct error *err);
 /* As one batch line, quoted so that the batch parser reads the same command again. */
 void command_line(const struct command *command, struct text *out);
 
-/* Descriptors for verbs that stream; each -1 at first; the command owns them. */
+/* Descriptors for verbs that stream; each -1 at first; the command owns them. Without
+ * COMMAND_STDIN the guest reads an empty file. COMMAND_WINDOW is there when the caller's terminal
+ * is in raw mode: a pipe of struct command_window records, the first one waiting in it, one more
+ * for every change of size. */
+struct command_window {
+    uint16_t rows;
+    uint16_t columns;
+};
 enum command_fd { COMMAND_STDIN, COMMAND_STDOUT, COMMAND_STDERR, COMMAND_WINDOW, COMMAND_FD_COUNT };
 void command_set_fd(struct command *command, enum command_fd which, int fd);
 /* Hands it over. */
