@@ -13,7 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct command;
 struct error;
+struct json;
+struct ops;
 struct strings;
 struct text;
 
@@ -34,8 +37,8 @@ enum argument_kind {
 };
 
 struct argument {
-    const char *name;       /* "from": `--from`; positional ones are also accepted as `--name N` */
-    char letter;            /* 'f' for -f, 0 for none */
+    const char *name; /* "from": `--from`; positional ones are also accepted as `--name N` */
+    char letter;      /* 'f' for -f, 0 for none */
     enum argument_kind kind;
     bool is_positional;
     bool is_required;
@@ -94,6 +97,15 @@ struct verb {
     size_t column_count;
     const struct step *steps; /* weights of the phases, in order; NULL: one step */
     size_t step_count;
+    /* Columns that hold instead when this flag is given (`list --available`); NULL for none. */
+    const char *variant_flag;
+    const struct column *variant_columns;
+    size_t variant_column_count;
+    /* What it changes, as "kernel/debian"; caller frees, NULL for nothing. NULL here: the subject
+     * and the first ARGUMENT_NAME. */
+    char *(*object)(const struct command *command);
+    /* What carries it out, in a worker (ops.h). NULL for VERB_LOCAL. Engine only. */
+    bool (*run)(struct ops *ops, struct json **result, struct error *err);
 };
 
 /* The table. Rows of one subject stand together. */
@@ -106,8 +118,6 @@ const struct argument *verb_argument(const struct verb *verb, const char *name);
 /* Options every verb takes (--format, --timeout, --state-dir …). */
 extern const struct argument common_arguments[];
 extern const size_t common_argument_count;
-
-struct command;
 
 struct command *command_new(const struct verb *verb);
 void command_free(struct command *command);
@@ -127,6 +137,17 @@ uint64_t command_number(const struct command *command, const char *argument);
 uint64_t command_duration_ms(const struct command *command, const char *argument);
 /* Everything required is there and nothing contradicts itself. ERROR_INVALID. */
 bool command_check(const struct command *command, struct error *err);
+/* How many names a VERB_EACH command carries; 1 for every other command. */
+size_t command_each_count(const struct command *command);
+/* A new command with only the index-th of the names; everything else copied, descriptors not. */
+struct command *command_each(const struct command *command, size_t index);
+/* The columns its result is shown with; *count is 0 (and NULL returned) for one object. */
+const struct column *command_columns(const struct command *command, size_t *count);
+/* What it changes or shows, as "kernel/debian", caller frees; NULL for nothing in particular. */
+char *command_object(const struct command *command);
+/* The local name an image reference gets by default: "debian:bookworm" is "debian-bookworm",
+ * "ghcr.io/a/b:1" is "b-1", "b@sha256:<hex>" is "b-" and 12 digits. Caller frees. */
+char *command_image_name(const char *reference);
 /* As one batch line, quoted so that the batch parser reads the same command again. */
 void command_line(const struct command *command, struct text *out);
 

@@ -16,26 +16,28 @@
 
 struct command;
 struct engine;
+struct engine_hooks;
 struct error;
 struct snapshot;
 
 /* Everything the outside decides, read once in main.c; a zeroed one with a state directory is a
  * complete engine. Strings are copied by engine_new. Test hooks are fields here, never #ifdef. */
 struct engine_config {
-    const char *state_dir;     /* required */
-    const char *cache_dir;     /* NULL: state_dir/cache */
-    const char *config_file;   /* NULL or missing: defaults */
-    const char *catalog;       /* BANGER_CATALOG; NULL: the other sources */
+    const char *state_dir;       /* required */
+    const char *cache_dir;       /* NULL: state_dir/cache */
+    const char *config_file;     /* NULL or missing: defaults */
+    const char *catalog;         /* BANGER_CATALOG; NULL: the other sources */
     const char *builtin_catalog; /* path replacing the compiled-in one; NULL */
-    const char *accel;         /* "auto", "kvm", "tcg"; NULL: config, else auto */
-    const char *firecracker;   /* FIRECRACKER_BIN; NULL: config, else PATH */
-    const char *ca_file;       /* --cacert, SSL_CERT_FILE; NULL: the system's */
+    const char *accel;           /* "auto", "kvm", "tcg"; NULL: config, else auto */
+    const char *firecracker;     /* FIRECRACKER_BIN; NULL: config, else PATH */
+    const char *ca_file;         /* --cacert, SSL_CERT_FILE; NULL: the system's */
     const char *self_path;     /* this program, for monitors and extraction; NULL: /proc/self/exe */
     unsigned transfer_workers; /* 0: 4 */
     unsigned local_workers;    /* 0: 4; BANGER_JOBS=1 gives 1 and 1 */
     uint64_t lock_timeout_ms;  /* 0: 30 s */
     bool is_readonly;
     bool is_watching; /* false: no inotify, no listing at start (one-shot batch commands) */
+    const struct engine_hooks *hooks; /* NULL; tests replace housekeeping (engine_internal.h) */
 };
 
 struct engine *engine_new(const struct engine_config *config, struct error *err);
@@ -46,8 +48,7 @@ void engine_free(struct engine *engine);
  * any case. A second command that does the same thing to the same object joins the first one's job
  * (*id is that job's); another change of an object that is being changed is ERROR_BUSY and names
  * the holder. */
-bool engine_submit(
-    struct engine *engine, struct command *command, uint64_t *id, struct error *err);
+bool engine_submit(struct engine *engine, struct command *command, uint64_t *id, struct error *err);
 /* Asks a job to stop; it ends as cancelled soon after, unless it is past its point of no return. */
 bool engine_cancel(struct engine *engine, uint64_t id);
 /* Drops a finished job from the state. */

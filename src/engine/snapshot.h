@@ -134,6 +134,8 @@ struct job_item {
     const char *result;  /* JSON text; NULL until the job is done or when there is none */
     struct error error;  /* of a failed or cancelled job */
     int64_t finished_at; /* wall */
+    bool is_foreign;     /* runs in another process; engine_cancel works, engine_forget does not */
+    int64_t pid;         /* of the process it runs in */
 };
 
 struct log_item {
@@ -161,7 +163,7 @@ struct host_facts {
     size_t name##_count
 
 struct snapshot {
-    uint64_t revision; /* grows with every change */
+    uint64_t revision;  /* grows with every change */
     bool is_reconciled; /* the store was read once: an empty list is really empty */
     SNAPSHOT_SECTION(offer_item, offers);
     SNAPSHOT_SECTION(kernel_item, kernels);

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* jobs/<id>.json: what other processes see of a change that runs here (FORMATS, "Places"). Written
+ * when the job starts, a few times a second while it moves, removed when it ends. Not durable: a
+ * file whose process is gone is debris that the next reader removes. `jobs` is a descriptor of the
+ * directory. Workers and the watcher. */
+
+#include "base/process.h"
+#include "base/progress.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+struct section;
+
+struct job_file {
+    uint64_t id;
+    const char *command; /* as a batch line */
+    const char *object;  /* "kernel/debian"; "" for none */
+    struct process_identity process;
+    enum progress_phase phase;
+    enum progress_unit unit;
+    uint64_t done;
+    uint64_t total;     /* 0: not known */
+    int64_t started_at; /* wall */
+    /* The process watches this directory: a file <id>.cancel stops just this job. Otherwise it has
+     * only this one, and SIGINT stops it. */
+    bool is_watched;
+};
+
+bool job_file_write(int jobs, const struct job_file *file, struct error *err);
+void job_file_remove(int jobs, uint64_t id);
+/* All live jobs of processes other than this one, by id, as a section of struct job_file; files of
+ * dead processes are removed unless is_readonly. NULL on failure. */
+struct section *job_file_list(int jobs, bool is_readonly, struct error *err);
+/* Asks the process that runs the job to stop it, after the identity check. ERROR_NOT_FOUND. */
+bool job_file_cancel(int jobs, uint64_t id, struct error *err);
