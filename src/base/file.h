@@ -37,16 +37,15 @@ bool file_exists(int dir, const char *path);
 bool file_write_all(int fd, const void *bytes, size_t len, struct error *err);
 bool file_write_all_at(int fd, const void *bytes, size_t len, uint64_t offset, struct error *err);
 /* Reads to the end; more than max_bytes is ERROR_LIMIT. The text may hold NULs. */
-bool file_read_all(int dir, const char *path, size_t max_bytes, struct text *out,
-    struct error *err);
-bool file_read_fd(int fd, const char *shown, size_t max_bytes, struct text *out,
-    struct error *err);
+bool file_read_all(
+    int dir, const char *path, size_t max_bytes, struct text *out, struct error *err);
+bool file_read_fd(int fd, const char *shown, size_t max_bytes, struct text *out, struct error *err);
 
 bool file_sync(int fd, const char *shown, struct error *err);
 bool file_sync_dir(int dir, const char *path, struct error *err);
 /* Writes a temporary file beside it, syncs, renames over path, syncs the directory. */
-bool file_replace(int dir, const char *path, const void *bytes, size_t len, mode_t mode,
-    struct error *err);
+bool file_replace(
+    int dir, const char *path, const void *bytes, size_t len, mode_t mode, struct error *err);
 
 /* Copies the data of one regular file into an empty one, holes kept: FICLONE, else
  * copy_file_range, else read and write; blocks of zeros are not written. Position of both

@@ -16,6 +16,7 @@ src_libbase_a_SOURCES = \
 	src/base/memory.c src/base/memory.h \
 	src/base/name.c src/base/name.h \
 	src/base/process.c src/base/process.h \
+	src/base/process_identity.c \
 	src/base/progress.c src/base/progress.h \
 	src/base/text.c src/base/text.h \
 	src/base/text_safe.c \

@@ -34,6 +34,10 @@ size_t json_count(const struct json *array_or_object);
 const struct json *json_at(const struct json *array_or_object, size_t index);
 /* Key of the index-th member of an object. */
 const char *json_key_at(const struct json *object, size_t index);
+/* Walking many members in linear time: the first, the next one (NULL at the end), its key. */
+const struct json *json_first(const struct json *array_or_object);
+const struct json *json_next(const struct json *member);
+const char *json_key(const struct json *member);
 
 /* Plain readers: the default when the key is absent or of another type. The string is borrowed. */
 const char *json_string(const struct json *object, const char *key, const char *fallback);
@@ -46,8 +50,8 @@ int64_t json_integer_value(const struct json *json, int64_t fallback);
  * ERROR_FORMAT naming `what` and the key. */
 bool json_read_string(const struct json *object, const char *key, bool is_required,
     const char *what, const char **out, struct error *err);
-bool json_read_size(const struct json *object, const char *key, bool is_required,
-    const char *what, uint64_t *out, struct error *err);
+bool json_read_size(const struct json *object, const char *key, bool is_required, const char *what,
+    uint64_t *out, struct error *err);
 
 struct json *json_new_object(void);
 struct json *json_new_array(void);
@@ -63,5 +67,5 @@ void json_put(struct json *object, const char *key, struct json *owned);
 void json_remove(struct json *object, const char *key);
 void json_append(struct json *array, struct json *owned);
 
-/* One line, or indented by two blanks with a final newline. */
+/* One line without a final newline, or indented by two blanks with one. */
 void json_write(const struct json *json, bool is_pretty, struct text *out);

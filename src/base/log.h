@@ -14,5 +14,4 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 bool log_open(int dir, const char *path, struct error *err);
 void log_set_level(enum log_level level);
 bool log_parse_level(const char *word, enum log_level *level);
-void log_write(enum log_level level, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -29,7 +29,7 @@ struct process_spec {
     int cwd_fd;              /* -1: the caller's */
     const int *keep_fds;     /* handed on under the same numbers */
     unsigned keep_count;
-    bool is_new_session;     /* setsid */
+    bool is_new_session; /* setsid */
 };
 
 /* Starts it; *pidfd is the caller's to close. ERROR_NOT_FOUND when there is no such program. */
@@ -55,4 +55,4 @@ bool process_is_alive(const struct process_identity *identity);
 /* A pidfd of exactly that process, or -1. */
 int process_open(const struct process_identity *identity);
 /* By pidfd after the identity check. ERROR_NOT_FOUND when it is gone. */
-bool process_signal(const struct process_identity *identity, int signal, struct error *err);
+bool process_signal(const struct process_identity *identity, int number, struct error *err);

@@ -15,13 +15,12 @@ bool units_parse_number(
     const char *text, const char *what, uint64_t max, uint64_t *number, struct error *err);
 /* "4G", "4GiB", "512M", "512MiB", "4K", "4KiB", "1T"; a bare number is MiB. Zero, negative and
  * overflow are refused (ERROR_INVALID, naming `what`). */
-bool units_parse_size(
-    const char *text, const char *what, uint64_t *size_bytes, struct error *err);
+bool units_parse_size(const char *text, const char *what, uint64_t *size_bytes, struct error *err);
 /* "90", "90s", "500ms", "2m", "1h": a bare number is seconds. */
 bool units_parse_duration(
     const char *text, const char *what, uint64_t *duration_ms, struct error *err);
 
-#define UNITS_MAX 24
+#define UNITS_MAX 40
 /* "14.2 MiB", "812 B". Returns buffer. */
 const char *units_format_size(uint64_t size_bytes, char buffer[UNITS_MAX]);
 /* Narrow form for tables of the console: "14M", "1.1G", "812B"; at most 5 cells. */
