@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* ext4 file systems through libext2fs, the only place that sees its headers. Blocking; workers
+ * only; any number at once on different descriptors. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct error;
+
+#define EXT4_LABEL_MAX 16
+#define EXT4_SIZE_MIN (UINT64_C(16) << 20)
+
+/* Makes an empty file system of size_bytes (rounded down to 4 KiB, at least EXT4_SIZE_MIN, at most
+ * 16 TiB) in the regular file fd, which must be open for reading and writing and hold nothing but a
+ * hole: what is not written is relied on to read as zeros. Nothing is left for the kernel to
+ * initialise later, so the guest never fills the file on its own. The same bytes for the same size,
+ * label and uuid, whatever the clock says. Sets the file's size. The caller syncs and publishes. */
+bool ext4_make_empty(
+    int fd, uint64_t size_bytes, const char *label, const uint8_t uuid[16], struct error *err);

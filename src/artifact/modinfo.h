@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* What a kernel module says about itself: the "key=value" strings of the ELF section .modinfo, as
+ * modprobe's depmod reads them (System V ABI, ELF-64 and ELF-32, either byte order; linux
+ * include/linux/module.h). Pure function over a buffer that may hold anything. Workers. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+struct strings;
+
+/* Adds the value of each "key=" of the module, in order, to *values; none is success. `what` opens
+ * the sentence. ERROR_FORMAT when the buffer is no relocatable ELF file or its tables lie. */
+bool modinfo_values(const void *module, size_t len, const char *key, const char *what,
+    struct strings *values, struct error *err);
+
+/* Names of the modules that must be loaded before this one: `depends=` and the `pre:` part of
+ * `softdep=`, with '-' as '_'. The second are wishes: they may name an alias or something built in.
+ */
+bool modinfo_depends(const void *module, size_t len, const char *what, struct strings *depends,
+    struct strings *wishes, struct error *err);
