@@ -9,3 +9,8 @@ src_libartifact_a_SOURCES += \
 	src/artifact/deb.h \
 	src/artifact/kernel_dir.h \
 	src/artifact/tar_header.h
+src_libartifact_a_SOURCES += \
+	src/artifact/apt.h \
+	src/artifact/decompress.h \
+	src/artifact/hash.h \
+	src/artifact/http.h
