@@ -20,4 +20,6 @@ src_libbase_a_SOURCES = \
 	src/base/progress.c src/base/progress.h \
 	src/base/text.c src/base/text.h \
 	src/base/text_safe.c \
-	src/base/units.c src/base/units.h
+	src/base/units.c src/base/units.h \
+	src/base/wire.c src/base/wire.h \
+	src/base/wire_decode.c

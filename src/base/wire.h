@@ -12,11 +12,13 @@
  * own nonce: everything before belongs to somebody who is gone. Bytes written before the agent runs
  * wait in the line, so a host sends its HELLO once and waits for the answer. The marker may come in
  * the middle of a frame; whoever decodes it forgets the frame it was in and all streams. It cannot
- * come by accident: it has 16 different bytes above 0xf0, none of which a header begins or ends
- * with; the encoder cuts DATA where its payload would contain it and refuses other payloads that
- * contain it. After a malformed frame a decoder skips everything up to the next marker.
+ * come by accident: it is made of the 16 bytes from 0xf0 up, no frame begins or ends with one of
+ * them, and a header is too short to hold it; the encoder cuts DATA where its payload would contain
+ * it and refuses other payloads that do. After a malformed frame a decoder skips everything up to
+ * the next marker.
  *
- * FRAMES. A header of 12 bytes, then the payload; all numbers little-endian:
+ * FRAMES. A header of 12 bytes, the payload, a zero byte; all numbers little-endian. The zero byte
+ * tells a whole frame from one that was cut off and filled up by the marker that came next.
  *     0  u8  type       enum wire_type
  *     1  u8  code       channel, kind, outcome or signal number: see enum wire_type
  *     2  u16 zero
@@ -54,11 +56,10 @@
 #define WIRE_HEADER_LEN 12u
 #define WIRE_MARKER_LEN 16u
 #define WIRE_NONCE_LEN 8u
-#define WIRE_PAYLOAD_MAX (256u << 10) /* an OPEN with its arguments and environment, most of all   \
-                                       */
+#define WIRE_PAYLOAD_MAX (256u << 10) /* most of all an OPEN with its arguments */
 #define WIRE_DATA_MAX (32u << 10)
 #define WIRE_WINDOW (128u << 10)
-#define WIRE_FIELDS_MAX 4096u /* in one payload */
+#define WIRE_FIELDS_MAX 16384u /* in one payload */
 
 extern const uint8_t wire_marker[WIRE_MARKER_LEN];
 
