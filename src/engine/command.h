@@ -86,7 +86,7 @@ struct step {
 struct verb {
     const char *subject; /* "kernel"; "" for verbs without one */
     const char *name;    /* "list" */
-    const char *alias;   /* "ls"; NULL for none */
+    const char *alias;   /* "ls", or several: "ls|ps"; NULL for none */
     unsigned flags;      /* enum verb_flag */
     const char *summary; /* one line, imperative, no full stop */
     const char *details; /* paragraphs for the man page and --help; NULL for none */
@@ -101,6 +101,8 @@ struct verb {
     const char *variant_flag;
     const struct column *variant_columns;
     size_t variant_column_count;
+    /* Arguments that need or exclude each other; NULL: any combination. ERROR_INVALID. */
+    bool (*check)(const struct command *command, struct error *err);
     /* What it changes, as "kernel/debian"; caller frees, NULL for nothing. NULL here: the subject
      * and the first ARGUMENT_NAME. */
     char *(*object)(const struct command *command);
@@ -126,7 +128,7 @@ const struct verb *command_verb(const struct command *command);
 /* Sets, or adds to, an argument; checks its kind. value NULL for a flag. ERROR_INVALID. */
 bool command_set(
     struct command *command, const char *argument, const char *value, struct error *err);
-/* First value, or the argument's fallback, or NULL. */
+/* First value ("true" for a flag), or the argument's fallback, or NULL. */
 const char *command_get(const struct command *command, const char *argument);
 bool command_has(const struct command *command, const char *argument);
 /* All values; never NULL. */
@@ -150,6 +152,8 @@ char *command_object(const struct command *command);
 char *command_image_name(const char *reference);
 /* As one batch line, quoted so that the batch parser reads the same command again. */
 void command_line(const struct command *command, struct text *out);
+/* The same as words, not quoted: what stands behind --batch. */
+void command_words(const struct command *command, struct strings *words);
 
 /* Descriptors for verbs that stream; each -1 at first; the command owns them. Without
  * COMMAND_STDIN the guest reads an empty file. COMMAND_WINDOW is there when the caller's terminal
