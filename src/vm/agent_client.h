@@ -23,9 +23,10 @@ struct agent_exec_spec {
     int stdin_fd;            /* -1: empty */
     int stdout_fd;           /* -1: thrown away */
     int stderr_fd;           /* -1: thrown away */
-    int window_fd;           /* a pipe of struct winsize records, the first one the size to begin
-                              * with; -1: 24 x 80 that never changes */
-    uint16_t rows, columns;  /* size to begin with; 0: 24 x 80 */
+    int window_fd;           /* a pipe of records of two uint16_t, rows and columns, one for each
+                              * change of size; one waiting in it at the start is the size to begin
+                              * with; -1: never changes */
+    uint16_t rows, columns;  /* size to begin with when window_fd says nothing; 0: 24 x 80 */
 };
 
 /* Runs a command in the guest and connects the descriptors. *exit_status as a shell would say it:

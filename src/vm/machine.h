@@ -25,7 +25,9 @@ struct json;
 #define MACHINE_MEMORY_MIB_MIN 32
 #define MACHINE_MEMORY_MIB_MAX (4ULL * 1024 * 1024)
 #define MACHINE_DISK_BYTES_MIN (16ULL * 1024 * 1024)
-#define MACHINE_APPEND_MAX 1024 /* bytes of extra kernel arguments; the kernel takes 2048 in all   \
+#define MACHINE_PORT_MAX 32
+#define MACHINE_APPEND_MAX                                                                         \
+    1024 /* bytes of extra kernel arguments; the kernel takes 2048 in all   \
                                  */
 
 /* Names in the machine's directory. */
@@ -113,6 +115,8 @@ struct machine_handle {
     char accel[8];       /* "kvm" or "tcg" */
     int64_t started_at;  /* wall seconds */
     uint64_t log_offset; /* where this boot begins in the serial stream */
+    size_t port_count;   /* as published, with the host ports that were chosen */
+    struct machine_port ports[MACHINE_PORT_MAX];
 };
 
 struct json *machine_handle_to_json(const struct machine_handle *handle);
@@ -151,10 +155,11 @@ const char *machine_exit_describe(const struct machine_exit *exit, char *buffer,
 
 /* Stages of a boot in the order they are reached; milliseconds since exec of the VMM. */
 enum machine_stage {
-    MACHINE_STAGE_VMM,     /* the control socket answered */
-    MACHINE_STAGE_KERNEL,  /* first sign of the kernel on the serial line */
-    MACHINE_STAGE_INIT,    /* our init runs */
-    MACHINE_STAGE_NETWORK, /* the guest reported its network */
+    MACHINE_STAGE_VMM,    /* the control socket answered */
+    MACHINE_STAGE_KERNEL, /* first sign of the kernel on the serial line */
+    MACHINE_STAGE_INIT,   /* our init runs */
+    MACHINE_STAGE_ROOT,   /* it has mounted the machine's root */
+    MACHINE_STAGE_NETWORK, /* it has configured the network; unreached where the guest does not say */
     MACHINE_STAGE_AGENT,   /* the agent answered: ready */
     MACHINE_STAGE_COUNT,
 };
@@ -165,14 +170,20 @@ struct machine_timeline {
     int64_t started_at;
     bool is_paused;
     bool is_stopping;
+    struct strings facts; /* "key=value" as told by the guest's agent: see base/wire.h */
 };
 
 const char *machine_stage_name(enum machine_stage stage);
-void machine_timeline_clear(struct machine_timeline *timeline);
+/* An empty one: no stage reached. */
+void machine_timeline_init(struct machine_timeline *timeline);
+void machine_timeline_done(struct machine_timeline *timeline);
+/* The value of a fact, borrowed; NULL when the guest did not tell it. */
+const char *machine_timeline_fact(const struct machine_timeline *timeline, const char *key);
 /* True once the agent answered. */
 bool machine_timeline_is_ready(const struct machine_timeline *timeline);
 struct json *machine_timeline_to_json(const struct machine_timeline *timeline);
 bool machine_timeline_from_json(
     const struct json *json, struct machine_timeline *timeline, struct error *err);
-/* Reads boot.json, the latest boot (also after its end). ERROR_NOT_FOUND when it never started. */
+/* Reads boot.json, the latest boot (also after its end), into an uninitialised *timeline; on failure
+ * it is left empty. ERROR_NOT_FOUND when it never started. */
 bool machine_timeline_read(int vm_dir, struct machine_timeline *timeline, struct error *err);

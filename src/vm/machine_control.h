@@ -36,7 +36,8 @@ bool machine_start(const struct machine_spec *spec, const struct machine_boot *b
     const char *self_path, const struct progress *progress, const struct cancel *cancel,
     struct machine_handle *handle, struct error *err);
 
-/* Waits until the agent answered and fills *timeline. ERROR_VMM with the reason (panic line, exit
+/* Waits until the agent answered and fills *timeline (uninitialised before, the caller's to free
+ * with machine_timeline_done, also after a failure: it then holds the stages that were reached). ERROR_VMM with the reason (panic line, exit
  * code, last stage) when the machine ends first; ERROR_TIMEOUT naming the last stage reached.
  * timeout_ms 0: none. */
 bool machine_wait_ready(int vm_dir, const struct machine_handle *handle, uint64_t timeout_ms,
@@ -84,6 +85,7 @@ struct machine_facts {
     struct machine_timeline timeline;
 };
 void machine_look(int vm_dir, struct machine_facts *facts);
+void machine_facts_done(struct machine_facts *facts);
 /* The same from what was read before: alive by identity, else settled by exit.json. */
 enum machine_state machine_status(
     int vm_dir, const struct machine_handle *handle, const struct machine_exit *exit);

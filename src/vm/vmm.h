@@ -70,8 +70,9 @@ struct vmm_backend {
     void (*probe)(const char *path, struct vmm_probe *probe);
     bool (*plan)(const struct machine_spec *spec, const struct machine_boot *boot,
         const struct accel_choice *accel, struct vmm_plan *plan, struct error *err);
-    /* In the monitor, on its own event line, blocking up to timeout_ms: until the guest runs. */
-    bool (*boot)(int events_fd, uint64_t timeout_ms, struct error *err);
+    /* In the monitor, on its own event line, blocking up to timeout_ms: until the guest runs. Bytes
+     * that were read too far go into *rest. The descriptor stays the monitor's. */
+    bool (*boot)(int events_fd, uint64_t timeout_ms, struct text *rest, struct error *err);
     /* One complete line from the event line. */
     enum vmm_event (*read_event)(const char *line, size_t len);
     /* On the control line, from any process; vm_dir is the machine's directory. */
@@ -79,7 +80,8 @@ struct vmm_backend {
         int vm_dir, uint64_t timeout_ms, const struct cancel *cancel, struct error *err);
     bool (*pause)(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel, struct error *err);
     bool (*resume)(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel, struct error *err);
-    /* A sentence about an exit status that has a meaning of its own; NULL: none. */
+    /* A sentence about an exit status that has a meaning of its own; the function, or what it
+     * returns, is NULL: none. */
     const char *(*explain_status)(int status);
 };
 
