@@ -56,7 +56,7 @@ static uint8_t *buffer_extend(struct wire_buffer *buffer, size_t len)
     return room;
 }
 
-static void buffer_append(struct wire_buffer *buffer, const void *bytes, size_t len)
+void wire_buffer_append(struct wire_buffer *buffer, const void *bytes, size_t len)
 {
     if (len > 0) {
         memcpy(buffer_extend(buffer, len), bytes, len);
@@ -99,7 +99,7 @@ static void append_frame(struct wire_buffer *buffer, enum wire_type type, unsign
     uint32_t stream, const void *payload, size_t len)
 {
     put_header(buffer_extend(buffer, WIRE_HEADER_LEN), type, code, stream, (uint32_t)len);
-    buffer_append(buffer, payload, len);
+    wire_buffer_append(buffer, payload, len);
     *buffer_extend(buffer, 1) = 0;
 }
 
@@ -111,7 +111,7 @@ bool wire_put_frame(struct wire_buffer *buffer, enum wire_type type, unsigned co
         return false;
     }
     if (type == WIRE_HELLO) {
-        buffer_append(buffer, wire_marker, WIRE_MARKER_LEN);
+        wire_buffer_append(buffer, wire_marker, WIRE_MARKER_LEN);
     }
     append_frame(buffer, type, code, stream, payload, len);
     return true;
@@ -173,7 +173,7 @@ void wire_begin(struct wire_writer *writer, struct wire_buffer *buffer, enum wir
         .frame_at = buffer->len,
         .marker_len = type == WIRE_HELLO ? WIRE_MARKER_LEN : 0,
     };
-    buffer_append(buffer, wire_marker, writer->marker_len);
+    wire_buffer_append(buffer, wire_marker, writer->marker_len);
     put_header(buffer_extend(buffer, WIRE_HEADER_LEN), type, code, stream, 0);
 }
 
@@ -191,8 +191,8 @@ void wire_add(struct wire_writer *writer, enum wire_tag tag, const void *bytes, 
     uint8_t head[6];
     put_le16(head, (uint16_t)tag);
     put_le32(head + 2, (uint32_t)len);
-    buffer_append(writer->buffer, head, sizeof head);
-    buffer_append(writer->buffer, bytes, len);
+    wire_buffer_append(writer->buffer, head, sizeof head);
+    wire_buffer_append(writer->buffer, bytes, len);
 }
 
 void wire_add_text(struct wire_writer *writer, enum wire_tag tag, const char *text)

@@ -152,6 +152,8 @@ struct wire_buffer {
 };
 
 void wire_buffer_done(struct wire_buffer *buffer);
+/* Bytes that are no frame, for lines that carry something else first. */
+void wire_buffer_append(struct wire_buffer *buffer, const void *bytes, size_t len);
 /* First byte waiting; valid until the next append. NULL while nothing was appended. */
 const uint8_t *wire_buffer_bytes(const struct wire_buffer *buffer);
 void wire_buffer_consume(struct wire_buffer *buffer, size_t len);
