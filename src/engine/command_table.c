@@ -75,8 +75,8 @@ static const struct argument list_arguments[] = {AVAILABLE};
 static const struct argument kernel_show_arguments[] = {NAME_OF("Kernel to show")};
 static const struct argument kernel_import_arguments[] = {
     NAME_OF("Name the kernel gets here"),
-    {"from", 0, ARGUMENT_PLACE, .is_required = true, .value_name = "PLACE",
-        .help = "Directory, .deb file, or the word host for the running kernel"},
+    {"from", 0, ARGUMENT_PLACE, .is_required = true, .is_many = true, .value_name = "PLACE",
+        .help = "Directory, .deb file (or several), or the word host for the running kernel"},
     {"distro", 0, ARGUMENT_TEXT, .value_name = "WORD", .help = "Distribution to record"},
     {"arch", 0, ARGUMENT_TEXT, .value_name = "WORD", .help = "Architecture to record"},
     {"kernel-version", 0, ARGUMENT_TEXT, .value_name = "TEXT", .help = "Version to record"},

@@ -9,4 +9,17 @@ src_libengine_a_SOURCES = \
 	src/engine/ops_pending.c \
 	src/engine/section.c src/engine/section.h \
 	src/engine/snapshot.h \
-	src/engine/state.h
+	src/engine/state.h \
+	$(engine_ops)
+
+# The operations: one file per subject, named in the rows of the command table.
+engine_ops = \
+	src/engine/ops_catalog.c \
+	src/engine/ops_common.c src/engine/ops_common.h \
+	src/engine/ops_fetch.c src/engine/ops_fetch.h \
+	src/engine/ops_host.c src/engine/ops_host.h \
+	src/engine/ops_image.c src/engine/ops_image.h \
+	src/engine/ops_job.c \
+	src/engine/ops_kernel.c src/engine/ops_kernel.h \
+	src/engine/ops_kernel_import.c \
+	src/engine/ops_kernel_pull.c

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* What can be had: the catalogs against what is here. */
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "engine/ops.h"
+#include "engine/ops_common.h"
+#include "engine/ops_kernel.h"
+#include "engine/section.h"
+#include "engine/snapshot.h"
+#include "engine/state.h"
+#include "store/catalog.h"
+#include "store/image_store.h"
+#include "store/kernel_store.h"
+
+/* A catalog with the state of each of its entries. */
+struct offers {
+    struct catalog catalog;
+    enum catalog_state *states;
+};
+
+static void offers_done(struct offers *offers)
+{
+    catalog_done(&offers->catalog);
+    free(offers->states);
+}
+
+static bool list_local(
+    struct ops *ops, struct strings *kernels, struct strings *images, struct error *err)
+{
+    auto_done(kernel_list) struct kernel_list kernel_list = {0};
+    auto_done(image_list) struct image_list image_list = {0};
+    if (!kernel_store_list(ops->store, &kernel_list, err) ||
+        !image_store_list(ops->store, &image_list, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < kernel_list.count; i++) {
+        if (!kernel_list.items[i].is_damaged) {
+            strings_add(kernels, kernel_list.items[i].name);
+        }
+    }
+    for (size_t i = 0; i < image_list.count; i++) {
+        if (!image_list.items[i].is_damaged) {
+            strings_add(images, image_list.items[i].name);
+        }
+    }
+    return true;
+}
+
+static bool offers_load(struct ops *ops, struct offers *offers, struct error *err)
+{
+    auto_done(strings) struct strings kernels = {0};
+    auto_done(strings) struct strings images = {0};
+    if (!list_local(ops, &kernels, &images, err) ||
+        !ops_catalog_load(ops, false, &offers->catalog, err)) {
+        return false;
+    }
+    offers->states = memory_zero(offers->catalog.entry_count, sizeof *offers->states);
+    catalog_reconcile(&offers->catalog, &kernels, &images, offers->states);
+    return true;
+}
+
+static enum offer_state offer_state_of(enum catalog_state state)
+{
+    switch (state) {
+    case CATALOG_AVAILABLE:
+        return OFFER_AVAILABLE;
+    case CATALOG_PULLED:
+        return OFFER_PULLED;
+    case CATALOG_UNUSABLE:
+        return OFFER_UNUSABLE;
+    }
+    return OFFER_UNUSABLE;
+}
+
+/* Where it comes from: the public URL, or the first apt package. Caller frees. */
+static char *origin_of(const struct catalog_entry *entry)
+{
+    if (entry->urls.count > 0) {
+        return catalog_public_url(entry->urls.items[0]);
+    }
+    return memory_printf(
+        "apt:%s", entry->apt_packages.count > 0 ? entry->apt_packages.items[0] : "");
+}
+
+struct json *ops_offers_json(struct ops *ops, enum catalog_kind kind, struct error *err)
+{
+    auto_done(offers) struct offers offers = {0};
+    if (!offers_load(ops, &offers, err)) {
+        return NULL;
+    }
+    struct json *array = json_new_array();
+    for (size_t i = 0; i < offers.catalog.entry_count; i++) {
+        const struct catalog_entry *entry = &offers.catalog.entries[i];
+        if (entry->kind != kind) {
+            continue;
+        }
+        struct json *row = json_new_object();
+        json_put_string(row, "name", entry->name);
+        json_put_string(
+            row, "kind", offer_kind_name(kind == CATALOG_KERNEL ? OFFER_KERNEL : OFFER_IMAGE));
+        json_put_string(row, "distro", entry->distro);
+        json_put_string(row, "arch", entry->arch);
+        json_put_string(row, "kernel_version", entry->kernel_version);
+        if (entry->size_bytes > 0) {
+            json_put_integer(row, "size_bytes", (int64_t)entry->size_bytes);
+        }
+        json_put_string(row, "state", offer_state_name(offer_state_of(offers.states[i])));
+        json_put_string(row, "description", entry->description);
+        json_put_string(row, "catalog", catalog_source_name(&offers.catalog, entry));
+        ops_put_time(row, "as_of", offers.catalog.sources[entry->source].as_of);
+        if (!entry->is_usable) {
+            json_put_string(row, "why", entry->why_unusable);
+        }
+        json_append(array, row);
+    }
+    return array;
+}
+
+static void fill_item(
+    struct section *section, struct offer_item *item, const struct offers *offers, size_t index)
+{
+    const struct catalog_entry *entry = &offers->catalog.entries[index];
+    auto_free char *origin = origin_of(entry);
+    char digest[DIGEST_HEX_LEN + 1] = "";
+    if (entry->has_digest) {
+        digest_format(&entry->digest, digest);
+    }
+    *item = (struct offer_item){
+        .name = section_string(section, entry->name),
+        .kind = entry->kind == CATALOG_KERNEL ? OFFER_KERNEL : OFFER_IMAGE,
+        .distro = section_string(section, entry->distro),
+        .arch = section_string(section, entry->arch),
+        .kernel_version = section_string(section, entry->kernel_version),
+        .size_bytes = entry->size_bytes,
+        .description = section_string(section, entry->description),
+        .kernel_ref = section_string(section, entry->kernel_ref),
+        .catalog = section_string(section, catalog_source_name(&offers->catalog, entry)),
+        .origin = section_string(section, origin),
+        .expected_sha256 = section_string(section, digest),
+        .state = offer_state_of(offers->states[index]),
+        .why_unusable = section_string(section, entry->why_unusable),
+    };
+}
+
+bool ops_refresh_offers(struct ops *ops, struct error *err)
+{
+    auto_done(offers) struct offers offers = {0};
+    if (!offers_load(ops, &offers, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < offers.catalog.source_count; i++) {
+        const struct catalog_source *source = &offers.catalog.sources[i];
+        if (source->problem.code != ERROR_NONE) {
+            state_log(ops->state, LOG_WARNING, "%s", source->problem.text);
+        }
+    }
+    struct section *section = section_new(sizeof(struct offer_item));
+    for (size_t i = 0; i < offers.catalog.entry_count; i++) {
+        struct offer_item *item = section_add(section);
+        fill_item(section, item, &offers, i);
+    }
+    state_put_offers(ops->state, section);
+    return true;
+}

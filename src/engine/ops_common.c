@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/ops_common.h"
+
+#include "artifact/http.h"
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/progress.h"
+#include "base/text.h"
+#include "engine/engine.h"
+#include "engine/job_file.h"
+#include "engine/ops.h"
+#include "engine/section.h"
+#include "engine/state.h"
+#include "store/catalog.h"
+#include "store/config.h"
+#include "store/image_store.h"
+#include "store/lock.h"
+#include "store/vm_store.h"
+
+#include <string.h>
+
+#define LOCK_TIMEOUT_DEFAULT_MS 30000
+/* How long one attempt at a lock lasts before the holder's progress is looked at again. */
+#define LOCK_SLICE_MS 300
+#define USERS_NAMED 3
+/* Edits up to which a name counts as what was meant. */
+#define NEAR_DISTANCE 2
+
+uint64_t ops_lock_timeout_ms(const struct ops *ops)
+{
+    uint64_t configured = ops->config->lock_timeout_ms;
+    return configured > 0 ? configured : LOCK_TIMEOUT_DEFAULT_MS;
+}
+
+const char *ops_self_path(const struct ops *ops)
+{
+    return ops->config->self_path != NULL ? ops->config->self_path : "/proc/self/exe";
+}
+
+/* Fetches one remote catalog into the cache. */
+static bool fetch_source(struct ops *ops, const struct catalog_source *source, struct error *err)
+{
+    auto_done(text) struct text body = {0};
+    progress_note(ops->progress, "fetching the catalog %s", source->name);
+    struct http_small request = {.url = source->place,
+        .max_bytes = ops->limits->json_bytes,
+        .settings = {
+            .limits = ops->limits, .ca_file = ops->config->ca_file, .is_userinfo_ok = true}};
+    return http_get_small(&request, ops->cancel, &body, NULL, err) &&
+           catalog_cache_put(
+               ops->store, source->place, text_cstr(&body), body.len, ops->limits, err);
+}
+
+static bool load_as_configured(struct ops *ops, struct catalog *catalog, struct error *err)
+{
+    const struct config_pairs *pairs = &ops->settings->catalogs;
+    auto_free struct catalog_setting *settings = memory_zero(pairs->count, sizeof *settings);
+    for (size_t i = 0; i < pairs->count; i++) {
+        settings[i].name = pairs->items[i].key;
+        settings[i].place = pairs->items[i].value;
+    }
+    struct catalog_places places = {.environment = ops->config->catalog,
+        .builtin_path = ops->config->builtin_catalog,
+        .settings = settings,
+        .setting_count = pairs->count};
+    return catalog_load(ops->store, &places, ops->limits, catalog, err);
+}
+
+bool ops_catalog_load(struct ops *ops, bool may_fetch, struct catalog *catalog, struct error *err)
+{
+    if (!load_as_configured(ops, catalog, err)) {
+        return false;
+    }
+    bool is_fetched = false;
+    for (size_t i = 0; may_fetch && i < catalog->source_count; i++) {
+        if (!catalog->sources[i].wants_refresh) {
+            continue;
+        }
+        struct error failure = {0};
+        if (fetch_source(ops, &catalog->sources[i], &failure)) {
+            is_fetched = true;
+        } else if (failure.code == ERROR_CANCELLED) {
+            *err = failure;
+            catalog_done(catalog);
+            return false;
+        } else {
+            state_log(
+                ops->state, LOG_WARNING, "catalog %s: %s", catalog->sources[i].name, failure.text);
+        }
+    }
+    if (is_fetched) {
+        catalog_done(catalog);
+        *catalog = (struct catalog){0};
+        return load_as_configured(ops, catalog, err);
+    }
+    return true;
+}
+
+/* Shows what another process does to the object; true when it moved since *last. */
+static bool follow_holder(struct ops *ops, const char *object, uint64_t *last)
+{
+    struct error ignored = {0};
+    auto_section struct section *jobs =
+        job_file_list(store_area_dir(ops->store, STORE_JOBS), true, &ignored);
+    const struct job_file *files = jobs != NULL ? section_items(jobs) : NULL;
+    for (size_t i = 0; files != NULL && i < section_count(jobs); i++) {
+        if (strcmp(files[i].object, object) != 0) {
+            continue;
+        }
+        progress_note(
+            ops->progress, "waiting for %s (pid %d)", files[i].command, (int)files[i].process.pid);
+        progress_report(
+            ops->progress, files[i].phase, files[i].unit, files[i].done, files[i].total);
+        uint64_t now = files[i].done + ((uint64_t)files[i].phase << 56);
+        bool has_moved = now != *last;
+        *last = now;
+        return has_moved;
+    }
+    return false;
+}
+
+struct lock *ops_lock(
+    struct ops *ops, enum store_kind kind, const char *name, const char *purpose, struct error *err)
+{
+    auto_free char *object = memory_printf("%s/%s", store_kind_name(kind), name);
+    uint64_t timeout_ms = ops_lock_timeout_ms(ops);
+    uint64_t give_up = clock_monotonic_ms() + timeout_ms;
+    uint64_t last = 0;
+    for (;;) {
+        struct error failure = {0};
+        uint64_t slice = timeout_ms < LOCK_SLICE_MS ? timeout_ms : LOCK_SLICE_MS;
+        struct lock *lock = lock_take(
+            ops->store, kind, name, LOCK_EXCLUSIVE, purpose, slice, NULL, ops->cancel, &failure);
+        if (lock != NULL) {
+            progress_note(ops->progress, "%s", "");
+            return lock;
+        }
+        if (follow_holder(ops, object, &last)) {
+            give_up = clock_monotonic_ms() + timeout_ms;
+        }
+        if (failure.code != ERROR_BUSY || clock_monotonic_ms() >= give_up) {
+            *err = failure;
+            return NULL;
+        }
+    }
+}
+
+bool ops_image_users(struct ops *ops, const char *image, struct strings *users, struct error *err)
+{
+    auto_done(vm_list) struct vm_list vms = {0};
+    if (!vm_store_list(ops->store, &vms, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < vms.count; i++) {
+        const struct json *spec = vms.items[i].documents[VM_DOCUMENT_SPEC];
+        if (strcmp(json_string(spec, "image", ""), image) == 0) {
+            strings_add(users, vms.items[i].name);
+        }
+    }
+    return true;
+}
+
+bool ops_kernel_users(struct ops *ops, const char *kernel, struct strings *users, struct error *err)
+{
+    auto_done(image_list) struct image_list images = {0};
+    auto_done(vm_list) struct vm_list vms = {0};
+    if (!image_store_list(ops->store, &images, err) || !vm_store_list(ops->store, &vms, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < images.count; i++) {
+        const char *ref = images.items[i].kernel_ref;
+        if (ref != NULL && strcmp(ref, kernel) == 0) {
+            strings_printf(users, "image %s", images.items[i].name);
+        }
+    }
+    for (size_t i = 0; i < vms.count; i++) {
+        const struct json *spec = vms.items[i].documents[VM_DOCUMENT_SPEC];
+        if (strcmp(json_string(spec, "kernel_ref", ""), kernel) == 0) {
+            strings_printf(users, "VM %s", vms.items[i].name);
+        }
+    }
+    return true;
+}
+
+const char *ops_resolve_name(
+    const char *what, const struct strings *names, const char *word, struct error *err)
+{
+    auto_done(strings) struct strings near = {0};
+    auto_done(strings) struct strings matches = {0};
+    const char *match = NULL;
+    for (size_t i = 0; i < names->count; i++) {
+        const char *candidate = names->items[i];
+        if (strcmp(candidate, word) == 0) {
+            return candidate;
+        }
+        if (text_has_prefix(candidate, word)) {
+            strings_add(&matches, candidate);
+            match = candidate;
+        } else if (text_distance(candidate, word) <= NEAR_DISTANCE) {
+            strings_add(&near, candidate);
+        }
+    }
+    if (matches.count == 1) {
+        return match;
+    }
+    if (matches.count > 1) {
+        auto_free char *all = strings_join(&matches, ", ");
+        error_set(err, ERROR_INVALID, "\"%s\" could be any of %s: type more of it", word, all);
+        return NULL;
+    }
+    auto_free char *all = strings_join(&near, ", ");
+    error_set(err, ERROR_NOT_FOUND, "there is no %s %s%s%s: see `%s list`", what, word,
+        near.count > 0 ? "; near: " : "", all, what);
+    return NULL;
+}
+
+bool ops_refuse_in_use(const char *what, const char *name, const struct strings *users,
+    bool can_force, struct error *err)
+{
+    auto_done(text) struct text names = {0};
+    for (size_t i = 0; i < users->count && i < USERS_NAMED; i++) {
+        text_printf(&names, "%s%s", i > 0 ? ", " : "", users->items[i]);
+    }
+    if (users->count > USERS_NAMED) {
+        text_printf(&names, " and %zu more", users->count - USERS_NAMED);
+    }
+    return error_set(err, ERROR_IN_USE, "%s %s is used by %s: remove that first%s", what, name,
+        text_cstr(&names), can_force ? ", or add --force" : "");
+}
+
+struct json *ops_result(const char *name, bool is_changed)
+{
+    struct json *result = json_new_object();
+    json_put_string(result, "name", name);
+    json_put_bool(result, "changed", is_changed);
+    return result;
+}
+
+void ops_put_time(struct json *object, const char *key, int64_t wall_seconds)
+{
+    if (wall_seconds != 0) {
+        char stamp[CLOCK_TEXT_LEN];
+        json_put_string(object, key, clock_format(wall_seconds, stamp));
+    }
+}
+
+void ops_put_strings(struct json *object, const char *key, const struct strings *list)
+{
+    if (list->count == 0) {
+        return;
+    }
+    struct json *array = json_new_array();
+    for (size_t i = 0; i < list->count; i++) {
+        json_append(array, json_new_string(list->items[i]));
+    }
+    json_put(object, key, array);
+}
+
+struct json *ops_plan(struct ops *ops)
+{
+    struct json *plan = json_new_object();
+    json_put(plan, "plan", json_new_array());
+    uint64_t free_bytes;
+    struct error ignored = {0};
+    if (file_free_space(store_dir_fd(ops->store), ".", &free_bytes, &ignored)) {
+        json_put_integer(plan, "free_bytes", (int64_t)free_bytes);
+    }
+    return plan;
+}
+
+void ops_plan_add(struct json *plan, const char *action, const char *object, uint64_t size_bytes)
+{
+    struct json *row = json_new_object();
+    json_put_string(row, "action", action);
+    json_put_string(row, "object", object);
+    if (size_bytes > 0) {
+        json_put_integer(row, "bytes", (int64_t)size_bytes);
+    }
+    /* The array was put there by ops_plan. */
+    json_append((struct json *)json_get(plan, "plan"), row);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* What several operations share: catalogs with the engine's settings, waiting for an entry's lock
+ * while showing what its holder does, small pieces of results. Workers only. */
+
+#include "store/layout.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct catalog;
+struct error;
+struct json;
+struct lock;
+struct ops;
+struct strings;
+
+/* All sources as configured. With may_fetch, remote ones whose copy is missing or old are fetched
+ * first; one that cannot be fetched is a source with a problem. The caller calls catalog_done. */
+bool ops_catalog_load(struct ops *ops, bool may_fetch, struct catalog *catalog, struct error *err);
+
+/* The exclusive lock of an entry. While another process pulls or makes the same entry its progress
+ * is shown as ours and the wait goes on as long as it moves; with no movement for the lock timeout
+ * it is ERROR_BUSY naming the holder. NULL on failure. */
+struct lock *ops_lock(struct ops *ops, enum store_kind kind, const char *name, const char *purpose,
+    struct error *err);
+
+/* Names of the images and VMs that need this kernel, as "image debian", "VM web". */
+bool ops_kernel_users(
+    struct ops *ops, const char *kernel, struct strings *users, struct error *err);
+/* Names of the VMs made from this image. */
+bool ops_image_users(struct ops *ops, const char *image, struct strings *users, struct error *err);
+
+/* ERROR_IN_USE naming the first users and how many there are. Always false. */
+bool ops_refuse_in_use(const char *what, const char *name, const struct strings *users,
+    bool can_force, struct error *err);
+/* The one name that is or begins with `word`, for reading verbs: exact wins, several are
+ * ERROR_INVALID with the candidates, none is ERROR_NOT_FOUND with the near ones. Borrowed from
+ * names; NULL on failure. */
+const char *ops_resolve_name(
+    const char *what, const struct strings *names, const char *word, struct error *err);
+
+/* {"name": N, "changed": C}; caller frees. */
+struct json *ops_result(const char *name, bool is_changed);
+/* time as RFC 3339 under key, nothing when it is 0. */
+void ops_put_time(struct json *object, const char *key, int64_t wall_seconds);
+/* An array of strings under key, nothing when the list is empty. */
+void ops_put_strings(struct json *object, const char *key, const struct strings *list);
+/* {"plan": […], "free_bytes": N} of one action; caller frees. */
+struct json *ops_plan(struct ops *ops);
+void ops_plan_add(struct json *plan, const char *action, const char *object, uint64_t size_bytes);
+
+/* The lock timeout in force. */
+uint64_t ops_lock_timeout_ms(const struct ops *ops);
+/* This program, for children that do the parsing. */
+const char *ops_self_path(const struct ops *ops);

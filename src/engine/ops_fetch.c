@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/ops_fetch.h"
+
+#include "artifact/http.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/progress.h"
+#include "engine/engine.h"
+#include "engine/ops.h"
+#include "store/layout.h"
+
+#include <string.h>
+
+#define PART_NAME_SIZE (DIGEST_HEX_LEN + sizeof ".part")
+
+void fetched_done(struct fetched *fetched)
+{
+    strings_done(&fetched->parts);
+    free(fetched->from);
+    *fetched = (struct fetched){0};
+}
+
+int ops_fetch(struct ops *ops, const char *const *urls, size_t url_count,
+    const struct digest *digest, uint64_t size_bytes, struct fetched *fetched, struct error *err)
+{
+    char part[PART_NAME_SIZE];
+    digest_format(digest, part);
+    memcpy(part + DIGEST_HEX_LEN, ".part", sizeof ".part");
+    struct http_request request = {.urls = urls,
+        .url_count = url_count,
+        .expected = {.digest = *digest, .size_bytes = size_bytes},
+        .settings = {
+            .limits = ops->limits, .ca_file = ops->config->ca_file, .is_userinfo_ok = true}};
+    auto_done(http_result) struct http_result result = {0};
+    int blob = -1;
+    progress_digest(ops->progress, digest, NULL);
+    if (!http_download(store_cache_dir(ops->store, STORE_CACHE_DOWNLOADS), part, &request,
+            ops->progress, ops->cancel, &blob, &result, err)) {
+        return -1;
+    }
+    strings_add(&fetched->parts, part);
+    fetched->size_bytes += result.size_bytes;
+    if (fetched->from == NULL) {
+        fetched->from = take_ptr(result.fetched_from);
+    }
+    return blob;
+}
+
+void ops_fetch_forget(struct ops *ops, const struct fetched *fetched)
+{
+    struct error ignored = {0};
+    for (size_t i = 0; i < fetched->parts.count; i++) {
+        http_part_remove(
+            store_cache_dir(ops->store, STORE_CACHE_DOWNLOADS), fetched->parts.items[i], &ignored);
+        error_clear(&ignored);
+    }
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernels on this host: list, show, rm, and their part of the state. */
+#include "engine/ops_kernel.h"
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/name.h"
+#include "base/text.h"
+#include "engine/command.h"
+#include "engine/engine.h"
+#include "engine/ops.h"
+#include "engine/ops_common.h"
+#include "engine/section.h"
+#include "engine/snapshot.h"
+#include "engine/state.h"
+#include "store/catalog.h"
+#include "store/kernel_store.h"
+#include "store/lock.h"
+
+enum verified_state ops_kernel_verified(const struct kernel_entry *entry)
+{
+    if (entry->sha256 == NULL || entry->source == NULL) {
+        return VERIFIED_NONE;
+    }
+    bool is_pulled =
+        text_has_prefix(entry->source, "pull:") || text_has_prefix(entry->source, "apt:");
+    return is_pulled ? VERIFIED_PULL : VERIFIED_RECORDED;
+}
+
+struct json *ops_kernel_json(const struct kernel_entry *entry)
+{
+    struct json *json = json_new_object();
+    json_put_string(json, "name", entry->name);
+    json_put_string(json, "distro", entry->distro);
+    json_put_string(json, "arch", entry->arch);
+    json_put_string(json, "kernel_version", entry->kernel_version);
+    json_put_string(json, "sha256", entry->sha256);
+    json_put_string(json, "source", entry->source);
+    ops_put_time(json, "imported_at", entry->imported_at);
+    if (entry->has_kernel) {
+        json_put_integer(json, "size_bytes", (int64_t)entry->size_bytes);
+    }
+    json_put_string(json, "state", entry_state_name(entry->is_damaged ? ENTRY_DAMAGED : ENTRY_OK));
+    json_put_string(json, "verified", verified_state_name(ops_kernel_verified(entry)));
+    json_put_string(json, "damage", entry->damage);
+    return json;
+}
+
+static void fill_item(
+    struct section *section, struct kernel_item *item, const struct kernel_entry *entry)
+{
+    *item = (struct kernel_item){
+        .name = section_string(section, entry->name),
+        .distro = section_string(section, entry->distro),
+        .arch = section_string(section, entry->arch),
+        .kernel_version = section_string(section, entry->kernel_version),
+        .sha256 = section_string(section, entry->sha256),
+        .source = section_string(section, entry->source),
+        .fetched_from = section_string(section, entry->fetched_from),
+        .source_sha256 = section_string(section, entry->source_sha256),
+        .imported_at = entry->imported_at,
+        .size_bytes = entry->size_bytes,
+        .has_initrd = entry->has_initrd,
+        .has_modules = entry->has_modules,
+        .state = entry->is_damaged ? ENTRY_DAMAGED : ENTRY_OK,
+        .verified = ops_kernel_verified(entry),
+        .damage = section_string(section, entry->damage),
+    };
+}
+
+bool ops_refresh_kernels(struct ops *ops, struct error *err)
+{
+    auto_done(kernel_list) struct kernel_list list = {0};
+    if (!kernel_store_list(ops->store, &list, err)) {
+        return false;
+    }
+    struct section *section = section_new(sizeof(struct kernel_item));
+    for (size_t i = 0; i < list.count; i++) {
+        struct kernel_item *item = section_add(section);
+        fill_item(section, item, &list.items[i]);
+    }
+    state_put_kernels(ops->state, section);
+    return true;
+}
+
+void ops_kernels_changed(struct ops *ops)
+{
+    if (!ops->config->is_watching) {
+        return;
+    }
+    struct error failure = {0};
+    if (!ops_refresh_kernels(ops, &failure)) {
+        state_log(ops->state, LOG_WARNING, "listing kernels: %s", failure.text);
+    }
+    error_clear(&failure);
+    if (!ops_refresh_offers(ops, &failure)) {
+        state_log(ops->state, LOG_WARNING, "reading catalogs: %s", failure.text);
+    }
+}
+
+bool ops_kernel_list(struct ops *ops, struct json **result, struct error *err)
+{
+    if (command_has(ops->command, "available")) {
+        *result = ops_offers_json(ops, CATALOG_KERNEL, err);
+        return *result != NULL;
+    }
+    auto_done(kernel_list) struct kernel_list list = {0};
+    if (!kernel_store_list(ops->store, &list, err)) {
+        return false;
+    }
+    struct json *array = json_new_array();
+    for (size_t i = 0; i < list.count; i++) {
+        json_append(array, ops_kernel_json(&list.items[i]));
+    }
+    *result = array;
+    return true;
+}
+
+bool ops_kernel_show(struct ops *ops, struct json **result, struct error *err)
+{
+    auto_done(kernel_list) struct kernel_list list = {0};
+    if (!kernel_store_list(ops->store, &list, err)) {
+        return false;
+    }
+    auto_done(strings) struct strings names = {0};
+    for (size_t i = 0; i < list.count; i++) {
+        strings_add(&names, list.items[i].name);
+    }
+    const char *name = ops_resolve_name("kernel", &names, command_get(ops->command, "name"), err);
+    auto_done(kernel_entry) struct kernel_entry entry = {0};
+    auto_done(strings) struct strings users = {0};
+    if (name == NULL || !kernel_store_read(ops->store, name, &entry, err) ||
+        !ops_kernel_users(ops, name, &users, err)) {
+        return false;
+    }
+    struct json *json = ops_kernel_json(&entry);
+    json_put_string(json, "source_sha256", entry.source_sha256);
+    json_put_string(json, "fetched_from", entry.fetched_from);
+    json_put_string(json, "format_of_kernel", entry.format_of_kernel);
+    json_put_bool(json, "has_initrd", entry.has_initrd);
+    json_put_bool(json, "has_modules", entry.has_modules);
+    auto_free char *path = store_entry_path(ops->store, STORE_KERNEL, name, KERNEL_FILE);
+    json_put_string(json, "path", path);
+    ops_put_strings(json, "used_by", &users);
+    *result = json;
+    return true;
+}
+
+bool ops_kernel_rm(struct ops *ops, struct json **result, struct error *err)
+{
+    const char *name = command_get(ops->command, "name");
+    if (!name_check_entry(name, "kernel name", err)) {
+        return false;
+    }
+    auto_lock struct lock *lock = ops_lock(ops, STORE_KERNEL, name, "remove", err);
+    auto_done(kernel_entry) struct kernel_entry entry = {0};
+    auto_done(strings) struct strings users = {0};
+    if (lock == NULL || !kernel_store_read(ops->store, name, &entry, err) ||
+        !ops_kernel_users(ops, name, &users, err)) {
+        return false;
+    }
+    if (users.count > 0 && !command_has(ops->command, "force")) {
+        return ops_refuse_in_use("kernel", name, &users, true, err);
+    }
+    if (command_is_dry_run(ops->command)) {
+        *result = ops_plan(ops);
+        auto_free char *object = memory_printf("kernel/%s", name);
+        ops_plan_add(*result, "remove", object, entry.size_bytes);
+        return true;
+    }
+    if (!kernel_store_remove(ops->store, name, err)) {
+        return false;
+    }
+    ops_kernels_changed(ops);
+    *result = ops_result(name, true);
+    return true;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* What operations on kernels share with those on images and machines. Workers only. */
+
+#include "engine/snapshot.h"
+#include "store/catalog.h"
+
+#include <stdbool.h>
+
+struct error;
+struct json;
+struct kernel_entry;
+struct ops;
+
+/* How far its digest can be trusted, from where it came from. */
+enum verified_state ops_kernel_verified(const struct kernel_entry *entry);
+/* The fields of `kernel list`; caller frees. */
+struct json *ops_kernel_json(const struct kernel_entry *entry);
+/* "elf" or "bzimage" by the first bytes of vmlinux in an entry's directory; NULL for neither. Caller
+ * frees. */
+char *ops_kernel_format(int entry_dir);
+/* Lists kernels and offers again for the front end, when one is watching. */
+void ops_kernels_changed(struct ops *ops);
+/* The rows of `list --available` for one kind; NULL on failure, caller frees. */
+struct json *ops_offers_json(struct ops *ops, enum catalog_kind kind, struct error *err);
+/* Makes sure that the kernel is here, pulling it in the same job when it is absent. Any other
+ * failure to read it is that error. */
+bool ops_kernel_ensure(struct ops *ops, const char *name, struct error *err);
