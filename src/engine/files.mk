@@ -19,6 +19,8 @@ engine_ops = \
 	src/engine/ops_fetch.c src/engine/ops_fetch.h \
 	src/engine/ops_host.c src/engine/ops_host.h \
 	src/engine/ops_image.c src/engine/ops_image.h \
+	src/engine/ops_image_pull.c \
+	src/engine/ops_image_register.c \
 	src/engine/ops_job.c \
 	src/engine/ops_kernel.c src/engine/ops_kernel.h \
 	src/engine/ops_kernel_import.c \

@@ -19,5 +19,8 @@ void ops_images_changed(struct ops *ops);
  * the caller calls image_entry_done. */
 bool ops_image_find(
     struct ops *ops, const char *word, struct image_entry *entry, struct error *err);
+/* That the name may be taken: ERROR_EXISTS when it is and is_forced is not set, ERROR_IN_USE when
+ * VMs stand on the image that would be replaced. */
+bool ops_image_check_free(struct ops *ops, const char *name, bool is_forced, struct error *err);
 /* Refuses what is not an ext2/3/4 file system, by its superblock (ERROR_FORMAT). */
 bool ops_image_check_rootfs(int fd, const char *shown, struct error *err);

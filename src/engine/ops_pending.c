@@ -21,8 +21,6 @@
     }
 
 PENDING_REFRESH(ops_refresh_vms)
-PENDING(ops_image_register)
-PENDING(ops_image_pull)
 PENDING(ops_vm_run)
 PENDING(ops_vm_create)
 PENDING(ops_vm_start)
