@@ -11,8 +11,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct text;
-
 /* What main.c read from outside. Options on the command line replace fields of `config`. */
 struct batch_setup {
     const char *program;         /* opens messages: "banger-tui" or "banger" */
@@ -23,3 +21,5 @@ struct batch_setup {
 
 /* Runs the words behind --batch (possibly none: a script from stdin). Returns the exit status. */
 int batch_main(const struct batch_setup *setup, char *const *words, size_t count);
+/* Writes the man page, banger-tui(1), to stdout. Returns the exit status. */
+int batch_manual(const struct batch_setup *setup);

@@ -1,3 +1,22 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += src/libbatch.a
-src_libbatch_a_SOURCES =
+src_libbatch_a_SOURCES = \
+	src/batch/batch.c src/batch/batch.h \
+	src/batch/completion.c src/batch/completion.h \
+	src/batch/describe.c src/batch/describe.h \
+	src/batch/listing.c src/batch/listing.h \
+	src/batch/local.c src/batch/local.h \
+	src/batch/manual.c src/batch/manual.h \
+	src/batch/meter.c src/batch/meter.h \
+	src/batch/near.c src/batch/near.h \
+	src/batch/options.c src/batch/options.h \
+	src/batch/output.c src/batch/output.h \
+	src/batch/rawtty.c src/batch/rawtty.h \
+	src/batch/report.c src/batch/report.h \
+	src/batch/request.c src/batch/request.h \
+	src/batch/runner.c src/batch/runner.h \
+	src/batch/script.c src/batch/script.h \
+	src/batch/signals.c src/batch/signals.h \
+	src/batch/topics.c src/batch/topics.h \
+	src/batch/usage.c src/batch/usage.h \
+	src/batch/words.c src/batch/words.h

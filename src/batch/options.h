@@ -7,6 +7,7 @@
  * Main thread. */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct argument;
@@ -50,6 +51,10 @@ const struct argument *options_find(const char *name, char letter);
 /* value NULL for a flag. ERROR_INVALID. */
 bool options_set(
     struct options *options, const struct argument *argument, const char *value, struct error *err);
+/* Reads the common option that begins at words[at] and returns how many words it takes up; 0 when
+ * it is none, or with err set. */
+size_t options_read(
+    struct options *options, char *const *words, size_t count, size_t at, struct error *err);
 /* False for an option that shapes the engine and so cannot stand on a script's line. */
 bool options_is_per_line(const struct argument *argument);
 /* Puts what was given over what the environment said. The strings stay owned by options. */

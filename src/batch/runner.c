@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+#include "batch/runner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "batch/local.h"
+#include "batch/meter.h"
+#include "batch/output.h"
+#include "batch/rawtty.h"
+#include "batch/report.h"
+#include "batch/request.h"
+#include "engine/command.h"
+#include "engine/snapshot.h"
+
+#define EXIT_OURS_IN_EXEC 125
+
+/* For the first moments every change is looked at, so that short commands end at once; then not
+ * more often than a screen would. */
+static const uint64_t eager_ms = 100;
+static const int look_gap_ms = 30;
+
+/* One command on its way. */
+struct pending {
+    uint64_t id;
+    bool is_submitted;
+};
+
+struct run {
+    struct runner *runner;
+    struct request *request;
+    struct pending *pending;
+    struct outcome *outcomes; /* request->count of each */
+    struct meter meter;
+    int window_fd; /* write end; -1 without a terminal */
+    bool is_cancel_sent;
+};
+
+static void run_done(struct run *run)
+{
+    meter_done(&run->meter);
+    for (size_t i = 0; i < run->request->count; ++i) {
+        outcome_done(&run->outcomes[i]);
+    }
+    free(run->outcomes);
+    free(run->pending);
+    memory_auto_close(&run->window_fd);
+}
+
+/* ---- engine ---- */
+
+static bool start_engine(struct runner *runner, struct error *err)
+{
+    if (runner->engine != NULL) {
+        return true;
+    }
+    struct engine_config config = runner->setup->config;
+    options_apply(runner->options, &config);
+    if (config.state_dir == NULL) {
+        return error_set(err, ERROR_CONFIG,
+            "there is no place to keep state in: set HOME, or name one with --state-dir");
+    }
+    runner->engine = engine_new(&config, err);
+    return runner->engine != NULL;
+}
+
+/* ---- descriptors ---- */
+
+static bool hand_over_fd(struct command *command, enum command_fd which, int fd, struct error *err)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (copy < 0) {
+        return error_set_errno(err, errno, "cannot hand descriptor %d over", fd);
+    }
+    command_set_fd(command, which, copy);
+    return true;
+}
+
+static bool open_window(struct run *run, struct command *command, struct error *err)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        return error_set_errno(err, errno, "cannot make a pipe");
+    }
+    command_set_fd(command, COMMAND_WINDOW, ends[0]);
+    run->window_fd = ends[1];
+    fcntl(ends[1], F_SETFL, O_NONBLOCK);
+    rawtty_send_size(STDIN_FILENO, run->window_fd);
+    return true;
+}
+
+static bool has_no_input(const struct request *request)
+{
+    return verb_argument(request->verb, "no-stdin") != NULL &&
+           command_has(request->commands[0], "no-stdin");
+}
+
+/* Gives a streaming verb the caller's descriptors, and makes the terminal raw for it. */
+static bool hand_over_stdio(struct run *run, struct error *err)
+{
+    struct request *request = run->request;
+    struct command *command = request->commands[0];
+    bool wants_terminal = request_wants_terminal(request);
+    if (wants_terminal && run->runner->is_script) {
+        return error_set(err, ERROR_INVALID, "a script has no terminal to give to a guest");
+    }
+    if (wants_terminal && !isatty(STDIN_FILENO)) {
+        return error_set(err, ERROR_INVALID,
+            "stdin is not a terminal: this needs one (a command behind \"--\" without -t does "
+            "not)");
+    }
+    bool is_reading = request_runs_command(request) || wants_terminal;
+    if (is_reading && !run->runner->is_script && !has_no_input(request) &&
+        !hand_over_fd(command, COMMAND_STDIN, STDIN_FILENO, err)) {
+        return false;
+    }
+    if (!hand_over_fd(command, COMMAND_STDOUT, STDOUT_FILENO, err) ||
+        !hand_over_fd(command, COMMAND_STDERR, STDERR_FILENO, err)) {
+        return false;
+    }
+    return !wants_terminal || (open_window(run, command, err) && rawtty_enter(STDIN_FILENO, err));
+}
+
+/* ---- waiting ---- */
+
+static const struct job_item *find_job(const struct snapshot *snapshot, uint64_t id)
+{
+    for (size_t i = 0; i < snapshot->jobs_count; ++i) {
+        if (snapshot->jobs[i].id == id) {
+            return &snapshot->jobs[i];
+        }
+    }
+    return NULL;
+}
+
+static void collect(struct outcome *outcome, const struct job_item *job)
+{
+    outcome->is_ok = job->state == JOB_OK;
+    outcome->error = job->error;
+    outcome->has_expected = job->has_expected;
+    outcome->has_found = job->has_found;
+    outcome->expected = job->expected;
+    outcome->found = job->found;
+    if (!outcome->is_ok && outcome->error.code == ERROR_NONE) {
+        error_set(&outcome->error, job->state == JOB_CANCELLED ? ERROR_CANCELLED : ERROR_BUG,
+            "%s: %s", job->title, job_state_name(job->state));
+    }
+    if (job->result != NULL) {
+        struct error ignored = {0};
+        outcome->value =
+            json_parse(job->result, strlen(job->result), UINT64_MAX, 1000, "the result", &ignored);
+    }
+    if (job->result != NULL && outcome->value == NULL) {
+        outcome->is_ok = false;
+        error_set(&outcome->error, ERROR_BUG, "%s: the result is not JSON", job->title);
+    }
+}
+
+/* Reads the newest state; true when every job has ended, and their ends are then collected. */
+static bool look(struct run *run)
+{
+    struct engine *engine = run->runner->engine;
+    const struct snapshot *snapshot = engine_snapshot(engine);
+    size_t ended = 0;
+    for (size_t i = 0; i < run->request->count; ++i) {
+        struct pending *pending = &run->pending[i];
+        const struct job_item *job = pending->is_submitted ? find_job(snapshot, pending->id) : NULL;
+        if (job != NULL) {
+            meter_update(&run->meter, job);
+        }
+        ended += job == NULL || job_state_is_final(job->state);
+    }
+    bool is_over = ended == run->request->count;
+    for (size_t i = 0; is_over && i < run->request->count; ++i) {
+        const struct job_item *job =
+            run->pending[i].is_submitted ? find_job(snapshot, run->pending[i].id) : NULL;
+        if (job != NULL) {
+            collect(&run->outcomes[i], job);
+        } else if (run->pending[i].is_submitted) {
+            error_set(&run->outcomes[i].error, ERROR_BUG, "a job vanished before it ended");
+        }
+    }
+    engine_release(snapshot);
+    return is_over;
+}
+
+static void answer_signals(struct run *run)
+{
+    struct signals *signals = &run->runner->signals;
+    signals_read(signals);
+    if (signals->is_resized) {
+        signals->is_resized = false;
+        if (run->window_fd >= 0 && !rawtty_send_size(STDIN_FILENO, run->window_fd)) {
+            memory_auto_close(&run->window_fd);
+            run->window_fd = -1;
+        }
+    }
+    if (signals->asked != 0 && !run->is_cancel_sent) {
+        run->is_cancel_sent = true;
+        for (size_t i = 0; i < run->request->count; ++i) {
+            if (run->pending[i].is_submitted) {
+                engine_cancel(run->runner->engine, run->pending[i].id);
+            }
+        }
+    }
+}
+
+static void wait_for_jobs(struct run *run)
+{
+    struct runner *runner = run->runner;
+    uint64_t start_ms = clock_monotonic_ms();
+    while (!look(run)) {
+        bool is_eager = clock_monotonic_ms() - start_ms < eager_ms;
+        struct pollfd fds[] = {
+            {.fd = runner->signals.fd, .events = POLLIN},
+            {.fd = engine_wake_fd(runner->engine), .events = POLLIN},
+        };
+        if (!is_eager) {
+            /* Leave the bell ringing for a moment: signals are still answered at once. */
+            poll(fds, 1, look_gap_ms);
+            answer_signals(run);
+        }
+        poll(fds, array_length(fds), -1);
+        answer_signals(run);
+    }
+}
+
+/* ---- one request ---- */
+
+/* What the result of one command is about, for its place in an array. */
+static char *object_name(const struct command *command)
+{
+    const struct verb *verb = command_verb(command);
+    for (size_t i = 0; i < verb->argument_count; ++i) {
+        if (verb->arguments[i].is_positional) {
+            return memory_strdup(command_get(command, verb->arguments[i].name));
+        }
+    }
+    return NULL;
+}
+
+static void submit_all(struct run *run)
+{
+    struct request *request = run->request;
+    for (size_t i = 0; i < request->count; ++i) {
+        struct outcome *outcome = &run->outcomes[i];
+        outcome->name = object_name(request->commands[i]);
+        run->pending[i].is_submitted = engine_submit(run->runner->engine,
+            take_ptr(request->commands[i]), &run->pending[i].id, &outcome->error);
+        if (!run->pending[i].is_submitted) {
+            meter_refused(&run->meter, outcome->name, &outcome->error);
+        }
+    }
+}
+
+static void forget_all(struct run *run)
+{
+    for (size_t i = 0; i < run->request->count; ++i) {
+        if (run->pending[i].is_submitted) {
+            engine_forget(run->runner->engine, run->pending[i].id);
+        }
+    }
+}
+
+static bool prepare(struct run *run, struct error *err)
+{
+    struct runner *runner = run->runner;
+    if (!meter_init(&run->meter, &run->request->options, getenv("TERM"), runner->is_utf8, err) ||
+        !start_engine(runner, err)) {
+        return false;
+    }
+    return !request_carries_stream(run->request) || hand_over_stdio(run, err);
+}
+
+/* The status of what ran in the guest, or our own. */
+static int stream_status(const struct run *run, bool runs_command)
+{
+    const struct outcome *outcome = &run->outcomes[0];
+    if (outcome->is_ok) {
+        return (int)json_integer(outcome->value, "exit_status", 0);
+    }
+    int status = error_exit_status(outcome->error.code);
+    return runs_command ? EXIT_OURS_IN_EXEC : status;
+}
+
+static int end_status(const struct run *run, bool is_stream, bool runs_command)
+{
+    int status = is_stream ? stream_status(run, runs_command)
+                           : report_exit_status(run->outcomes, run->request->count);
+    bool is_cancelled = false;
+    for (size_t i = 0; i < run->request->count; ++i) {
+        const struct outcome *outcome = &run->outcomes[i];
+        is_cancelled = is_cancelled || (!outcome->is_ok && outcome->error.code == ERROR_CANCELLED);
+    }
+    int asked = run->runner->signals.asked;
+    return asked != 0 && is_cancelled ? 128 + asked : status;
+}
+
+static int run_jobs(struct runner *runner, struct request *request, const char *place)
+{
+    bool is_stream = request_carries_stream(request);
+    bool runs_command = request_runs_command(request);
+    struct report report = {
+        .program = runner->setup->program,
+        .place = place,
+        .options = &request->options,
+        .is_utf8 = runner->is_utf8 && !request->options.is_ascii,
+        .is_stream = is_stream,
+        .is_many = request->count > 1,
+    };
+    report.columns = command_columns(request->commands[0], &report.column_count);
+    struct error err = {0};
+    auto_done(run) struct run run = {.runner = runner, .request = request, .window_fd = -1};
+    run.pending = memory_zero(request->count, sizeof(run.pending[0]));
+    run.outcomes = memory_zero(request->count, sizeof(run.outcomes[0]));
+    if (prepare(&run, &err)) {
+        submit_all(&run);
+        wait_for_jobs(&run);
+        forget_all(&run);
+    } else {
+        for (size_t i = 0; i < request->count; ++i) {
+            run.outcomes[i].name = object_name(request->commands[i]);
+            run.outcomes[i].error = err;
+        }
+    }
+    rawtty_restore();
+    meter_clear(&run.meter);
+    struct error print_err = {0};
+    bool is_printed = report_print(&report, run.outcomes, request->count, &print_err);
+    int status = end_status(&run, is_stream, runs_command);
+    if (!is_printed) {
+        output_complain(runner->setup->program, print_err.text, runner->is_utf8);
+        status = status != 0 ? status : error_exit_status(print_err.code);
+    }
+    return status;
+}
+
+int runner_run(struct runner *runner, struct request *request, const char *place)
+{
+    if (request->wants_help || (request->verb->flags & VERB_LOCAL) != 0) {
+        return local_run(runner, request, place);
+    }
+    return run_jobs(runner, request, place);
+}
+
+int runner_refuse(const struct runner *runner, const struct options *options, const char *place,
+    const struct error *error)
+{
+    struct report report = {
+        .program = runner->setup->program,
+        .place = place,
+        .options = options,
+        .is_utf8 = runner->is_utf8,
+    };
+    struct outcome outcome = {.error = *error};
+    struct error ignored = {0};
+    report_print(&report, &outcome, 1, &ignored);
+    return error_exit_status(error->code);
+}
+
+void runner_init(struct runner *runner, const struct batch_setup *setup,
+    const struct options *options, bool is_script)
+{
+    *runner = (struct runner){
+        .setup = setup,
+        .options = options,
+        .is_utf8 = setup->is_utf8 && !options->is_ascii,
+        .is_script = is_script,
+    };
+    signals_init(&runner->signals);
+}
+
+void runner_done(struct runner *runner)
+{
+    rawtty_restore();
+    signals_done(&runner->signals);
+    if (runner->engine != NULL) {
+        engine_free(take_ptr(runner->engine));
+    }
+}
