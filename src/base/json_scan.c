@@ -128,11 +128,23 @@ static bool scan_escape(struct scan *scan, struct text *decoded)
     return true;
 }
 
+/* Takes the characters that stand for themselves in one go: most strings are nothing else. */
+static void scan_plain(struct scan *scan, struct text *decoded)
+{
+    const char *first = scan->at;
+    while (scan->at < scan->end && *scan->at >= 0x20 && *scan->at < 0x7f && *scan->at != '"' &&
+           *scan->at != '\\') {
+        scan->at++;
+    }
+    text_append_bytes(decoded, first, (size_t)(scan->at - first));
+}
+
 /* A string with its quotes; the decoded characters are appended. */
 static bool scan_string(struct scan *scan, struct text *decoded)
 {
     scan->at++;
     for (;;) {
+        scan_plain(scan, decoded);
         unsigned code_point;
         int used = text_decode_utf8(scan->at, (size_t)(scan->end - scan->at), &code_point);
         if (used == 0) {
