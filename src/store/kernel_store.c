@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/kernel_store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/name.h"
+#include "base/text.h"
+#include "store/entries.h"
+#include "store/publish.h"
+
+void kernel_entry_done(struct kernel_entry *entry)
+{
+    free(entry->name);
+    free(entry->distro);
+    free(entry->arch);
+    free(entry->kernel_version);
+    free(entry->sha256);
+    free(entry->source);
+    free(entry->source_sha256);
+    free(entry->fetched_from);
+    free(entry->format_of_kernel);
+    free(entry->damage);
+    json_free(entry->document);
+    *entry = (struct kernel_entry){0};
+}
+
+void kernel_list_done(struct kernel_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        kernel_entry_done(&list->items[i]);
+    }
+    free(list->items);
+    *list = (struct kernel_list){0};
+}
+
+/* The first damage is the one that is told. Takes ownership. */
+static void set_damage(struct kernel_entry *entry, char *damage)
+{
+    if (entry->damage == NULL) {
+        entry->damage = damage;
+    } else {
+        free(damage);
+    }
+}
+
+/* One of its files, never through a link. */
+static bool look_at(int kind_dir, const char *name, const char *file, struct stat *info)
+{
+    char path[ENTRIES_PATH_MAX];
+    return fstatat(kind_dir, entries_path(name, file, path), info, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void look_at_files(int kind_dir, struct kernel_entry *entry)
+{
+    struct stat info;
+    if (!look_at(kind_dir, entry->name, KERNEL_FILE, &info)) {
+        set_damage(entry, memory_strdup(entry->has_manifest ? "its " KERNEL_FILE " is missing"
+                                                            : "it holds neither " STORE_MANIFEST
+                                                              " nor " KERNEL_FILE));
+    } else if (!S_ISREG(info.st_mode)) {
+        set_damage(entry, memory_strdup("its " KERNEL_FILE " is not a regular file"));
+    } else if (info.st_size == 0) {
+        set_damage(entry, memory_strdup("its " KERNEL_FILE " is empty"));
+    } else {
+        entry->has_kernel = true;
+        if (entry->size_bytes == 0) {
+            entry->size_bytes = (uint64_t)info.st_size;
+        }
+    }
+    entry->has_initrd =
+        look_at(kind_dir, entry->name, KERNEL_INITRD, &info) && S_ISREG(info.st_mode);
+    entry->has_modules =
+        look_at(kind_dir, entry->name, KERNEL_MODULES, &info) && S_ISDIR(info.st_mode);
+}
+
+static void read_manifest(int kind_dir, struct kernel_entry *entry)
+{
+    auto_done(entries_document) struct entries_document document = {0};
+    entries_read_document(kind_dir, entry->name, STORE_MANIFEST, &document);
+    entry->has_manifest = document.json != NULL || document.damage != NULL;
+    entry->is_newer = document.is_newer;
+    entry->distro = entries_take_string(&document, "distro");
+    entry->arch = entries_take_string(&document, "arch");
+    entry->kernel_version = entries_take_string(&document, "kernel_version");
+    entry->sha256 = entries_take_digest(&document, "sha256");
+    entry->source = entries_take_string(&document, "source");
+    entry->source_sha256 = entries_take_digest(&document, "source_sha256");
+    entry->fetched_from = entries_take_string(&document, "fetched_from");
+    entry->format_of_kernel = entries_take_string(&document, "format_of_kernel");
+    entry->imported_at = entries_take_time(&document, "imported_at");
+    entries_take_size(&document, "size_bytes", &entry->size_bytes);
+    entry->damage = take_ptr(document.damage);
+    entry->document = take_ptr(document.json);
+}
+
+/* False when it is not there (any more). is_plain: known to be a directory. */
+static bool read_entry(int kind_dir, const char *name, bool is_plain, struct kernel_entry *entry)
+{
+    if (!is_plain && !entries_look(kind_dir, name, &entry->damage)) {
+        return false;
+    }
+    entry->name = memory_strdup(name);
+    if (entry->damage == NULL) {
+        read_manifest(kind_dir, entry);
+        look_at_files(kind_dir, entry);
+    }
+    struct error failure = {0};
+    if (!name_check_entry(name, "its name", &failure)) {
+        set_damage(entry, memory_strdup(failure.text));
+    }
+    entry->is_damaged = entry->damage != NULL;
+    return true;
+}
+
+bool kernel_store_read(
+    const struct store *store, const char *name, struct kernel_entry *entry, struct error *err)
+{
+    if (!name_check_entry(name, "kernel name", err)) {
+        return false;
+    }
+    return read_entry(store_kind_dir(store, STORE_KERNEL), name, false, entry) ||
+           error_set(err, ERROR_NOT_FOUND, "there is no kernel named %s: see kernel list", name);
+}
+
+bool kernel_store_list(const struct store *store, struct kernel_list *list, struct error *err)
+{
+    int kind_dir = store_kind_dir(store, STORE_KERNEL);
+    auto_done(strings) struct strings names = {0};
+    auto_done(strings) struct strings links = {0};
+    if (!entries_list(kind_dir, &names, &links, err)) {
+        return false;
+    }
+    list->items = memory_zero(names.count + 1, sizeof(*list->items));
+    for (size_t i = 0; i < names.count; i++) {
+        struct kernel_entry *entry = &list->items[list->count];
+        const char *name = names.items[i];
+        if (!read_entry(kind_dir, name, !strings_contain(&links, name), entry) ||
+            (entry->is_damaged && !file_exists(kind_dir, name))) {
+            kernel_entry_done(entry); /* it went away meanwhile */
+            continue;
+        }
+        json_free(take_ptr(entry->document));
+        list->count++;
+    }
+    return true;
+}
+
+bool kernel_store_write_manifest(
+    int staging_dir, const struct kernel_entry *entry, struct error *err)
+{
+    if (entry->is_newer) {
+        return entries_newer_error(STORE_KERNEL, entry->name, err);
+    }
+    auto_json struct json *json =
+        entry->document != NULL ? json_copy(entry->document) : json_new_object();
+    json_put_string(json, "name", entry->name);
+    json_put_string(json, "distro", entry->distro);
+    json_put_string(json, "arch", entry->arch);
+    json_put_string(json, "kernel_version", entry->kernel_version);
+    json_put_string(json, "sha256", entry->sha256);
+    json_put_string(json, "source", entry->source);
+    json_put_string(json, "source_sha256", entry->source_sha256);
+    json_put_string(json, "fetched_from", entry->fetched_from);
+    json_put_string(json, "format_of_kernel", entry->format_of_kernel);
+    if (entry->size_bytes > 0) {
+        json_put_integer(json, "size_bytes", (int64_t)entry->size_bytes);
+    }
+    entries_put_time(json, "imported_at", entry->imported_at);
+    return entries_write_document(staging_dir, STORE_MANIFEST, json, err);
+}
+
+bool kernel_store_remove(const struct store *store, const char *name, struct error *err)
+{
+    return entries_refuse_newer(store, STORE_KERNEL, name, STORE_MANIFEST, err) &&
+           store_remove_entry(store, STORE_KERNEL, name, err);
+}
+
+int kernel_store_open(const struct store *store, const char *name, struct error *err)
+{
+    return entries_open(store, STORE_KERNEL, name, err);
+}

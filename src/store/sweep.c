@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* The other half of publish.h: what dead processes left behind. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "store/entries.h"
+#include "store/publish.h"
+
+#define PARTIAL_KEPT_SECONDS (7 * 24 * 3600)
+
+static bool is_leftover(const char *name)
+{
+    return text_has_prefix(name, ENTRIES_STAGING) || text_has_prefix(name, ENTRIES_DOOMED);
+}
+
+/* Nobody holds it: its maker is dead. Held by us from now on until the descriptor is closed. */
+static bool hold_dead(int parent, const char *name, int *held)
+{
+    *held = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (*held < 0) {
+        /* A directory without permission bits was never a live one: those are made 0700. */
+        return errno == EACCES;
+    }
+    return flock(*held, LOCK_EX | LOCK_NB) == 0;
+}
+
+static void sweep_dir(int parent, uint64_t *removed, struct error *err)
+{
+    auto_done(strings) struct strings names = {0};
+    struct error failure = {0};
+    if (!file_list(parent, ".", &names, &failure)) {
+        error_set(err, failure.code, "%s", failure.text);
+        return;
+    }
+    for (size_t i = 0; i < names.count; i++) {
+        auto_close int held = -1;
+        if (!is_leftover(names.items[i]) || !hold_dead(parent, names.items[i], &held)) {
+            continue;
+        }
+        if (file_remove_tree(parent, names.items[i], &failure)) {
+            (*removed)++;
+        } else {
+            error_set(err, failure.code, "%s", failure.text);
+            error_clear(&failure);
+        }
+    }
+}
+
+/* A partial download nobody has touched for days; one in use is locked or fresh. */
+static bool is_stale_partial(int dir, const char *name, int *held)
+{
+    struct stat info;
+    *held = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    return *held >= 0 && fstat(*held, &info) == 0 && S_ISREG(info.st_mode) &&
+           clock_wall() - info.st_mtime > PARTIAL_KEPT_SECONDS &&
+           flock(*held, LOCK_EX | LOCK_NB) == 0;
+}
+
+static void sweep_downloads(int dir, uint64_t *removed, struct error *err)
+{
+    auto_done(strings) struct strings names = {0};
+    struct error failure = {0};
+    if (!file_list(dir, ".", &names, &failure)) {
+        error_set(err, failure.code, "%s", failure.text);
+        return;
+    }
+    for (size_t i = 0; i < names.count; i++) {
+        auto_close int held = -1;
+        if (!is_stale_partial(dir, names.items[i], &held)) {
+            continue;
+        }
+        if (unlinkat(dir, names.items[i], 0) == 0) {
+            (*removed)++;
+        } else {
+            error_set_errno(err, errno, "cannot remove the partial download %s", names.items[i]);
+        }
+    }
+}
+
+bool store_sweep(const struct store *store, uint64_t *removed, struct error *err)
+{
+    *removed = 0;
+    for (int kind = 0; kind < STORE_KIND_COUNT; kind++) {
+        sweep_dir(store_kind_dir(store, (enum store_kind)kind), removed, err);
+    }
+    sweep_dir(store_area_dir(store, STORE_TRASH), removed, err);
+    sweep_downloads(store_cache_dir(store, STORE_CACHE_DOWNLOADS), removed, err);
+    return err->code == ERROR_NONE;
+}
