@@ -54,8 +54,9 @@ struct tar_member {
     int64_t mtime;
     uint32_t mtime_nanoseconds;
     uint32_t device_major, device_minor;
-    struct tar_xattr *xattrs; /* owned */
-    size_t xattr_count;       /* ACLs and labels in vendor keys count as one each */
+    struct tar_xattr *xattrs; /* owned; ACLs and labels under vendor keys are among them */
+    size_t xattr_count;
+    size_t xattr_total; /* those given only in libarchive's own spelling included */
 };
 
 void tar_member_done(struct tar_member *member);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* The records of one pax extended header, read strictly. Private to tar_header. Source:
+ * POSIX.1-2017, pax, "pax Header Block" and "pax Extended Header". */
+
+#include "artifact/tar_header.h"
+
+struct error;
+struct limits;
+
+/* What a header says about the member behind it. Zero-initialise; owned. */
+struct tar_pax {
+    char *path; /* NULL: not said */
+    char *link;
+    bool has_size, has_uid, has_gid, has_mtime;
+    uint64_t size_bytes;
+    uint64_t uid, gid;
+    int64_t mtime;
+    uint32_t mtime_nanoseconds;
+    struct tar_xattr *xattrs;
+    size_t xattr_count, xattr_capacity;
+    size_t second_spellings; /* LIBARCHIVE.xattr.*: the same attributes once more */
+    unsigned seen;           /* one bit per key that may come once */
+};
+
+void tar_pax_done(struct tar_pax *pax);
+/* A global header may hold comments only. */
+bool tar_pax_parse(struct tar_pax *pax, const char *body, size_t len, enum tar_profile profile,
+    bool is_global, const struct limits *limits, struct error *err);
