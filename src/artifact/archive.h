@@ -34,6 +34,8 @@ void archive_reader_auto_free(struct archive_reader **reader);
  * the next call), 0 when the archive is over and was whole, -1 on failure. */
 int archive_reader_next(
     struct archive_reader *reader, const struct tar_member **member, struct error *err);
-/* Next bytes of this member's data: their number, 0 at its end, -1 on failure. */
-ssize_t archive_reader_read(
-    struct archive_reader *reader, void *buffer, size_t len, struct error *err);
+/* Next bytes of this member's data without a copy, borrowed until the next call: their number, 0
+ * at the data's end, -1 on failure. */
+ssize_t archive_reader_block(struct archive_reader *reader, const void **bytes, struct error *err);
+/* Bytes taken from the source so far. */
+uint64_t archive_reader_bytes(const struct archive_reader *reader);
