@@ -31,6 +31,7 @@ struct bundle_report {
     uint64_t skipped_fifos;
     uint64_t skipped_xattrs;
     struct strings skipped; /* "hard link modules/a" and so on, the first BUNDLE_SKIPPED_NAMED */
+    struct text manifest;   /* an image bundle's own manifest.json, an object; never put on disk */
     bool has_initrd;
     bool has_modules;
 };
@@ -39,8 +40,9 @@ struct bundle_report {
 
 void bundle_report_done(struct bundle_report *report);
 
-/* The blob's digest was compared before this call. zstd only. staging_dir is an empty directory
- * nobody else knows of. With self_path the work is done by that program re-executed as
+/* The blob's digest was compared before this call. zstd only. A kernel leaves vmlinux, initrd.img
+ * and modules/ in staging_dir, an image rootfs.ext4. staging_dir is an empty directory nobody else
+ * knows of. With self_path the work is done by that program re-executed as
  * `--internal-extract` (no new privileges, resource limits, Landlock where the kernel has it, wall
  * clock limit); with NULL in this process. ERROR_FORMAT, ERROR_LIMIT, ERROR_NO_SPACE, ERROR_IO,
  * ERROR_CANCELLED, ERROR_TIMEOUT. On failure *report is untouched. */
