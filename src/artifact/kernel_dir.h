@@ -45,10 +45,10 @@ bool kernel_host_import(int root_dir, const char *release, int staging_dir,
     struct kernel_facts *facts, struct error *err);
 
 /* Copies the contents of a modules directory to staging_dir/modules. `path` is lib/modules/VERSION
- * itself (kernel/, modules.order or modules.dep in it), or a directory of such ones, which is taken
- * as it is. Links that stay inside are kept; others (build, source) and special files are left
- * out, with a sentence each in notes (NULL: not wanted). Used by import, `image register
- * --modules` and promote. A directory that holds no modules is ERROR_FORMAT. */
+ * itself (kernel/, modules.order or modules.dep in it) or a directory of such ones; it is taken as
+ * it is. Links that stay inside are kept; others (build, source) and special files are left out,
+ * with a sentence each in notes (NULL: not wanted), and so is said when it does not look like
+ * modules. Used by import, `image register --modules` and promote. An empty one is ERROR_FORMAT. */
 bool kernel_modules_copy(int from_dir, const char *path, int staging_dir,
     const struct progress *progress, const struct cancel *cancel, struct strings *notes,
     struct error *err);

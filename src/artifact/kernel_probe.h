@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* What a kernel file says about itself, read from its first bytes or, for an ELF file, from the
+ * banner inside. Never fails: what is not understood is not known. Private to kernel_dir. Sources:
+ * linux Documentation/arch/x86/boot.rst (setup header), System V ABI (ELF header). */
+
+struct kernel_probe {
+    char format[8];    /* "elf", "bzimage" or "" */
+    char arch[16];     /* "x86_64", "aarch64" or "" */
+    char version[128]; /* "6.1.0-13-cloud-amd64" or "" */
+};
+
+void kernel_probe_file(int fd, struct kernel_probe *probe);
