@@ -4,11 +4,18 @@ src_libartifact_a_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(ARCHIVE_CFLAGS) $(Z
 	$(LZMA_CFLAGS) $(ZLIB_CFLAGS) $(EXT2FS_CFLAGS) $(COMERR_CFLAGS) $(OPENSSL_CFLAGS)
 src_libartifact_a_SOURCES =
 src_libartifact_a_SOURCES += \
-	src/artifact/archive.h \
-	src/artifact/bundle.h \
+	src/artifact/archive.c src/artifact/archive.h \
+	src/artifact/bundle.c src/artifact/bundle.h \
+	src/artifact/bundle_child.h \
 	src/artifact/deb.h \
-	src/artifact/kernel_dir.h \
-	src/artifact/tar_header.h
+	src/artifact/kernel_dir.c src/artifact/kernel_dir.h \
+	src/artifact/kernel_find.c src/artifact/kernel_find.h \
+	src/artifact/kernel_modules.c \
+	src/artifact/kernel_probe.c src/artifact/kernel_probe.h \
+	src/artifact/tar_block.c src/artifact/tar_block.h \
+	src/artifact/tar_header.c src/artifact/tar_header.h \
+	src/artifact/tar_pax.c src/artifact/tar_pax.h \
+	src/artifact/unpack.c src/artifact/unpack.h
 src_libartifact_a_SOURCES += \
 	src/artifact/apt.h \
 	src/artifact/decompress.h \
