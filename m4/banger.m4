@@ -5,7 +5,7 @@ AC_DEFUN([BANGER_PROBE_CFLAGS], [
   m4_foreach_w([flag], [$2], [
     AC_MSG_CHECKING([whether $CC accepts ]flag)
     banger_saved_cflags=$CFLAGS
-    CFLAGS="$CFLAGS -Werror flag"
+    CFLAGS="$CFLAGS $$1 -Werror flag"
     AC_LINK_IFELSE([AC_LANG_PROGRAM([], [return 0;])],
       [AC_MSG_RESULT([yes]); $1="$$1 flag"], [AC_MSG_RESULT([no])])
     CFLAGS=$banger_saved_cflags

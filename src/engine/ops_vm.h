@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* What the operations on machines share. Workers and streaming threads only. */
+
+#include "vm/machine_control.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct error;
+struct json;
+struct lock;
+struct ops;
+struct vm_record;
+
+/* One machine at hand: its record, its directory, and what is true of it now. Zero-initialise, dir
+ * -1 (VM_HAND_INIT); free with vm_hand_done. */
+struct vm_hand {
+    char *name;
+    int dir;
+    struct machine_spec spec;
+    struct machine_facts facts;
+    struct lock *lock; /* NULL for reading */
+};
+#define VM_HAND_INIT                                                                               \
+    {                                                                                              \
+        .dir = -1                                                                                  \
+    }
+
+void vm_hand_done(struct vm_hand *hand);
+/* Reads the machine of that exact name. ERROR_NOT_FOUND, ERROR_FORMAT for a damaged record. */
+bool ops_vm_read(struct ops *ops, const char *name, struct vm_hand *hand, struct error *err);
+/* The same behind its exclusive lock, settled: a crash of host or monitor is written down first. */
+bool ops_vm_take(struct ops *ops, const char *name, const char *purpose, struct vm_hand *hand,
+    struct error *err);
+/* Gives the lock back early, before a long wait. */
+void ops_vm_unlock(struct vm_hand *hand);
+
+/* The fields of `vm list`; caller frees. */
+struct json *ops_vm_json(const struct machine_spec *spec, const struct machine_facts *facts);
+/* {"name","changed",...vm fields} read anew; caller frees. */
+struct json *ops_vm_result(struct ops *ops, const char *name, bool is_changed);
+/* [{"stage","ms"}] of the latest boot under "timeline", and "ready_ms". */
+void ops_vm_put_timeline(struct json *json, const struct machine_timeline *timeline);
+/* Lists machines and images again for the front end, when one is watching. */
+void ops_vms_changed(struct ops *ops);
+
+/* Makes the machine's record and disk from the command's words. On success *name is the new name
+ * (caller frees). */
+bool ops_vm_make(struct ops *ops, char **name, struct error *err);
+/* What making (and starting) one would do; caller frees. */
+struct json *ops_vm_plan(struct ops *ops);
+/* Starts a taken machine that does not run; on return its VMM runs. */
+bool ops_vm_boot(struct ops *ops, struct vm_hand *hand, struct error *err);
+/* Waits for the agent with the command's timeout or the default of its accelerator. */
+bool ops_vm_await_ready(struct ops *ops, const char *name, int dir,
+    const struct machine_handle *handle, struct machine_timeline *timeline, struct error *err);
+/* Stops (or, without grace, kills) and removes a taken machine. */
+bool ops_vm_discard(struct ops *ops, struct vm_hand *hand, struct error *err);
+/* Runs a command in the guest with the command's descriptors; argv NULL: a shell. */
+bool ops_vm_attach_exec(struct ops *ops, int dir, const char *const *argv, bool is_tty,
+    struct json **result, struct error *err);

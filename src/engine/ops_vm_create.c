@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+/* vm create: from the command's words to a durable record and an empty disk. */
+#include "artifact/ext4.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/name.h"
+#include "base/progress.h"
+#include "base/text.h"
+#include "engine/command.h"
+#include "engine/engine.h"
+#include "engine/ops.h"
+#include "engine/ops_common.h"
+#include "engine/ops_image.h"
+#include "engine/ops_kernel.h"
+#include "engine/ops_vm.h"
+#include "store/config.h"
+#include "store/image_store.h"
+#include "store/lock.h"
+#include "store/publish.h"
+#include "store/vm_store.h"
+#include "vm/machine.h"
+#include "vm/net.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define MIB (UINT64_C(1) << 20)
+#define DEFAULT_MEMORY_BYTES (512 * MIB)
+#define DEFAULT_DISK_BYTES (8192 * MIB)
+#define NAME_ATTEMPTS 64
+
+static const char *const first_words[] = {"amber", "bold", "brisk", "calm", "clear", "crisp",
+    "dusty", "early", "fair", "fresh", "gentle", "grand", "keen", "kind", "late", "lively",
+    "mellow", "mild", "neat", "noble", "plain", "proud", "quick", "quiet", "rapid", "sharp",
+    "silver", "still", "sunny", "swift", "warm", "wise"};
+static const char *const second_words[] = {"badger", "beaver", "crane", "deer", "eagle", "falcon",
+    "finch", "fox", "gull", "hare", "heron", "ibis", "jay", "kite", "lark", "lynx", "marten",
+    "mole", "newt", "otter", "owl", "pika", "raven", "robin", "seal", "stoat", "swan", "tern",
+    "toad", "vole", "wolf", "wren"};
+
+/* Two short words that no VM has yet; caller frees. */
+static char *invent_name(struct ops *ops, struct error *err)
+{
+    for (int attempt = 0; attempt < NAME_ATTEMPTS; attempt++) {
+        unsigned bits = 0;
+        if (getrandom(&bits, sizeof bits, 0) != (ssize_t)sizeof bits) {
+            break;
+        }
+        char *name = memory_printf("%s-%s", first_words[bits % array_length(first_words)],
+            second_words[(bits >> 16) % array_length(second_words)]);
+        if (!file_exists(store_kind_dir(ops->store, STORE_VM), name)) {
+            return name;
+        }
+        free(name);
+    }
+    error_set(err, ERROR_EXISTS, "no free name was found: give one with --name");
+    return NULL;
+}
+
+static uint64_t pick_size(uint64_t given, uint64_t configured, uint64_t fallback)
+{
+    if (given > 0) {
+        return given;
+    }
+    return configured > 0 ? configured : fallback;
+}
+
+static const char *pick_word(const char *given, const char *configured, const char *fallback)
+{
+    if (given != NULL) {
+        return given;
+    }
+    return configured != NULL ? configured : fallback;
+}
+
+static bool add_ports(struct ops *ops, struct machine_spec *spec, struct error *err)
+{
+    const struct strings *words = command_all(ops->command, "publish");
+    for (size_t i = 0; i < words->count; i++) {
+        struct machine_port port;
+        if (!net_parse_publish(words->items[i], &port, err)) {
+            return false;
+        }
+        machine_spec_publish(spec, &port);
+    }
+    return true;
+}
+
+/* Everything that needs no image: sizes, choices, ports. */
+static bool fill_spec(struct ops *ops, struct machine_spec *spec, struct error *err)
+{
+    const struct command *command = ops->command;
+    const struct config *settings = ops->settings;
+    spec->vcpu = pick_size(command_number(command, "vcpu"), settings->default_vcpu, 1);
+    spec->memory_mib = pick_size(command_size(command, "memory"), settings->default_memory_bytes,
+                           DEFAULT_MEMORY_BYTES) /
+                       MIB;
+    spec->disk_bytes = pick_size(
+        command_size(command, "disk-size"), settings->default_disk_bytes, DEFAULT_DISK_BYTES);
+    spec->vmm =
+        memory_strdup(pick_word(command_get(command, "vmm"), settings->default_vmm, "auto"));
+    spec->accel = memory_strdup(pick_word(ops->config->accel, settings->default_accel, "auto"));
+    spec->append = memory_strdup(command_get(command, "append"));
+    spec->created_at = clock_wall();
+    spec->is_ephemeral =
+        verb_argument(command_verb(command), "rm") != NULL && command_has(command, "rm");
+    return machine_root_parse(command_get(command, "root"), &spec->root, err) &&
+           machine_restart_parse(
+               pick_word(command_get(command, "restart"), settings->default_restart, "no"),
+               &spec->restart, err) &&
+           add_ports(ops, spec, err);
+}
+
+static void copy_list(const struct json *array, struct strings *list)
+{
+    for (const struct json *item = json_first(array); item != NULL; item = json_next(item)) {
+        const char *word = json_string_value(item);
+        if (word != NULL) {
+            strings_add(list, word);
+        }
+    }
+}
+
+/* What the image says about its program is kept with the machine. */
+static void take_program(const struct image_entry *image, struct machine_program *program)
+{
+    if (image->config == NULL) {
+        return;
+    }
+    copy_list(json_get(image->config, "entrypoint"), &program->entrypoint);
+    copy_list(json_get(image->config, "cmd"), &program->cmd);
+    copy_list(json_get(image->config, "env"), &program->env);
+    program->workdir = memory_strdup(json_string(image->config, "workdir", NULL));
+    program->user = memory_strdup(json_string(image->config, "user", NULL));
+}
+
+/* Image and kernel, pulled on the way where absent. */
+static bool choose_image(
+    struct ops *ops, struct machine_spec *spec, struct image_entry *image, struct error *err)
+{
+    const char *word =
+        pick_word(command_get(ops->command, "image"), ops->settings->default_image, NULL);
+    if (word == NULL) {
+        return error_set(err, ERROR_INVALID,
+            "no image was named: give one (`image list`, `image list --available`), or set image "
+            "under [defaults] in config.ini");
+    }
+    if (!ops_image_find(ops, word, image, err)) {
+        return false;
+    }
+    spec->image = memory_strdup(image->name);
+    const char *kernel = command_get(ops->command, "kernel-ref");
+    if (kernel == NULL && image->kernel_path == NULL && !image->has_kernel) {
+        kernel = pick_word(image->kernel_ref, ops->settings->default_kernel, NULL);
+        if (kernel == NULL) {
+            return error_set(err, ERROR_INVALID,
+                "image %s has no kernel: give one with --kernel-ref", image->name);
+        }
+    }
+    spec->kernel_ref = memory_strdup(kernel);
+    take_program(image, &spec->program);
+    return kernel == NULL ||
+           (name_check_entry(kernel, "kernel name", err) && ops_kernel_ensure(ops, kernel, err));
+}
+
+/* The text form of RFC 4122 into its 16 bytes; spec->uuid is ours and well-formed. */
+static void uuid_bytes(const char *uuid, uint8_t bytes[16])
+{
+    size_t at = 0;
+    for (const char *c = uuid; *c != '\0' && at < 16; c++) {
+        unsigned value;
+        if (*c != '-' && sscanf(c, "%2x", &value) == 1) {
+            bytes[at++] = (uint8_t)value;
+            c++;
+        }
+    }
+}
+
+static bool make_upper(int dir, const struct machine_spec *spec, struct error *err)
+{
+    uint8_t uuid[16] = {0};
+    uuid_bytes(spec->uuid, uuid);
+    auto_close int fd = file_create(dir, MACHINE_UPPER_FILE, err);
+    return fd >= 0 && ext4_make_empty(fd, spec->disk_bytes, "upper", uuid, err);
+}
+
+/* A private copy of the image, holes kept; its file system grows on request later. */
+static bool make_root(struct ops *ops, int dir, const struct image_entry *image,
+    const struct progress *progress, struct error *err)
+{
+    auto_free char *path = image_store_rootfs(ops->store, image);
+    auto_close int from = file_open_read(AT_FDCWD, path, err);
+    auto_close int to = from >= 0 ? file_create(dir, MACHINE_ROOT_FILE, err) : -1;
+    return to >= 0 && file_copy_data(from, to, path, progress, ops->cancel, err);
+}
+
+static bool publish(struct ops *ops, const struct machine_spec *spec,
+    const struct image_entry *image, struct error *err)
+{
+    auto_lock struct lock *lock = ops_lock(ops, STORE_VM, spec->name, "create", err);
+    auto_staging struct staging *staging =
+        lock != NULL ? staging_begin(ops->store, STORE_VM, spec->name, err) : NULL;
+    if (staging == NULL) {
+        return false;
+    }
+    int dir = staging_dir(staging);
+    auto_json struct json *record = machine_spec_to_json(spec);
+    progress_report(ops->progress, PROGRESS_PUBLISH, PROGRESS_STEPS, 0, 1);
+    bool is_filled = spec->root == MACHINE_ROOT_COPY
+                         ? make_root(ops, dir, image, ops->progress, err)
+                         : make_upper(dir, spec, err);
+    if (!is_filled || !vm_store_write_document(dir, VM_DOCUMENT_SPEC, record, err)) {
+        return error_wrap(err, "VM %s was not made", spec->name);
+    }
+    if (!staging_publish(staging, PUBLISH_NEW, err)) {
+        return err->code == ERROR_EXISTS
+                   ? error_wrap(err, "there is already a VM %s: choose another name", spec->name)
+                   : false;
+    }
+    return true;
+}
+
+bool ops_vm_make(struct ops *ops, char **name, struct error *err)
+{
+    auto_done(machine_spec) struct machine_spec spec = {0};
+    auto_done(image_entry) struct image_entry image = {0};
+    const char *given = command_get(ops->command, "name");
+    spec.name = given != NULL ? memory_strdup(given) : invent_name(ops, err);
+    if (spec.name == NULL || !name_check_label(spec.name, "VM name", err)) {
+        return false;
+    }
+    if (file_exists(store_kind_dir(ops->store, STORE_VM), spec.name)) {
+        return error_set(
+            err, ERROR_EXISTS, "there is already a VM %s: choose another name", spec.name);
+    }
+    auto_free char *object = memory_printf("vm/%s", spec.name);
+    if ((given == NULL && !ops_claim(ops, object, err)) || !fill_spec(ops, &spec, err) ||
+        !choose_image(ops, &spec, &image, err) || !machine_spec_identify(&spec, err) ||
+        !machine_spec_validate(&spec, err) || !publish(ops, &spec, &image, err)) {
+        return false;
+    }
+    *name = take_ptr(spec.name);
+    ops_vms_changed(ops);
+    return true;
+}
+
+bool ops_vm_create(struct ops *ops, struct json **result, struct error *err)
+{
+    if (command_is_dry_run(ops->command)) {
+        *result = ops_vm_plan(ops);
+        return true;
+    }
+    auto_free char *name = NULL;
+    if (!ops_vm_make(ops, &name, err)) {
+        return false;
+    }
+    *result = ops_vm_result(ops, name, true);
+    return true;
+}
+
+struct json *ops_vm_plan(struct ops *ops)
+{
+    struct json *plan = ops_plan(ops);
+    const char *given = command_get(ops->command, "name");
+    auto_free char *object = memory_printf("vm/%s", given != NULL ? given : "(a new name)");
+    ops_plan_add(plan, "create", object, 0);
+    if (strcmp(command_verb(ops->command)->name, "run") == 0) {
+        ops_plan_add(plan, "start", object, 0);
+    }
+    return plan;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* vm stop, kill, rm. */
+#include "base/error.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "engine/command.h"
+#include "engine/engine.h"
+#include "engine/ops.h"
+#include "engine/ops_common.h"
+#include "engine/ops_vm.h"
+#include "store/vm_store.h"
+
+#include <signal.h>
+#include <string.h>
+
+static bool is_up(const struct vm_hand *hand)
+{
+    return hand->facts.has_handle &&
+           (hand->facts.state == MACHINE_STARTING || hand->facts.state == MACHINE_RUNNING ||
+               hand->facts.state == MACHINE_PAUSED || hand->facts.state == MACHINE_STOPPING);
+}
+
+static struct json *plan_one(struct ops *ops, const char *action, const char *name)
+{
+    auto_free char *object = memory_printf("vm/%s", name);
+    struct json *plan = ops_plan(ops);
+    ops_plan_add(plan, action, object, 0);
+    return plan;
+}
+
+bool ops_vm_stop(struct ops *ops, struct json **result, struct error *err)
+{
+    const char *name = command_get(ops->command, "name");
+    auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
+    if (!ops_vm_take(ops, name, "stop", &hand, err)) {
+        return false;
+    }
+    if (command_is_dry_run(ops->command)) {
+        *result = plan_one(ops, "stop", name);
+        return true;
+    }
+    bool was_up = is_up(&hand);
+    if (was_up && !machine_stop(hand.dir, &hand.facts.handle, command_timeout_ms(ops->command),
+                      ops->progress, ops->cancel, NULL, err)) {
+        return error_wrap(err, "VM %s", name);
+    }
+    ops_vms_changed(ops);
+    *result = ops_vm_result(ops, name, was_up);
+    return true;
+}
+
+/* "KILL", "SIGKILL" or "9"; 0 when it is none. */
+static int parse_signal(const char *word, struct error *err)
+{
+    uint64_t number = 0;
+    struct error ignored = {0};
+    if (units_parse_number(word, "signal", SIGRTMAX, &number, &ignored) && number > 0) {
+        return (int)number;
+    }
+    const char *name = text_has_prefix(word, "SIG") ? word + 3 : word;
+    for (int candidate = 1; candidate < SIGRTMIN; candidate++) {
+        const char *abbreviation = sigabbrev_np(candidate);
+        if (abbreviation != NULL && strcmp(abbreviation, name) == 0) {
+            return candidate;
+        }
+    }
+    error_set(err, ERROR_INVALID, "\"%s\" is no signal: use KILL, TERM or a number", word);
+    return 0;
+}
+
+bool ops_vm_kill(struct ops *ops, struct json **result, struct error *err)
+{
+    const char *name = command_get(ops->command, "name");
+    int number = parse_signal(command_get(ops->command, "signal"), err);
+    auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
+    if (number == 0 || !ops_vm_take(ops, name, "kill", &hand, err)) {
+        return false;
+    }
+    if (command_is_dry_run(ops->command)) {
+        *result = plan_one(ops, "kill", name);
+        return true;
+    }
+    bool was_up = is_up(&hand);
+    if (was_up && !machine_kill(hand.dir, &hand.facts.handle, number, ops->cancel, NULL, err)) {
+        return error_wrap(err, "VM %s", name);
+    }
+    ops_vms_changed(ops);
+    *result = ops_vm_result(ops, name, was_up);
+    return true;
+}
+
+bool ops_vm_discard(struct ops *ops, struct vm_hand *hand, struct error *err)
+{
+    if (is_up(hand) &&
+        !machine_kill(hand->dir, &hand->facts.handle, SIGKILL, ops->cancel, NULL, err)) {
+        return error_wrap(err, "VM %s could not be ended and was not removed", hand->name);
+    }
+    bool is_removed = vm_store_remove(ops->store, hand->name, err);
+    ops_vms_changed(ops);
+    return is_removed;
+}
+
+/* A record that cannot be read: with --force its directory goes; a process it may have had is
+ * found by nobody without the record, so without --force it stays. */
+static bool remove_damaged(struct ops *ops, const char *name, struct error *err)
+{
+    error_clear(err);
+    return vm_store_remove(ops->store, name, err);
+}
+
+bool ops_vm_rm(struct ops *ops, struct json **result, struct error *err)
+{
+    const char *name = command_get(ops->command, "name");
+    bool is_forced = command_has(ops->command, "force");
+    auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
+    if (!ops_vm_take(ops, name, "remove", &hand, err)) {
+        if (err->code != ERROR_FORMAT || !is_forced || !remove_damaged(ops, name, err)) {
+            return false;
+        }
+        ops_vms_changed(ops);
+        *result = ops_result(name, true);
+        return true;
+    }
+    if (is_up(&hand) && !is_forced) {
+        return error_set(err, ERROR_IN_USE,
+            "VM %s is running: stop it first (`vm stop %s`), or add --force", name, name);
+    }
+    if (command_is_dry_run(ops->command)) {
+        *result = plan_one(ops, "remove", name);
+        return true;
+    }
+    if (!ops_vm_discard(ops, &hand, err)) {
+        return false;
+    }
+    *result = ops_result(name, true);
+    return true;
+}

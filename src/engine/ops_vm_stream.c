@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* vm exec, logs, console, wait: verbs that stay as long as the guest or the operator does. */
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/name.h"
+#include "base/text.h"
+#include "engine/command.h"
+#include "engine/engine.h"
+#include "engine/ops.h"
+#include "engine/ops_common.h"
+#include "engine/ops_vm.h"
+#include "store/vm_store.h"
+#include "vm/agent_client.h"
+#include "vm/console.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define CONSOLE_REPLAY_BYTES 4096
+
+/* The command's descriptors, closed when the operation is over. */
+struct streams {
+    int in, out, errors, window;
+};
+
+static void streams_done(struct streams *streams)
+{
+    memory_auto_close(&streams->in);
+    memory_auto_close(&streams->out);
+    memory_auto_close(&streams->errors);
+    memory_auto_close(&streams->window);
+}
+
+static struct streams take_streams(struct ops *ops)
+{
+    return (struct streams){.in = command_take_fd(ops->command, COMMAND_STDIN),
+        .out = command_take_fd(ops->command, COMMAND_STDOUT),
+        .errors = command_take_fd(ops->command, COMMAND_STDERR),
+        .window = command_take_fd(ops->command, COMMAND_WINDOW)};
+}
+
+static struct json *status_result(int exit_status)
+{
+    struct json *json = json_new_object();
+    json_put_integer(json, "exit_status", exit_status);
+    return json;
+}
+
+static bool require_running(const struct vm_hand *hand, struct error *err)
+{
+    bool is_running = hand->facts.state == MACHINE_RUNNING || hand->facts.state == MACHINE_STARTING;
+    return is_running ||
+           error_set(err, ERROR_UNSUPPORTED, "VM %s is %s: start it first (`vm start %s`)",
+               hand->name, machine_state_name(hand->facts.state), hand->name);
+}
+
+bool ops_vm_attach_exec(struct ops *ops, int dir, const char *const *argv, bool is_tty,
+    struct json **result, struct error *err)
+{
+    static const char *const shell[] = {"/bin/sh", "-l", NULL};
+    auto_done(streams) struct streams streams = take_streams(ops);
+    struct agent_exec_spec spec = {.argv = argv != NULL ? argv : shell,
+        .is_tty = is_tty,
+        .stdin_fd = streams.in,
+        .stdout_fd = streams.out,
+        .stderr_fd = streams.errors,
+        .window_fd = streams.window};
+    bool is_exec = strcmp(command_verb(ops->command)->name, "exec") == 0;
+    if (is_exec) {
+        spec.env = (const char *const *)command_all(ops->command, "env")->items;
+        spec.cwd = command_get(ops->command, "workdir");
+        spec.user = command_get(ops->command, "user");
+        spec.stdin_fd = command_has(ops->command, "no-stdin") ? -1 : streams.in;
+    }
+    int exit_status = 0;
+    if (!agent_exec(dir, &spec, ops->cancel, &exit_status, err)) {
+        return false;
+    }
+    *result = status_result(exit_status);
+    return true;
+}
+
+bool ops_vm_exec(struct ops *ops, struct json **result, struct error *err)
+{
+    const char *name = command_get(ops->command, "name");
+    auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
+    if (!ops_vm_read(ops, name, &hand, err) || !require_running(&hand, err)) {
+        return false;
+    }
+    /* A machine that is still booting is waited for: what was asked for is a command in it. */
+    struct machine_timeline timeline;
+    if (!machine_timeline_is_ready(&hand.facts.timeline) &&
+        !ops_vm_await_ready(ops, name, hand.dir, &hand.facts.handle, &timeline, err)) {
+        return false;
+    }
+    const struct strings *words = command_all(ops->command, "command");
+    return ops_vm_attach_exec(ops, hand.dir, (const char *const *)words->items,
+        command_has(ops->command, "tty"), result, err);
+}
+
+/* A machine by exact name or unique prefix, for verbs that only read. */
+static bool read_by_prefix(struct ops *ops, struct vm_hand *hand, struct error *err)
+{
+    auto_done(strings) struct strings names = {0};
+    if (!vm_store_names(ops->store, &names, err)) {
+        return false;
+    }
+    const char *name = ops_resolve_name("vm", &names, command_get(ops->command, "name"), err);
+    return name != NULL && ops_vm_read(ops, name, hand, err);
+}
+
+bool ops_vm_logs(struct ops *ops, struct json **result, struct error *err)
+{
+    auto_done(streams) struct streams streams = take_streams(ops);
+    auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
+    if (!read_by_prefix(ops, &hand, err)) {
+        return false;
+    }
+    uint64_t since_ms = command_duration_ms(ops->command, "since");
+    struct console_log_options options = {
+        .tail_lines =
+            command_has(ops->command, "tail") ? (int64_t)command_number(ops->command, "tail") : -1,
+        .since_ms = since_ms > 0 ? clock_wall_ms() - (int64_t)since_ms : 0,
+        .is_following = command_has(ops->command, "follow"),
+        .has_timestamps = command_has(ops->command, "timestamps")};
+    if (streams.out < 0) {
+        return error_set(err, ERROR_BUG, "the log has nowhere to go");
+    }
+    if (!console_log_write(hand.dir, &options, streams.out, ops->cancel, err)) {
+        return error_wrap(err, "VM %s", hand.name);
+    }
+    *result = status_result(0);
+    return true;
+}
+
+bool ops_vm_console(struct ops *ops, struct json **result, struct error *err)
+{
+    const char *name = command_get(ops->command, "name");
+    auto_done(streams) struct streams streams = take_streams(ops);
+    auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
+    if (!ops_vm_read(ops, name, &hand, err) || !require_running(&hand, err)) {
+        return false;
+    }
+    struct console_attach_options options = {.in_fd = streams.in,
+        .out_fd = streams.out,
+        .detach_key = isatty(streams.in) ? CONSOLE_DETACH_DEFAULT : -1,
+        .replay_bytes = CONSOLE_REPLAY_BYTES};
+    if (!console_attach(hand.dir, &options, ops->cancel, err)) {
+        return error_wrap(err, "VM %s", name);
+    }
+    *result = status_result(0);
+    return true;
+}
+
+/* systemd says running or degraded once everything it wanted to start has been dealt with. */
+static bool wait_system(struct ops *ops, const struct vm_hand *hand, struct error *err)
+{
+    static const char *const argv[] = {"systemctl", "is-system-running", "--wait", NULL};
+    struct machine_timeline timeline;
+    if (!ops_vm_await_ready(ops, hand->name, hand->dir, &hand->facts.handle, &timeline, err)) {
+        return false;
+    }
+    struct agent_exec_spec spec = {
+        .argv = argv, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .window_fd = -1};
+    int exit_status = 0;
+    if (!agent_exec(hand->dir, &spec, ops->cancel, &exit_status, err)) {
+        return false;
+    }
+    return exit_status != 127 || error_set(err, ERROR_UNSUPPORTED,
+                                     "VM %s has no systemd: wait for ready instead", hand->name);
+}
+
+static bool wait_for(
+    struct ops *ops, const struct vm_hand *hand, const char *what, struct error *err)
+{
+    uint64_t timeout_ms = command_timeout_ms(ops->command);
+    struct machine_timeline timeline;
+    struct machine_exit exit;
+    if (strcmp(what, "stopped") == 0 || strcmp(what, "exit") == 0) {
+        bool is_down = hand->facts.state == MACHINE_STOPPED ||
+                       hand->facts.state == MACHINE_CRASHED || hand->facts.state == MACHINE_CREATED;
+        return is_down || machine_wait_exit(
+                              hand->dir, &hand->facts.handle, timeout_ms, ops->cancel, &exit, err);
+    }
+    if (!require_running(hand, err)) {
+        return false;
+    }
+    if (strcmp(what, "running") == 0) {
+        return true;
+    }
+    if (strcmp(what, "system") == 0) {
+        return wait_system(ops, hand, err);
+    }
+    if (text_has_prefix(what, "text=")) {
+        return console_wait_text(hand->dir, what + strlen("text="), timeout_ms, ops->cancel, err);
+    }
+    return ops_vm_await_ready(ops, hand->name, hand->dir, &hand->facts.handle, &timeline, err);
+}
+
+bool ops_vm_wait(struct ops *ops, struct json **result, struct error *err)
+{
+    const char *name = command_get(ops->command, "name");
+    auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
+    if (!ops_vm_read(ops, name, &hand, err) ||
+        !wait_for(ops, &hand, command_get(ops->command, "for"), err)) {
+        return false;
+    }
+    *result = ops_vm_result(ops, name, false);
+    json_remove(*result, "changed");
+    return true;
+}
