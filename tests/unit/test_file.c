@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/error.h"
+#include "support/scratch.h"
+
+#include <errno.h>
+#include <sys/syscall.h>
+
+static int open_scratch(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void test_replace_is_whole_and_leaves_nothing_else(void **state)
+{
+    (void)state;
+    char *path = scratch_make();
+    auto_close int dir = open_scratch(path);
+    struct error err = {0};
+    assert_true(file_replace(dir, "a.json", "one", 3, 0600, &err));
+    assert_true(file_replace(dir, "a.json", "two two", 7, 0600, &err));
+    auto_free char *content = scratch_read(path, "a.json");
+    assert_string_equal(content, "two two");
+    auto_free char *names = scratch_list(path, ".");
+    assert_string_equal(names, "a.json");
+    assert_int_equal(scratch_mode(path, "a.json"), 0600);
+    scratch_remove(path);
+}
+
+static void test_reading_has_a_limit_and_follows_no_link(void **state)
+{
+    (void)state;
+    char *path = scratch_make();
+    auto_close int dir = open_scratch(path);
+    scratch_write(path, "f", "0123456789");
+    assert_int_equal(symlinkat("f", dir, "link"), 0);
+    assert_int_equal(mkfifoat(dir, "fifo", 0600), 0);
+    auto_done(text) struct text out = {0};
+    struct error err = {0};
+    assert_true(file_read_all(dir, "f", 10, &out, &err));
+    assert_false(file_read_all(dir, "f", 9, &out, &err));
+    assert_code(err, ERROR_LIMIT);
+    error_clear(&err);
+    assert_int_equal(file_open_read(dir, "link", &err), -1);
+    assert_code(err, ERROR_FORMAT);
+    error_clear(&err);
+    assert_int_equal(file_open_read(dir, "fifo", &err), -1); /* and does not wait for a writer */
+    assert_code(err, ERROR_FORMAT);
+    error_clear(&err);
+    assert_int_equal(file_open_read(dir, "absent", &err), -1);
+    assert_code(err, ERROR_NOT_FOUND);
+    scratch_remove(path);
+}
+
+static void test_beneath_never_leaves_the_directory(void **state)
+{
+    (void)state;
+    char *path = scratch_make();
+    scratch_write(path, "outside", "secret");
+    scratch_write(path, "in/sub/file", "x");
+    auto_free char *inside = memory_printf("%s/in", path);
+    auto_close int dir = open_scratch(inside);
+    assert_int_equal(symlinkat("..", dir, "up"), 0);
+    assert_int_equal(symlinkat("sub", dir, "across"), 0);
+    assert_int_equal(symlinkat("/etc/passwd", dir, "away"), 0);
+    auto_close int good = file_open_beneath(dir, "sub/file", O_RDONLY, 0);
+    assert_true(good >= 0);
+    static const char *const bad[] = {"../outside", "/etc/passwd", "sub/../../outside",
+        "up/outside", "across/file", "away", "..", "sub/file/x"};
+    for (size_t i = 0; i < array_length(bad); i++) {
+        auto_close int fd = file_open_beneath(dir, bad[i], O_RDONLY, 0);
+        if (fd >= 0) {
+            fail_msg("opened %s", bad[i]);
+        }
+    }
+    auto_close int made = file_open_beneath(dir, "sub/new", O_WRONLY | O_CREAT | O_EXCL, 0600);
+    assert_true(made >= 0);
+    assert_true(scratch_has(path, "in/sub/new"));
+    assert_int_equal(file_open_beneath(dir, "up/new", O_WRONLY | O_CREAT | O_EXCL, 0600), -1);
+    assert_false(scratch_has(path, "new"));
+    scratch_remove(path);
+}
+
+static void test_remove_tree_spares_what_links_point_to(void **state)
+{
+    (void)state;
+    char *path = scratch_make();
+    scratch_write(path, "keep/me", "x");
+    scratch_write(path, "tree/a/b/c", "x");
+    scratch_write(path, "tree/dark/file", "x");
+    auto_close int dir = open_scratch(path);
+    assert_int_equal(symlinkat("../keep", dir, "tree/link"), 0);
+    assert_int_equal(fchmodat(dir, "tree/dark", 0, 0), 0);
+    struct error err = {0};
+    assert_true(file_remove_tree(dir, "tree", &err));
+    assert_fine(err);
+    assert_false(scratch_has(path, "tree"));
+    assert_true(scratch_has(path, "keep/me"));
+    assert_true(file_remove_tree(dir, "tree", &err)); /* missing is success */
+    scratch_remove(path);
+}
+
+static uint64_t allocated(int fd)
+{
+    struct stat status;
+    assert_int_equal(fstat(fd, &status), 0);
+    return (uint64_t)status.st_blocks * 512;
+}
+
+static void test_copy_keeps_holes_and_bytes(void **state)
+{
+    (void)state;
+    char *path = scratch_make();
+    auto_close int dir = open_scratch(path);
+    struct error err = {0};
+    auto_close int from = file_create(dir, "from", &err);
+    auto_close int to = file_create(dir, "to", &err);
+    const uint64_t size = UINT64_C(64) << 20;
+    assert_true(file_write_all_at(from, "head", 4, 0, &err));
+    assert_true(file_write_all_at(from, "middle", 6, size / 2 + 17, &err));
+    assert_int_equal(ftruncate(from, (off_t)size), 0);
+    assert_true(file_copy_data(from, to, "from", NULL, NULL, &err));
+    assert_fine(err);
+    struct stat status;
+    assert_int_equal(fstat(to, &status), 0);
+    assert_true((uint64_t)status.st_size == size);
+    assert_true(allocated(to) <= UINT64_C(1) << 20);
+    char bytes[6];
+    assert_int_equal(pread(to, bytes, 6, (off_t)(size / 2 + 17)), 6);
+    assert_memory_equal(bytes, "middle", 6);
+    assert_int_equal(pread(to, bytes, 4, 0), 4);
+    assert_memory_equal(bytes, "head", 4);
+    scratch_remove(path);
+}
+
+static void test_sparse_writing_skips_zero_blocks(void **state)
+{
+    (void)state;
+    char *path = scratch_make();
+    auto_close int dir = open_scratch(path);
+    struct error err = {0};
+    auto_close int fd = file_create(dir, "f", &err);
+    const size_t len = (size_t)1 << 20;
+    auto_free char *bytes = memory_zero(len, 1);
+    bytes[5000] = 'a';
+    bytes[len - 1] = 'z';
+    assert_true(file_write_sparse(fd, bytes, len, 100, &err)); /* not aligned */
+    assert_int_equal(ftruncate(fd, (off_t)(len + 100)), 0);
+    assert_true(allocated(fd) <= 4 * 4096);
+    auto_free char *back = memory_zero(len, 1);
+    assert_int_equal(pread(fd, back, len, 100), len);
+    assert_memory_equal(back, bytes, len);
+    scratch_remove(path);
+}
+
+static void test_space_is_asked_for(void **state)
+{
+    (void)state;
+    char *path = scratch_make();
+    auto_close int dir = open_scratch(path);
+    struct error err = {0};
+    assert_true(file_need_space(dir, ".", 1, &err));
+    assert_false(file_need_space(dir, ".", UINT64_MAX, &err));
+    assert_code(err, ERROR_NO_SPACE);
+    scratch_remove(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_replace_is_whole_and_leaves_nothing_else),
+        cmocka_unit_test(test_reading_has_a_limit_and_follows_no_link),
+        cmocka_unit_test(test_beneath_never_leaves_the_directory),
+        cmocka_unit_test(test_remove_tree_spares_what_links_point_to),
+        cmocka_unit_test(test_copy_keeps_holes_and_bytes),
+        cmocka_unit_test(test_sparse_writing_skips_zero_blocks),
+        cmocka_unit_test(test_space_is_asked_for),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
