@@ -19,5 +19,12 @@ src_libartifact_a_SOURCES += \
 src_libartifact_a_SOURCES += \
 	src/artifact/apt.h \
 	src/artifact/decompress.h \
-	src/artifact/hash.h \
-	src/artifact/http.h
+	src/artifact/hash.c src/artifact/hash.h \
+	src/artifact/http.c src/artifact/http.h \
+	src/artifact/http_download.c \
+	src/artifact/http_exchange.h \
+	src/artifact/http_file.c src/artifact/http_file.h \
+	src/artifact/http_parse.c src/artifact/http_parse.h \
+	src/artifact/http_reply.c \
+	src/artifact/http_small.c \
+	src/artifact/part.c src/artifact/part.h
