@@ -3,13 +3,23 @@ noinst_LIBRARIES += src/libengine.a
 src_libengine_a_SOURCES = \
 	src/engine/command.c src/engine/command.h \
 	src/engine/command_table.c \
-	src/engine/engine.h \
-	src/engine/job_file.h \
-	src/engine/ops.h \
+	src/engine/engine.c src/engine/engine.h \
+	src/engine/engine_internal.h \
+	src/engine/housekeeping.c \
+	src/engine/job.c src/engine/job.h \
+	src/engine/job_file.c src/engine/job_file.h \
+	src/engine/leave.c \
+	src/engine/meter.c src/engine/meter.h \
+	src/engine/ops.c src/engine/ops.h \
 	src/engine/ops_pending.c \
 	src/engine/section.c src/engine/section.h \
-	src/engine/snapshot.h \
-	src/engine/state.h
+	src/engine/snapshot.c src/engine/snapshot.h \
+	src/engine/state.c src/engine/state.h \
+	src/engine/state_internal.h \
+	src/engine/state_jobs.c src/engine/state_jobs.h \
+	src/engine/state_snapshot.c \
+	src/engine/watcher.c src/engine/watcher.h \
+	src/engine/workers.c src/engine/workers.h
 
 # The operations: one file per subject, named in the rows of the command table. They are linked
 # once every layer they call is there; until then ops_pending.c stands in.

@@ -33,7 +33,7 @@ struct job_file {
 
 bool job_file_write(int jobs, const struct job_file *file, struct error *err);
 void job_file_remove(int jobs, uint64_t id);
-/* All live jobs of processes other than this one, by id, as a section of struct job_file; files of
+/* All live jobs, those of this process too, by id, as a section of struct job_file; files of
  * dead processes are removed unless is_readonly. NULL on failure. */
 struct section *job_file_list(int jobs, bool is_readonly, struct error *err);
 /* Asks the process that runs the job to stop it, after the identity check. ERROR_NOT_FOUND. */

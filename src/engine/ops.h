@@ -50,6 +50,9 @@ bool ops_call(struct ops *ops, struct command *command, struct json **result, st
 /* Reserves one more object ("vm/quiet-otter") for this job until it ends; it becomes the object the
  * job is shown with when it had none. ERROR_BUSY names the holder. */
 bool ops_claim(struct ops *ops, const char *object, struct error *err);
+/* Gives a reservation of this job back early: `vm run` once the machine is up, so that a stop need
+ * not wait for the command inside. */
+void ops_release(struct ops *ops, const char *object);
 /* The processes whose end the watcher reports by asking for ops_refresh_vms: replaces the set. Does
  * nothing in an engine that does not watch. */
 void ops_watch_processes(struct ops *ops, const struct process_identity *processes, size_t count);

@@ -17,6 +17,12 @@ struct chunk {
     max_align_t bytes[];
 };
 
+struct kept {
+    struct kept *next;
+    void *thing;
+    void (*drop)(void *thing);
+};
+
 struct section {
     atomic_uint holders;
     size_t item_size;
@@ -24,6 +30,7 @@ struct section {
     size_t room;
     char *items;
     struct chunk *chunks;
+    struct kept *kept;
 };
 
 struct section *section_new(size_t item_size)
@@ -84,6 +91,13 @@ const char *const *section_strings(struct section *section, const struct strings
     return copy;
 }
 
+void section_keep(struct section *section, void *thing, void (*drop)(void *thing))
+{
+    struct kept *kept = section_alloc(section, sizeof(*kept));
+    *kept = (struct kept){.next = section->kept, .thing = thing, .drop = drop};
+    section->kept = kept;
+}
+
 void *section_items(const struct section *section)
 {
     return section->count ? section->items : NULL;
@@ -118,6 +132,9 @@ void section_release(struct section *section)
 {
     if (!section || atomic_fetch_sub(&section->holders, 1) != 1) {
         return;
+    }
+    for (struct kept *kept = section->kept; kept; kept = kept->next) {
+        kept->drop(kept->thing);
     }
     while (section->chunks) {
         struct chunk *next = section->chunks->next;

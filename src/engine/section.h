@@ -21,6 +21,9 @@ const char *const *section_strings(struct section *section, const struct strings
 /* Zeroed memory of the block. */
 void *section_alloc(struct section *section, size_t size_bytes);
 
+/* Calls drop(thing) when the block goes: for items that point into something else. */
+void section_keep(struct section *section, void *thing, void (*drop)(void *thing));
+
 /* The items; NULL when there are none. */
 void *section_items(const struct section *section);
 size_t section_count(const struct section *section);

@@ -13,6 +13,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct host_facts;
 struct section;
@@ -38,6 +39,9 @@ void state_set_reconciled(struct state *state);
 /* A line for people; goes to the program's log as well. */
 void state_log(struct state *state, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* When a snapshot was asked for last, on the monotonic clock; 0 for never. */
+uint64_t state_looked_ms(struct state *state);
 
 /* For the front end, through engine.h. */
 int state_wake_fd(const struct state *state);

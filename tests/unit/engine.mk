@@ -1,6 +1,16 @@
 # SPDX-License-Identifier: MIT
-engine_tests = tests/unit/test_command
+engine_tests = \
+	tests/unit/test_command \
+	tests/unit/test_meter \
+	tests/unit/test_section \
+	tests/unit/test_workers
 check_PROGRAMS += $(engine_tests)
 TESTS += $(engine_tests)
 tests_unit_test_command_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_command_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)
+tests_unit_test_meter_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_meter_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)
+tests_unit_test_section_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_section_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)
+tests_unit_test_workers_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_workers_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)

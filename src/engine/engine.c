@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "engine/command.h"
+#include "engine/engine_internal.h"
+#include "engine/job.h"
+#include "engine/ops.h"
+#include "engine/state.h"
+#include "engine/state_jobs.h"
+#include "engine/watcher.h"
+#include "engine/workers.h"
+#include "store/layout.h"
+
+#define TRANSFER_WORKERS 4
+#define LOCAL_WORKERS 4
+#define LOCK_TIMEOUT_MS 30000
+
+static const struct engine_hooks real_hooks = {
+    .sweep = ops_sweep,
+    .refresh_offers = ops_refresh_offers,
+    .refresh_kernels = ops_refresh_kernels,
+    .refresh_images = ops_refresh_images,
+    .refresh_vms = ops_refresh_vms,
+    .refresh_host = ops_refresh_host,
+};
+
+static const size_t config_strings[] = {
+    offsetof(struct engine_config, state_dir),
+    offsetof(struct engine_config, cache_dir),
+    offsetof(struct engine_config, config_file),
+    offsetof(struct engine_config, catalog),
+    offsetof(struct engine_config, builtin_catalog),
+    offsetof(struct engine_config, accel),
+    offsetof(struct engine_config, firecracker),
+    offsetof(struct engine_config, ca_file),
+    offsetof(struct engine_config, self_path),
+};
+
+static const char **config_string(struct engine_config *config, size_t index)
+{
+    return (const char **)((char *)config + config_strings[index]);
+}
+
+static void copy_config(struct engine_config *to, const struct engine_config *from)
+{
+    *to = *from;
+    for (size_t i = 0; i < array_length(config_strings); i++) {
+        const char **field = config_string(to, i);
+        *field = memory_strdup(*field);
+    }
+    to->transfer_workers = from->transfer_workers ? from->transfer_workers : TRANSFER_WORKERS;
+    to->local_workers = from->local_workers ? from->local_workers : LOCAL_WORKERS;
+    to->lock_timeout_ms = from->lock_timeout_ms ? from->lock_timeout_ms : LOCK_TIMEOUT_MS;
+}
+
+static void free_config(struct engine_config *config)
+{
+    for (size_t i = 0; i < array_length(config_strings); i++) {
+        free((char *)*config_string(config, i));
+    }
+}
+
+static void run_item(void *item)
+{
+    job_run(item);
+}
+
+/* What engine_new made so far. */
+static void free_parts(struct engine *engine)
+{
+    watcher_free(engine->watcher);
+    workers_free(engine->workers);
+    state_free(engine->state);
+    store_close(engine->store);
+    config_done(&engine->settings);
+    free_config(&engine->config);
+    free(engine);
+}
+
+static bool start_watching(struct engine *engine, struct error *err)
+{
+    engine->watcher = watcher_new(engine, err);
+    return engine->watcher && watcher_start(engine->watcher, err) &&
+           housekeeping_reconcile(engine, err);
+}
+
+static bool open_parts(struct engine *engine, struct error *err)
+{
+    const struct engine_config *config = &engine->config;
+    if (!config->state_dir) {
+        return error_set(err, ERROR_CONFIG,
+            "there is no state directory: set HOME or BANGER_STATE_DIR, or give --state-dir DIR");
+    }
+    if (!config_load(config->config_file, &engine->settings, err)) {
+        return false;
+    }
+    engine->store = store_open(config->state_dir, config->cache_dir, err);
+    if (!engine->store) {
+        return false;
+    }
+    engine->state = state_new();
+    engine->workers = workers_new(config->local_workers, config->transfer_workers, run_item);
+    for (size_t i = 0; i < engine->settings.warnings.count; i++) {
+        state_log(engine->state, LOG_WARNING, "%s", engine->settings.warnings.items[i]);
+    }
+    return true;
+}
+
+struct engine *engine_new(const struct engine_config *config, struct error *err)
+{
+    struct engine *engine = memory_zero(1, sizeof(*engine));
+    copy_config(&engine->config, config);
+    engine->hooks = config->hooks ? *config->hooks : real_hooks;
+    if (!open_parts(engine, err)) {
+        free_parts(engine);
+        return NULL;
+    }
+    if (config->is_watching && !start_watching(engine, err)) {
+        engine_free(engine);
+        return NULL;
+    }
+    return engine;
+}
+
+void engine_free(struct engine *engine)
+{
+    if (!engine) {
+        return;
+    }
+    if (engine->watcher) {
+        watcher_stop(engine->watcher);
+    }
+    state_job_cancel_all(engine->state);
+    workers_stop(engine->workers);
+    free_parts(engine);
+}
+
+void engine_fill_ops(struct engine *engine, struct job *job, struct ops *ops)
+{
+    ops->engine = engine;
+    ops->job = job;
+    ops->command = job->command;
+    ops->store = engine->store;
+    ops->config = &engine->config;
+    ops->limits = &engine->settings.limits;
+    ops->settings = &engine->settings;
+    ops->state = engine->state;
+    ops->cancel = job->cancel;
+}
+
+static bool to_lane(struct engine *engine, struct job *job, struct error *err)
+{
+    switch (job->lane) {
+    case JOB_LANE_LOCAL:
+        return workers_submit(engine->workers, LANE_LOCAL, job, err);
+    case JOB_LANE_TRANSFER:
+        return workers_submit(engine->workers, LANE_TRANSFER, job, err);
+    case JOB_LANE_OWN:
+        return workers_spawn(engine->workers, job, err);
+    }
+    return false;
+}
+
+bool engine_start_job(struct engine *engine, struct job *job, uint64_t *id, struct error *err)
+{
+    auto_free char *object = command_object(job->command);
+    bool is_joined = false;
+    job->engine = engine;
+    if (!state_job_add(engine->state, job, object, id, &is_joined, err)) {
+        job_release(job);
+        return false;
+    }
+    if (is_joined) {
+        job_release(job);
+        return true;
+    }
+    struct error failure = {0};
+    if (!to_lane(engine, job, &failure)) {
+        /* It is in the list: the failure is the job's. */
+        state_job_finish(engine->state, job, NULL, &failure);
+        job_release(job);
+    }
+    return true;
+}
+
+static bool check_submission(
+    const struct engine *engine, const struct command *command, struct error *err)
+{
+    const struct verb *verb = command_verb(command);
+    if (!verb->run) {
+        return error_set(err, ERROR_INVALID, "%s is answered without the engine", verb->name);
+    }
+    if (command_each_count(command) > 1) {
+        return error_set(
+            err, ERROR_INVALID, "%s %s takes one name at a time here", verb->subject, verb->name);
+    }
+    bool is_reading = (verb->flags & VERB_READS) || command_is_dry_run(command);
+    if (engine->config.is_readonly && !is_reading) {
+        return error_set(err, ERROR_PERMISSION,
+            "%s %s changes something and this seat is read-only: start again without --readonly",
+            verb->subject, verb->name);
+    }
+    return command_check(command, err);
+}
+
+bool engine_submit(struct engine *engine, struct command *command, uint64_t *id, struct error *err)
+{
+    if (!check_submission(engine, command, err)) {
+        command_free(command);
+        return false;
+    }
+    return engine_start_job(engine, job_new(command), id, err);
+}
+
+/* The process that runs it is asked by a worker: that is file work. */
+static void cancel_foreign(struct engine *engine, uint64_t id)
+{
+    struct command *command = command_new(verb_find("job", "cancel"));
+    auto_free char *word = memory_printf("%llu", (unsigned long long)id);
+    struct error err = {0};
+    uint64_t job;
+    if (!command_set(command, "id", word, &err)) {
+        command_free(command);
+    } else if (!engine_submit(engine, command, &job, &err)) {
+        state_log(engine->state, LOG_WARNING, "%s", err.text);
+    }
+}
+
+bool engine_cancel(struct engine *engine, uint64_t id)
+{
+    if (state_job_cancel(engine->state, id)) {
+        return true;
+    }
+    bool is_foreign = state_job_is_foreign(engine->state, id);
+    if (is_foreign) {
+        cancel_foreign(engine, id);
+    }
+    return is_foreign;
+}
+
+void engine_forget(struct engine *engine, uint64_t id)
+{
+    state_job_forget(engine->state, id);
+}
+
+int engine_wake_fd(const struct engine *engine)
+{
+    return state_wake_fd(engine->state);
+}
+
+const struct snapshot *engine_snapshot(struct engine *engine)
+{
+    return state_snapshot(engine->state);
+}
+
+void engine_release(const struct snapshot *snapshot)
+{
+    state_release(snapshot);
+}
+
+void engine_log(struct engine *engine, const char *sentence)
+{
+    state_log(engine->state, LOG_INFO, "%s", sentence);
+}
+
+const char *engine_setting(const struct engine *engine, const char *key)
+{
+    return config_pairs_get(&engine->settings.ui, key);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* The engine from inside: for engine.c, job.c, ops.c, housekeeping.c and tests. */
+
+#include "base/process.h"
+#include "engine/engine.h"
+#include "store/config.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+struct job;
+struct ops;
+struct state;
+struct store;
+struct watcher;
+struct workers;
+
+/* What can be read again, as bits. */
+enum subject {
+    SUBJECT_OFFERS = 1 << 0,
+    SUBJECT_KERNELS = 1 << 1,
+    SUBJECT_IMAGES = 1 << 2,
+    SUBJECT_VMS = 1 << 3,
+    SUBJECT_HOST = 1 << 4,
+    SUBJECT_JOBS = 1 << 5, /* of other processes */
+    SUBJECT_ALL = (1 << 6) - 1,
+};
+
+/* What housekeeping calls; the real ones are in ops.h. */
+struct engine_hooks {
+    bool (*sweep)(struct ops *ops, struct error *err);
+    bool (*refresh_offers)(struct ops *ops, struct error *err);
+    bool (*refresh_kernels)(struct ops *ops, struct error *err);
+    bool (*refresh_images)(struct ops *ops, struct error *err);
+    bool (*refresh_vms)(struct ops *ops, struct error *err);
+    bool (*refresh_host)(struct ops *ops, struct error *err);
+};
+
+struct engine {
+    struct engine_config config; /* strings are owned */
+    struct config settings;
+    struct store *store;
+    struct state *state;
+    struct workers *workers;
+    struct watcher *watcher; /* NULL when not watching */
+    struct engine_hooks hooks;
+    atomic_uint dirty;         /* subjects to read again */
+    atomic_bool is_refreshing; /* a job does that now */
+};
+
+/* Fills the ops of one job. */
+void engine_fill_ops(struct engine *engine, struct job *job, struct ops *ops);
+/* Puts a job on its way: into the list, then to its lane. Takes it over. */
+bool engine_start_job(struct engine *engine, struct job *job, uint64_t *id, struct error *err);
+
+/* housekeeping.c. The job at start: sweeps, lists everything, sets is_reconciled. */
+bool housekeeping_reconcile(struct engine *engine, struct error *err);
+/* Starts a job that reads what is dirty again, unless one is under way. The watcher's thread. */
+void housekeeping_refresh(struct engine *engine);

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading the store again when something changed, in quiet jobs that nobody sees: one at a time,
+ * each with a thread of its own, so that no lane full of work makes the lists old. */
+#include "engine/engine_internal.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "engine/command.h"
+#include "engine/job.h"
+#include "engine/job_file.h"
+#include "engine/ops.h"
+#include "engine/section.h"
+#include "engine/state.h"
+#include "engine/state_jobs.h"
+#include "engine/watcher.h"
+#include "store/layout.h"
+
+/* What is shown of one subject depends on others: who uses an image, what of an offer is here,
+ * how much space is left. */
+static unsigned with_dependents(unsigned subjects)
+{
+    if (subjects & SUBJECT_VMS) {
+        subjects |= SUBJECT_IMAGES;
+    }
+    if (subjects & (SUBJECT_KERNELS | SUBJECT_IMAGES)) {
+        subjects |= SUBJECT_OFFERS | SUBJECT_HOST;
+    }
+    return subjects;
+}
+
+static bool refresh_jobs(struct ops *ops, struct error *err)
+{
+    struct section *files =
+        job_file_list(store_area_dir(ops->store, STORE_JOBS), ops->config->is_readonly, err);
+    if (!files) {
+        return false;
+    }
+    const struct job_file *items = section_items(files);
+    size_t count = section_count(files);
+    auto_free struct process_identity *processes = memory_zero(count + 1, sizeof(*processes));
+    for (size_t i = 0; i < count; i++) {
+        processes[i] = items[i].process;
+    }
+    state_put_foreign_jobs(ops->state, files);
+    if (ops->engine->watcher) {
+        watcher_set_processes(ops->engine->watcher, WATCHER_JOBS, processes, count);
+    }
+    return true;
+}
+
+static void refresh(struct ops *ops, unsigned subjects)
+{
+    const struct engine_hooks *hooks = &ops->engine->hooks;
+    const struct {
+        unsigned subject;
+        const char *what;
+        bool (*run)(struct ops *ops, struct error *err);
+    } rows[] = {
+        {SUBJECT_KERNELS, "kernels", hooks->refresh_kernels},
+        {SUBJECT_IMAGES, "images", hooks->refresh_images},
+        {SUBJECT_VMS, "VMs", hooks->refresh_vms},
+        {SUBJECT_OFFERS, "catalogs", hooks->refresh_offers},
+        {SUBJECT_HOST, "facts about this host", hooks->refresh_host},
+        {SUBJECT_JOBS, "jobs", refresh_jobs},
+    };
+    for (size_t i = 0; i < array_length(rows); i++) {
+        struct error err = {0};
+        if ((subjects & rows[i].subject) && !rows[i].run(ops, &err)) {
+            state_log(ops->state, LOG_WARNING, "cannot list %s: %s", rows[i].what, err.text);
+        }
+    }
+}
+
+/* The next one may start; what became dirty meanwhile waits for it. */
+static void finish(struct engine *engine)
+{
+    atomic_store(&engine->is_refreshing, false);
+    if (atomic_load(&engine->dirty) && engine->watcher) {
+        watcher_wake(engine->watcher);
+    }
+}
+
+static bool run_reconcile(struct ops *ops, struct json **result, struct error *err)
+{
+    (void)result;
+    (void)err;
+    struct engine *engine = ops->engine;
+    struct error failure = {0};
+    if (!ops->config->is_readonly && !engine->hooks.sweep(ops, &failure)) {
+        state_log(ops->state, LOG_WARNING, "cannot clean up: %s", failure.text);
+    }
+    atomic_exchange(&engine->dirty, 0);
+    refresh(ops, SUBJECT_ALL);
+    state_set_reconciled(ops->state);
+    finish(engine);
+    return true;
+}
+
+static bool run_refresh(struct ops *ops, struct json **result, struct error *err)
+{
+    (void)result;
+    (void)err;
+    refresh(ops, with_dependents(atomic_exchange(&ops->engine->dirty, 0)));
+    finish(ops->engine);
+    return true;
+}
+
+static const struct verb reconcile_verb = {
+    .subject = "",
+    .name = "reconcile",
+    .flags = VERB_READS | VERB_STREAMS | VERB_HIDDEN,
+    .summary = "Clean up and list everything",
+    .run = run_reconcile,
+};
+
+static const struct verb refresh_verb = {
+    .subject = "",
+    .name = "refresh",
+    .flags = VERB_READS | VERB_STREAMS | VERB_HIDDEN,
+    .summary = "List again what changed",
+    .run = run_refresh,
+};
+
+static bool start(struct engine *engine, const struct verb *verb, struct error *err)
+{
+    uint64_t id;
+    struct job *job = job_new(command_new(verb));
+    job->is_internal = true;
+    return engine_start_job(engine, job, &id, err);
+}
+
+bool housekeeping_reconcile(struct engine *engine, struct error *err)
+{
+    atomic_store(&engine->is_refreshing, true);
+    return start(engine, &reconcile_verb, err);
+}
+
+void housekeeping_refresh(struct engine *engine)
+{
+    if (atomic_exchange(&engine->is_refreshing, true)) {
+        return;
+    }
+    struct error err = {0};
+    if (!start(engine, &refresh_verb, &err)) {
+        atomic_store(&engine->is_refreshing, false);
+        state_log(engine->state, LOG_WARNING, "cannot list again: %s", err.text);
+    }
+}

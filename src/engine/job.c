@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/job.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "engine/command.h"
+#include "engine/engine_internal.h"
+#include "engine/job_file.h"
+#include "engine/ops.h"
+#include "engine/state_jobs.h"
+#include "store/layout.h"
+
+/* How often other processes see how far a job is. */
+#define FILE_MS 400
+
+static enum job_lane lane_of(const struct verb *verb)
+{
+    if (verb->flags & VERB_STREAMS) {
+        return JOB_LANE_OWN;
+    }
+    return verb->flags & VERB_TRANSFERS ? JOB_LANE_TRANSFER : JOB_LANE_LOCAL;
+}
+
+/* "pull debian-cloud": the verb and what stands first behind it. */
+static char *title_of(const struct command *command)
+{
+    const struct verb *verb = command_verb(command);
+    for (size_t i = 0; i < verb->argument_count; i++) {
+        const struct strings *values = command_all(command, verb->arguments[i].name);
+        if (verb->arguments[i].is_positional && values->count) {
+            return memory_printf("%s %s", verb->name, values->items[0]);
+        }
+    }
+    return *verb->subject ? memory_printf("%s %s", verb->subject, verb->name)
+                          : memory_strdup(verb->name);
+}
+
+struct job *job_new(struct command *command)
+{
+    const struct verb *verb = command_verb(command);
+    struct job *job = memory_zero(1, sizeof(*job));
+    atomic_init(&job->holders, 1);
+    job->verb = verb;
+    job->lane = lane_of(verb);
+    job->title = title_of(command);
+    struct text line = {0};
+    command_line(command, &line);
+    job->line = text_take(&line);
+    command_words(command, &job->words);
+    job->cancel = cancel_new();
+    bool is_reading = (verb->flags & VERB_READS) || command_is_dry_run(command);
+    job->is_change = !is_reading && !(verb->flags & VERB_CARRIES);
+    job->is_quiet = is_reading;
+    job->command = command;
+    job->state = JOB_QUEUED;
+    job->done_fd = -1;
+    meter_init(&job->meter, verb);
+    return job;
+}
+
+struct job *job_hold(struct job *job)
+{
+    atomic_fetch_add(&job->holders, 1);
+    return job;
+}
+
+void job_release(struct job *job)
+{
+    if (!job || atomic_fetch_sub(&job->holders, 1) != 1) {
+        return;
+    }
+    command_free(job->command);
+    cancel_free(job->cancel);
+    strings_done(&job->words);
+    strings_done(&job->claims);
+    memory_auto_close(&job->done_fd);
+    free(job->object);
+    free(job->title);
+    free(job->line);
+    free(job->result);
+    free(job);
+}
+
+void job_auto_release(struct job **job)
+{
+    job_release(*job);
+    *job = NULL;
+}
+
+/* ---- what the work reports goes to the state, and now and then to the file ---- */
+
+/* Only this thread sets job->object while the job runs, so it may read it without the lock. */
+static void write_file(struct job *job, enum progress_phase phase, enum progress_unit unit,
+    uint64_t done, uint64_t total)
+{
+    struct engine *engine = job->engine;
+    uint64_t now_ms = clock_monotonic_ms();
+    if (!job->is_change || (job->file_ms && now_ms - job->file_ms < FILE_MS)) {
+        return;
+    }
+    job->file_ms = now_ms;
+    struct job_file file = {
+        .id = job->id,
+        .command = job->line,
+        .object = job->object ? job->object : "",
+        .process = process_self(),
+        .phase = phase,
+        .unit = unit,
+        .done = done,
+        .total = total,
+        .started_at = job->started_at,
+        .is_watched = engine->watcher != NULL,
+    };
+    struct error ignored = {0};
+    job_file_write(store_area_dir(engine->store, STORE_JOBS), &file, &ignored);
+}
+
+static void report(void *context, enum progress_phase phase, enum progress_unit unit, uint64_t done,
+    uint64_t total)
+{
+    struct job *job = context;
+    state_job_report(job->engine->state, job, phase, unit, done, total);
+    write_file(job, phase, unit, done, total);
+}
+
+static void note(void *context, const char *sentence)
+{
+    struct job *job = context;
+    state_job_note(job->engine->state, job, sentence);
+}
+
+static void digest(void *context, const struct digest *expected, const struct digest *found)
+{
+    struct job *job = context;
+    state_job_digest(job->engine->state, job, expected, found);
+}
+
+/* Hands the end to the state; result is used up. */
+static void finish(struct job *job, bool is_ok, struct json *result, struct error *err)
+{
+    struct text json = {0};
+    if (result) {
+        json_write(result, false, &json);
+    }
+    if (!is_ok && err->code == ERROR_NONE) {
+        error_set(err, ERROR_BUG, "%s failed without saying why", job->line);
+    }
+    char *written = result ? text_take(&json) : NULL;
+    text_done(&json);
+    state_job_finish(job->engine->state, job, written, is_ok ? NULL : err);
+}
+
+void job_run(struct job *job)
+{
+    struct engine *engine = job->engine;
+    if (!state_job_start(engine->state, job)) {
+        job_release(job);
+        return;
+    }
+    write_file(job, PROGRESS_RESOLVE, PROGRESS_STEPS, 0, 0);
+    struct progress progress = {.context = job, .report = report, .note = note, .digest = digest};
+    struct ops ops = {.progress = &progress};
+    engine_fill_ops(engine, job, &ops);
+    struct error err = {0};
+    auto_json struct json *result = NULL;
+    bool is_ok = job->verb->run(&ops, &result, &err);
+    /* Descriptors that were not taken are closed before anybody hears of the end. */
+    command_free(take_ptr(job->command));
+    if (job->is_change) {
+        job_file_remove(store_area_dir(engine->store, STORE_JOBS), job->id);
+    }
+    finish(job, is_ok, result, &err);
+    job_release(job);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/job_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "engine/section.h"
+
+#define FILE_NAME_MAX 40
+#define FILE_BYTES_MAX (256 * 1024)
+#define FILE_DEPTH_MAX 4
+
+/* What a file is called: of the job, of the one being written, of the request to stop. */
+static const char *name_of(uint64_t id, const char *ending, char name[FILE_NAME_MAX])
+{
+    snprintf(name, FILE_NAME_MAX, "%" PRIu64 "%s", id, ending);
+    return name;
+}
+
+static void file_to_text(const struct job_file *file, struct text *out)
+{
+    auto_json struct json *json = json_new_object();
+    json_put_integer(json, "format", 1);
+    json_put_integer(json, "id", (int64_t)file->id);
+    json_put_string(json, "command", file->command);
+    json_put_string(json, "object", *file->object ? file->object : NULL);
+    json_put_integer(json, "pid", file->process.pid);
+    json_put_integer(json, "start_time", (int64_t)file->process.start_time);
+    json_put_string(json, "boot_id", process_boot_id());
+    json_put_string(json, "phase", progress_phase_name(file->phase));
+    json_put_integer(json, "done", (int64_t)file->done);
+    if (file->total) {
+        json_put_integer(json, "total", (int64_t)file->total);
+    }
+    json_put_string(json, "unit", progress_unit_name(file->unit));
+    char stamp[CLOCK_TEXT_LEN];
+    json_put_string(json, "started_at", clock_format(file->started_at, stamp));
+    json_put_bool(json, "watched", file->is_watched);
+    json_write(json, false, out);
+    text_append_char(out, '\n');
+}
+
+/* Whole or not at all, but not durable: after a crash of the machine it means nothing. */
+bool job_file_write(int jobs, const struct job_file *file, struct error *err)
+{
+    auto_done(text) struct text text = {0};
+    file_to_text(file, &text);
+    char name[FILE_NAME_MAX];
+    char fresh[FILE_NAME_MAX];
+    name_of(file->id, ".json", name);
+    name_of(file->id, ".new", fresh);
+    auto_close int fd =
+        openat(jobs, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return error_set_errno(err, errno, "cannot write jobs/%s", fresh);
+    }
+    if (!file_write_all(fd, text.data, text.len, err)) {
+        unlinkat(jobs, fresh, 0);
+        return false;
+    }
+    if (renameat(jobs, fresh, jobs, name) != 0) {
+        return error_set_errno(err, errno, "cannot write jobs/%s", name);
+    }
+    return true;
+}
+
+void job_file_remove(int jobs, uint64_t id)
+{
+    char name[FILE_NAME_MAX];
+    unlinkat(jobs, name_of(id, ".json", name), 0);
+    unlinkat(jobs, name_of(id, ".cancel", name), 0);
+}
+
+static enum progress_phase phase_of(const char *word)
+{
+    for (enum progress_phase phase = PROGRESS_RESOLVE; phase < PROGRESS_WAIT; phase++) {
+        if (strcmp(progress_phase_name(phase), word) == 0) {
+            return phase;
+        }
+    }
+    return PROGRESS_WAIT;
+}
+
+static enum progress_unit unit_of(const char *word)
+{
+    for (enum progress_unit unit = PROGRESS_BYTES; unit < PROGRESS_STEPS; unit++) {
+        if (strcmp(progress_unit_name(unit), word) == 0) {
+            return unit;
+        }
+    }
+    return PROGRESS_STEPS;
+}
+
+static uint64_t natural(const struct json *json, const char *key)
+{
+    int64_t number = json_integer(json, key, 0);
+    return number > 0 ? (uint64_t)number : 0;
+}
+
+/* Reads one file; its strings go into the section. *is_alive: its process runs. */
+static bool read_file(int jobs, const char *name, struct section *strings, struct job_file *file,
+    bool *is_alive, struct error *err)
+{
+    auto_done(text) struct text text = {0};
+    if (!file_read_all(jobs, name, FILE_BYTES_MAX, &text, err)) {
+        return false;
+    }
+    auto_json struct json *json =
+        json_parse(text_cstr(&text), text.len, FILE_BYTES_MAX, FILE_DEPTH_MAX, name, err);
+    if (!json) {
+        return false;
+    }
+    *file = (struct job_file){
+        .id = natural(json, "id"),
+        .command = section_string(strings, json_string(json, "command", "")),
+        .object = section_string(strings, json_string(json, "object", "")),
+        .process = {.pid = (pid_t)json_integer(json, "pid", 0),
+            .start_time = natural(json, "start_time")},
+        .phase = phase_of(json_string(json, "phase", "")),
+        .unit = unit_of(json_string(json, "unit", "")),
+        .done = natural(json, "done"),
+        .total = natural(json, "total"),
+        .is_watched = json_bool(json, "watched", false),
+    };
+    clock_parse(json_string(json, "started_at", ""), &file->started_at);
+    *is_alive = strcmp(json_string(json, "boot_id", ""), process_boot_id()) == 0 &&
+                process_is_alive(&file->process);
+    return true;
+}
+
+/* A file that cannot be read is somebody's, half-made or of a newer program: left alone. */
+static void list_one(int jobs, const char *name, bool is_readonly, struct section *list)
+{
+    struct job_file file;
+    bool is_alive;
+    struct error ignored = {0};
+    if (!text_has_suffix(name, ".json") ||
+        !read_file(jobs, name, list, &file, &is_alive, &ignored)) {
+        return;
+    }
+    if (!is_alive) {
+        if (!is_readonly) {
+            job_file_remove(jobs, file.id);
+        }
+    } else {
+        *(struct job_file *)section_add(list) = file;
+    }
+}
+
+struct section *job_file_list(int jobs, bool is_readonly, struct error *err)
+{
+    auto_done(strings) struct strings names = {0};
+    if (!file_list(jobs, ".", &names, err)) {
+        return NULL;
+    }
+    struct section *list = section_new(sizeof(struct job_file));
+    for (size_t i = 0; i < names.count; i++) {
+        list_one(jobs, names.items[i], is_readonly, list);
+    }
+    return list;
+}
+
+bool job_file_cancel(int jobs, uint64_t id, struct error *err)
+{
+    char name[FILE_NAME_MAX];
+    auto_section struct section *strings = section_new(sizeof(struct job_file));
+    struct job_file file;
+    bool is_alive = false;
+    struct error failure = {0};
+    bool is_read = read_file(jobs, name_of(id, ".json", name), strings, &file, &is_alive, &failure);
+    if (!is_read && failure.code != ERROR_NOT_FOUND) {
+        *err = failure;
+        return false;
+    }
+    if (!is_alive) {
+        return error_set(
+            err, ERROR_NOT_FOUND, "there is no job %" PRIu64 " under way: see job list", id);
+    }
+    if (!file.is_watched) {
+        return process_signal(&file.process, SIGINT, err);
+    }
+    auto_close int fd = openat(
+        jobs, name_of(id, ".cancel", name), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return fd >= 0 || error_set_errno(err, errno, "cannot write jobs/%s", name);
+}

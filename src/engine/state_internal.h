@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* The one thing that threads share. Included by state.c, state_jobs.c and state_snapshot.c only. */
+
+#include "engine/state.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct job;
+struct section;
+struct snapshot_block;
+
+enum part {
+    PART_OFFERS,
+    PART_KERNELS,
+    PART_IMAGES,
+    PART_VMS,
+    PART_JOBS,
+    PART_LOG,
+    PART_HOST,
+    PART_COUNT,
+};
+
+/* One line of the log, until it is in a section. */
+struct log_line {
+    int64_t at;
+    enum log_level level;
+    char *text;
+};
+
+#define STATE_LOG_KEPT 400
+
+/* One VM put or dropped since the list was last put together. */
+struct vm_change {
+    struct section *vm; /* NULL: dropped */
+    char *name;
+};
+
+struct state {
+    pthread_mutex_t mutex;
+    int bell; /* eventfd */
+    bool is_ringing;
+
+    uint64_t revision;
+    bool is_reconciled;
+    struct section *parts[PART_COUNT];
+    struct vm_change *vm_changes;
+    size_t vm_change_count;
+
+    struct job **jobs; /* in order of submission; each held */
+    size_t job_count;
+    uint64_t next_number;
+    struct section *foreign; /* of struct job_file; NULL for none */
+
+    struct log_line log[STATE_LOG_KEPT]; /* a ring */
+    size_t log_start, log_count;
+
+    bool is_jobs_stale, is_log_stale;
+    uint64_t jobs_built_ms, looked_ms;
+    struct snapshot_block *current; /* newest snapshot made, held; NULL before the first */
+};
+
+void state_lock(struct state *state);
+void state_unlock(struct state *state);
+/* Something changed: bumps the revision and rings. Locked. */
+void state_changed(struct state *state);
+
+/* state_snapshot.c; both locked. A new section from the records. */
+struct section *state_build_jobs(struct state *state, uint64_t now_ms);
+struct section *state_build_log(const struct state *state);
+/* A new list of VMs: the old one with the changes applied. */
+struct section *state_build_vms(
+    const struct section *old, const struct vm_change *changes, size_t count);

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* The sections that are made from records when somebody looks: jobs, log, VMs with changes. */
+#include "engine/snapshot.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "engine/command.h"
+#include "engine/job.h"
+#include "engine/job_file.h"
+#include "engine/section.h"
+#include "engine/state_internal.h"
+
+static void drop_job(void *job)
+{
+    job_release(job);
+}
+
+static uint64_t elapsed_ms(const struct job *job, uint64_t now_ms)
+{
+    if (!job->started_ms) {
+        return 0;
+    }
+    uint64_t end_ms = job->ended_ms ? job->ended_ms : now_ms;
+    return end_ms > job->started_ms ? end_ms - job->started_ms : 0;
+}
+
+/* Strings of a job that never change are shared: the section holds the job. */
+static void add_job(struct section *section, struct job *job, uint64_t now_ms, int64_t pid)
+{
+    bool is_final = job_state_is_final(job->state);
+    struct job_item *item = section_add(section);
+    section_keep(section, job_hold(job), drop_job);
+    *item = (struct job_item){
+        .id = job->id,
+        .verb = job->verb,
+        .title = job->title,
+        .object = job->object ? job->object : "",
+        .line = job->line,
+        .state = job->state,
+        .phase = job->meter.phase,
+        .unit = job->meter.unit,
+        .done = job->meter.done,
+        .total = job->meter.total,
+        .permille = meter_permille(&job->meter),
+        .rate = is_final ? meter_mean_rate(&job->meter) : meter_rate(&job->meter, now_ms),
+        .elapsed_ms = elapsed_ms(job, now_ms),
+        .transferred = job->meter.transferred,
+        .note = section_string(section, job->note),
+        .has_expected = job->has_expected,
+        .has_found = job->has_found,
+        .expected = job->expected,
+        .found = job->found,
+        .is_quiet = job->is_quiet,
+        .result = job->result,
+        .error = job->error,
+        .finished_at = job->finished_at,
+        .pid = pid,
+    };
+}
+
+/* "kernel pull debian" is the verb "kernel pull" and the title "pull debian". */
+static const struct verb *read_line(struct section *section, const char *line, const char **title)
+{
+    struct strings words = {0};
+    strings_split(&words, line, " ");
+    const struct verb *verb = words.count >= 2 ? verb_find(words.items[0], words.items[1]) : NULL;
+    const char *behind = strchr(line, ' ');
+    *title = section_string(section, verb && behind ? behind + 1 : line);
+    strings_done(&words);
+    return verb;
+}
+
+static void add_foreign(struct section *section, const struct job_file *file)
+{
+    const char *title;
+    const char *line = section_string(section, file->command);
+    const struct verb *verb = read_line(section, line, &title);
+    if (!verb || file->process.pid == getpid()) {
+        return;
+    }
+    int64_t ago_s = clock_wall() - file->started_at;
+    struct job_item *item = section_add(section);
+    *item = (struct job_item){
+        .id = file->id,
+        .verb = verb,
+        .title = title,
+        .object = section_string(section, file->object),
+        .line = line,
+        .state = JOB_RUNNING,
+        .phase = file->phase,
+        .unit = file->unit,
+        .done = file->done,
+        .total = file->total,
+        .permille = file->total ? (uint32_t)((double)file->done / (double)file->total * 999) : 0,
+        .elapsed_ms = ago_s > 0 ? (uint64_t)ago_s * 1000 : 0,
+        .note = "",
+        .is_foreign = true,
+        .pid = file->process.pid,
+    };
+}
+
+struct section *state_build_jobs(struct state *state, uint64_t now_ms)
+{
+    struct section *section = section_new(sizeof(struct job_item));
+    if (state->foreign) {
+        const struct job_file *files = section_items(state->foreign);
+        for (size_t i = 0; i < section_count(state->foreign); i++) {
+            add_foreign(section, &files[i]);
+        }
+    }
+    int64_t pid = getpid();
+    for (size_t i = 0; i < state->job_count; i++) {
+        if (!state->jobs[i]->is_internal) {
+            add_job(section, state->jobs[i], now_ms, pid);
+        }
+    }
+    return section;
+}
+
+struct section *state_build_log(const struct state *state)
+{
+    struct section *section = section_new(sizeof(struct log_item));
+    for (size_t i = 0; i < state->log_count; i++) {
+        const struct log_line *line = &state->log[(state->log_start + i) % STATE_LOG_KEPT];
+        struct log_item *item = section_add(section);
+        item->at = line->at;
+        item->level = line->level;
+        item->text = section_string(section, line->text);
+    }
+    return section;
+}
+
+static void copy_vm(struct section *section, const struct vm_item *from)
+{
+    struct stage_item *stages = NULL;
+    if (from->stage_count) {
+        stages = section_alloc(section, from->stage_count * sizeof(*stages));
+        for (size_t i = 0; i < from->stage_count; i++) {
+            stages[i].name = section_string(section, from->stages[i].name);
+            stages[i].at_ms = from->stages[i].at_ms;
+        }
+    }
+    struct vm_item *to = section_add(section);
+    *to = *from;
+    to->name = section_string(section, from->name);
+    to->image = section_string(section, from->image);
+    to->kernel_ref = section_string(section, from->kernel_ref);
+    to->vmm = section_string(section, from->vmm);
+    to->accel = section_string(section, from->accel);
+    to->exit_text = section_string(section, from->exit_text);
+    to->stages = stages;
+}
+
+/* The latest change of that name, or NULL. */
+static const struct vm_change *latest_change(
+    const struct vm_change *changes, size_t count, const char *name)
+{
+    for (size_t i = count; i > 0; i--) {
+        if (strcmp(changes[i - 1].name, name) == 0) {
+            return &changes[i - 1];
+        }
+    }
+    return NULL;
+}
+
+struct section *state_build_vms(
+    const struct section *old, const struct vm_change *changes, size_t count)
+{
+    struct section *section = section_new(sizeof(struct vm_item));
+    const struct vm_item *vms = section_items(old);
+    for (size_t i = 0; i < section_count(old); i++) {
+        if (!latest_change(changes, count, vms[i].name)) {
+            copy_vm(section, &vms[i]);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (changes[i].vm && latest_change(changes, count, changes[i].name) == &changes[i]) {
+            copy_vm(section, section_items(changes[i].vm));
+        }
+    }
+    section_sort_by_name(section);
+    return section;
+}
