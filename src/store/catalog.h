@@ -58,8 +58,9 @@ struct catalog_entry {
     uint64_t size_bytes;         /* 0: not said */
     struct strings apt_packages; /* in place of URLs: the first that apt knows is the one */
     bool is_usable;
-    char *why_unusable;
-    size_t source; /* index in struct catalog */
+    char *why_unusable; /* a clause: "its catalog gives no digest for it" */
+    size_t source;      /* index in struct catalog */
+    size_t position;    /* in its document */
 };
 
 struct catalog {

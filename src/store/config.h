@@ -44,7 +44,7 @@ struct config {
     char *default_accel;   /* auto, kvm, tcg */
     char *default_restart; /* no, on-failure, always */
 
-    char *firecracker; /* [paths], absolute; "~/" stands for the home */
+    char *firecracker; /* [paths]: absolute, or a program to be looked up in PATH */
     char *qemu;
     char *ssh;
 

@@ -21,6 +21,9 @@
 #include "base/name.h"
 #include "base/text.h"
 
+/* A name somebody chose is hardly ever this long and all hexadecimal. */
+#define FOREIGN_ID_MIN 12
+
 char *entries_hidden_name(const char *prefix)
 {
     uint64_t random = 0;
@@ -80,6 +83,12 @@ bool entries_list(int kind_dir, struct strings *names, struct strings *links, st
     }
     strings_sort(names);
     return true;
+}
+
+bool entries_is_foreign_id(const char *name)
+{
+    size_t len = strlen(name);
+    return len >= FOREIGN_ID_MIN && strspn(name, "0123456789abcdef-") == len;
 }
 
 bool entries_look(int kind_dir, const char *name, char **damage)

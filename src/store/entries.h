@@ -26,6 +26,8 @@ char *entries_hidden_name(const char *prefix) __attribute__((returns_nonnull));
 /* Names of all entries, sorted by bytes. Files and dot names are none. A link was meant as an
  * entry, so it is one, a damaged one: its name is in links as well. */
 bool entries_list(int kind_dir, struct strings *names, struct strings *links, struct error *err);
+/* Looks like an id of the older Go program, whose images and VMs are left alone. */
+bool entries_is_foreign_id(const char *name);
 /* What has an entry's name: false when nothing has; *damage (owned) when it is no directory. */
 bool entries_look(int kind_dir, const char *name, char **damage);
 /* The directory of an entry: ERROR_INVALID for a word that is no name, ERROR_NOT_FOUND naming kind

@@ -4,8 +4,8 @@
 /* Images kept here: images/<name>/{manifest.json,rootfs.ext4,work-seed.ext4,kernel/} (FORMATS,
  * "Places"). A managed image owns its files; a registered one stores absolute paths of files
  * elsewhere (the only stored paths there are). The rules of kernel_store hold: directories are the
- * truth, damaged ones are listed, reading takes no lock. Directories without a manifest and without
- * rootfs.ext4 are the older Go program's and are left alone unseen. Workers only. */
+ * truth, damaged ones are listed, reading takes no lock. Directories that are named by an id and
+ * have no manifest are the older Go program's and are left alone unseen. Workers only. */
 
 #include "store/layout.h"
 

@@ -46,7 +46,8 @@ bool store_remove_entry(
 /* Gives an entry another name; ERROR_EXISTS when that is taken. The caller holds both locks. */
 bool store_rename_entry(const struct store *store, enum store_kind kind, const char *name,
     const char *new_name, struct error *err);
-/* Removes what dead processes left: staging and half-removed directories nobody holds, partial
- * downloads of more than seven days. *removed counts them. One that cannot be removed does not
- * stop the others; the first such failure is the error. Once at every start, and `host gc`. */
+/* Removes what dead processes left: staging and half-removed directories nobody holds, temporary
+ * files of an hour, partial downloads of more than seven days. *removed counts them. One that
+ * cannot be removed does not stop the others; the first such failure is the error. Once at every
+ * start, and `host gc`. */
 bool store_sweep(const struct store *store, uint64_t *removed, struct error *err);

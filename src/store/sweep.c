@@ -2,6 +2,7 @@
 /* The other half of publish.h: what dead processes left behind. */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include "store/publish.h"
 
 #define PARTIAL_KEPT_SECONDS (7 * 24 * 3600)
+#define TEMPORARY_KEPT_SECONDS 3600
 
 static bool is_leftover(const char *name)
 {
@@ -85,6 +87,43 @@ static void sweep_downloads(int dir, uint64_t *removed, struct error *err)
     }
 }
 
+/* What file_replace leaves when it is killed between writing and renaming. A live one is there for
+ * milliseconds. */
+static void sweep_temporaries(int dir, uint64_t *removed)
+{
+    auto_done(strings) struct strings names = {0};
+    struct error ignored = {0};
+    if (!file_list(dir, ".", &names, &ignored)) {
+        return;
+    }
+    for (size_t i = 0; i < names.count; i++) {
+        struct stat info;
+        if (strstr(names.items[i], ".json.tmp-") != NULL &&
+            fstatat(dir, names.items[i], &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(info.st_mode) && clock_wall() - info.st_mtime > TEMPORARY_KEPT_SECONDS &&
+            unlinkat(dir, names.items[i], 0) == 0) {
+            (*removed)++;
+        }
+    }
+}
+
+static void sweep_vms(int vms, uint64_t *removed)
+{
+    auto_done(strings) struct strings names = {0};
+    auto_done(strings) struct strings links = {0};
+    struct error ignored = {0};
+    if (!entries_list(vms, &names, &links, &ignored)) {
+        return;
+    }
+    for (size_t i = 0; i < names.count; i++) {
+        auto_close int dir = file_open_dir(vms, names.items[i], &ignored);
+        if (dir >= 0) {
+            sweep_temporaries(dir, removed);
+        }
+        error_clear(&ignored);
+    }
+}
+
 bool store_sweep(const struct store *store, uint64_t *removed, struct error *err)
 {
     *removed = 0;
@@ -92,6 +131,9 @@ bool store_sweep(const struct store *store, uint64_t *removed, struct error *err
         sweep_dir(store_kind_dir(store, (enum store_kind)kind), removed, err);
     }
     sweep_dir(store_area_dir(store, STORE_TRASH), removed, err);
+    sweep_vms(store_kind_dir(store, STORE_VM), removed);
+    sweep_temporaries(store_area_dir(store, STORE_JOBS), removed);
+    sweep_temporaries(store_cache_dir(store, STORE_CACHE_CATALOGS), removed);
     sweep_downloads(store_cache_dir(store, STORE_CACHE_DOWNLOADS), removed, err);
     return err->code == ERROR_NONE;
 }

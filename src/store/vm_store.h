@@ -5,7 +5,9 @@
  * What is in the documents is vm/machine's business; here they are opaque JSON objects that are
  * read whole and replaced whole (temporary file, sync, rename, sync). Several processes may read
  * while one writes. The caller holds the VM's exclusive lock for everything that changes a
- * directory; the VM's own monitor may replace handle.json and exit.json without it. Workers only.
+ * directory; the VM's own monitor may replace handle.json and exit.json without it. Directories
+ * that are named by an id and have no vm.json are the older Go program's and are left alone unseen.
+ * Workers only.
  */
 
 #include "store/layout.h"

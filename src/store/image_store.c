@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/image_store.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/name.h"
+#include "base/text.h"
+#include "store/entries.h"
+#include "store/kernel_store.h"
+#include "store/publish.h"
+
+void image_entry_done(struct image_entry *entry)
+{
+    free(entry->name);
+    free(entry->source);
+    free(entry->digest);
+    free(entry->kernel_ref);
+    free(entry->rootfs_path);
+    free(entry->kernel_path);
+    free(entry->initrd_path);
+    free(entry->modules_path);
+    json_free(entry->config);
+    free(entry->damage);
+    json_free(entry->document);
+    *entry = (struct image_entry){0};
+}
+
+void image_list_done(struct image_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        image_entry_done(&list->items[i]);
+    }
+    free(list->items);
+    *list = (struct image_list){0};
+}
+
+/* The first damage is the one that is told. Takes ownership. */
+static void set_damage(struct image_entry *entry, char *damage)
+{
+    if (entry->damage == NULL) {
+        entry->damage = damage;
+    } else {
+        free(damage);
+    }
+}
+
+static char *take_path(struct image_entry *entry, const struct json *paths, const char *key)
+{
+    const struct json *item = json_get(paths, key);
+    const char *path = json_string_value(item);
+    if (item != NULL && (path == NULL || path[0] != '/')) {
+        set_damage(entry, memory_printf("\"%s\" in its manifest is not an absolute path", key));
+        return NULL;
+    }
+    return memory_strdup(path);
+}
+
+static void read_manifest(int kind_dir, struct image_entry *entry)
+{
+    auto_done(entries_document) struct entries_document document = {0};
+    entries_read_document(kind_dir, entry->name, STORE_MANIFEST, &document);
+    if (document.json == NULL && document.damage == NULL) {
+        set_damage(entry, memory_strdup("its " STORE_MANIFEST " is missing"));
+        return;
+    }
+    entry->is_newer = document.is_newer;
+    entry->source = entries_take_string(&document, "source");
+    entry->digest = entries_take_string(&document, "digest");
+    entry->kernel_ref = entries_take_string(&document, "kernel_ref");
+    entry->created_at = entries_take_time(&document, "created_at");
+    entries_take_size(&document, "size_bytes", &entry->size_bytes);
+    entry->damage = take_ptr(document.damage);
+
+    const struct json *paths = json_get(document.json, "paths");
+    entry->rootfs_path = take_path(entry, paths, "rootfs");
+    entry->kernel_path = take_path(entry, paths, "kernel");
+    entry->initrd_path = take_path(entry, paths, "initrd");
+    entry->modules_path = take_path(entry, paths, "modules");
+    entry->is_managed = json_bool(document.json, "managed", entry->rootfs_path == NULL);
+    const struct json *config = json_get(document.json, "config");
+    if (json_is_object(config)) {
+        entry->config = json_copy(config);
+    } else if (config != NULL) {
+        set_damage(entry, memory_strdup("\"config\" in its manifest is not an object"));
+    }
+    entry->document = take_ptr(document.json);
+}
+
+static bool look_at(int kind_dir, const char *name, const char *file, struct stat *info)
+{
+    char path[ENTRIES_PATH_MAX];
+    return fstatat(kind_dir, entries_path(name, file, path), info, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void look_at_rootfs(int kind_dir, struct image_entry *entry)
+{
+    struct stat info;
+    const char *shown = entry->rootfs_path != NULL ? entry->rootfs_path : IMAGE_ROOTFS;
+    bool is_there = entry->rootfs_path != NULL
+                        ? stat(entry->rootfs_path, &info) == 0
+                        : look_at(kind_dir, entry->name, IMAGE_ROOTFS, &info);
+    if (!is_there) {
+        set_damage(entry, memory_printf("its %s is missing", shown));
+    } else if (!S_ISREG(info.st_mode)) {
+        set_damage(entry, memory_printf("its %s is not a regular file", shown));
+    } else if (info.st_size == 0) {
+        set_damage(entry, memory_printf("its %s is empty", shown));
+    } else {
+        entry->has_rootfs = true;
+        entry->size_bytes = (uint64_t)info.st_size;
+        entry->disk_bytes = (uint64_t)info.st_blocks * 512;
+    }
+}
+
+static void look_at_path(struct image_entry *entry, const char *path)
+{
+    if (path != NULL && faccessat(AT_FDCWD, path, F_OK, 0) != 0) {
+        set_damage(entry, memory_printf("its %s is missing", path));
+    }
+}
+
+static void look_at_files(int kind_dir, struct image_entry *entry)
+{
+    struct stat info;
+    look_at_rootfs(kind_dir, entry);
+    look_at_path(entry, entry->kernel_path);
+    look_at_path(entry, entry->initrd_path);
+    look_at_path(entry, entry->modules_path);
+    entry->has_work_seed =
+        look_at(kind_dir, entry->name, IMAGE_WORK_SEED, &info) && S_ISREG(info.st_mode);
+    entry->has_kernel =
+        look_at(kind_dir, entry->name, IMAGE_KERNEL, &info) && S_ISDIR(info.st_mode);
+}
+
+/* False when it is not there (any more). is_plain: known to be a directory. */
+static bool read_entry(int kind_dir, const char *name, bool is_plain, struct image_entry *entry)
+{
+    if (!is_plain && !entries_look(kind_dir, name, &entry->damage)) {
+        return false;
+    }
+    entry->name = memory_strdup(name);
+    if (entry->damage == NULL) {
+        read_manifest(kind_dir, entry);
+        look_at_files(kind_dir, entry);
+    }
+    struct error failure = {0};
+    if (!name_check_entry(name, "its name", &failure)) {
+        set_damage(entry, memory_strdup(failure.text));
+    }
+    entry->is_damaged = entry->damage != NULL;
+    return true;
+}
+
+bool image_store_read(
+    const struct store *store, const char *name, struct image_entry *entry, struct error *err)
+{
+    if (!name_check_entry(name, "image name", err)) {
+        return false;
+    }
+    return read_entry(store_kind_dir(store, STORE_IMAGE), name, false, entry) ||
+           error_set(err, ERROR_NOT_FOUND, "there is no image named %s: see image list", name);
+}
+
+/* What the older Go program left: a directory by id, without a manifest. */
+static bool is_foreign(int kind_dir, const char *name)
+{
+    struct stat info;
+    return entries_is_foreign_id(name) && !look_at(kind_dir, name, STORE_MANIFEST, &info);
+}
+
+bool image_store_list(const struct store *store, struct image_list *list, struct error *err)
+{
+    int kind_dir = store_kind_dir(store, STORE_IMAGE);
+    auto_done(strings) struct strings names = {0};
+    auto_done(strings) struct strings links = {0};
+    if (!entries_list(kind_dir, &names, &links, err)) {
+        return false;
+    }
+    list->items = memory_zero(names.count + 1, sizeof(*list->items));
+    for (size_t i = 0; i < names.count; i++) {
+        struct image_entry *entry = &list->items[list->count];
+        const char *name = names.items[i];
+        if (is_foreign(kind_dir, name)) {
+            continue;
+        }
+        if (!read_entry(kind_dir, name, !strings_contain(&links, name), entry) ||
+            (entry->is_damaged && !file_exists(kind_dir, name))) {
+            image_entry_done(entry); /* it went away meanwhile */
+            continue;
+        }
+        json_free(take_ptr(entry->document));
+        list->count++;
+    }
+    return true;
+}
+
+static void put_paths(struct json *json, const struct image_entry *entry)
+{
+    json_remove(json, "paths");
+    if (entry->is_managed || entry->rootfs_path == NULL) {
+        return;
+    }
+    struct json *paths = json_new_object();
+    json_put_string(paths, "rootfs", entry->rootfs_path);
+    json_put_string(paths, "kernel", entry->kernel_path);
+    json_put_string(paths, "initrd", entry->initrd_path);
+    json_put_string(paths, "modules", entry->modules_path);
+    json_put(json, "paths", paths);
+}
+
+bool image_store_write_manifest(int staging_dir, const struct image_entry *entry, struct error *err)
+{
+    if (entry->is_newer) {
+        return entries_newer_error(STORE_IMAGE, entry->name, err);
+    }
+    auto_json struct json *json =
+        entry->document != NULL ? json_copy(entry->document) : json_new_object();
+    json_put_string(json, "name", entry->name);
+    json_put_string(json, "source", entry->source);
+    json_put_string(json, "digest", entry->digest);
+    json_put_string(json, "kernel_ref", entry->kernel_ref);
+    json_put_bool(json, "managed", entry->is_managed);
+    entries_put_time(json, "created_at", entry->created_at);
+    if (entry->size_bytes > 0) {
+        json_put_integer(json, "size_bytes", (int64_t)entry->size_bytes);
+    }
+    put_paths(json, entry);
+    json_put(json, "config", json_copy(entry->config));
+    return entries_write_document(staging_dir, STORE_MANIFEST, json, err);
+}
+
+bool image_store_remove(const struct store *store, const char *name, struct error *err)
+{
+    return entries_refuse_newer(store, STORE_IMAGE, name, STORE_MANIFEST, err) &&
+           store_remove_entry(store, STORE_IMAGE, name, err);
+}
+
+int image_store_open(const struct store *store, const char *name, struct error *err)
+{
+    return entries_open(store, STORE_IMAGE, name, err);
+}
+
+char *image_store_rootfs(const struct store *store, const struct image_entry *entry)
+{
+    if (entry->rootfs_path != NULL) {
+        return memory_printf("%s", entry->rootfs_path);
+    }
+    return store_entry_path(store, STORE_IMAGE, entry->name, IMAGE_ROOTFS);
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/vm_store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/name.h"
+#include "base/text.h"
+#include "store/entries.h"
+#include "store/publish.h"
+
+static const char *const document_files[VM_DOCUMENT_COUNT] = {
+    [VM_DOCUMENT_SPEC] = "vm.json",
+    [VM_DOCUMENT_HANDLE] = "handle.json",
+    [VM_DOCUMENT_EXIT] = "exit.json",
+};
+
+void vm_record_done(struct vm_record *record)
+{
+    free(record->name);
+    for (size_t i = 0; i < VM_DOCUMENT_COUNT; i++) {
+        json_free(record->documents[i]);
+    }
+    free(record->damage);
+    *record = (struct vm_record){0};
+}
+
+void vm_list_done(struct vm_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        vm_record_done(&list->items[i]);
+    }
+    free(list->items);
+    *list = (struct vm_list){0};
+}
+
+const char *vm_store_file(enum vm_document document)
+{
+    return document_files[document];
+}
+
+static void set_damage(struct vm_record *record, char *damage)
+{
+    if (record->damage == NULL) {
+        record->damage = damage;
+    } else {
+        free(damage);
+    }
+}
+
+static void read_documents(int kind_dir, struct vm_record *record)
+{
+    auto_done(entries_document) struct entries_document spec = {0};
+    entries_read_document(kind_dir, record->name, document_files[VM_DOCUMENT_SPEC], &spec);
+    if (spec.json == NULL && spec.damage == NULL) {
+        set_damage(record, memory_strdup("its vm.json is missing"));
+    }
+    record->is_newer = spec.is_newer;
+    record->damage = record->damage != NULL ? record->damage : take_ptr(spec.damage);
+    record->documents[VM_DOCUMENT_SPEC] = take_ptr(spec.json);
+    /* What was true at the last start may be torn by a crash without harm to the machine itself. */
+    for (int i = VM_DOCUMENT_HANDLE; i < VM_DOCUMENT_COUNT; i++) {
+        char path[ENTRIES_PATH_MAX];
+        struct error ignored = {0};
+        record->documents[i] = entries_read_json(kind_dir,
+            entries_path(record->name, document_files[i], path), document_files[i], &ignored);
+    }
+}
+
+/* False when it is not there (any more). is_plain: known to be a directory. */
+static bool read_record(int kind_dir, const char *name, bool is_plain, struct vm_record *record)
+{
+    if (!is_plain && !entries_look(kind_dir, name, &record->damage)) {
+        return false;
+    }
+    record->name = memory_strdup(name);
+    if (record->damage == NULL) {
+        read_documents(kind_dir, record);
+    }
+    struct error failure = {0};
+    if (!name_check_label(name, "its name", &failure)) {
+        set_damage(record, memory_strdup(failure.text));
+    }
+    record->is_damaged = record->damage != NULL;
+    return true;
+}
+
+bool vm_store_read(
+    const struct store *store, const char *name, struct vm_record *record, struct error *err)
+{
+    if (!name_check_entry(name, "VM name", err)) {
+        return false;
+    }
+    return read_record(store_kind_dir(store, STORE_VM), name, false, record) ||
+           error_set(err, ERROR_NOT_FOUND, "there is no VM named %s: see vm list", name);
+}
+
+/* What the older Go program left: a directory by id, without a record of ours. */
+static bool is_foreign(int kind_dir, const char *name)
+{
+    char path[ENTRIES_PATH_MAX];
+    return entries_is_foreign_id(name) &&
+           !file_exists(kind_dir, entries_path(name, document_files[VM_DOCUMENT_SPEC], path));
+}
+
+bool vm_store_list(const struct store *store, struct vm_list *list, struct error *err)
+{
+    int kind_dir = store_kind_dir(store, STORE_VM);
+    auto_done(strings) struct strings names = {0};
+    auto_done(strings) struct strings links = {0};
+    if (!entries_list(kind_dir, &names, &links, err)) {
+        return false;
+    }
+    list->items = memory_zero(names.count + 1, sizeof(*list->items));
+    for (size_t i = 0; i < names.count; i++) {
+        struct vm_record *record = &list->items[list->count];
+        const char *name = names.items[i];
+        if (is_foreign(kind_dir, name)) {
+            continue;
+        }
+        if (!read_record(kind_dir, name, !strings_contain(&links, name), record) ||
+            (record->is_damaged && !file_exists(kind_dir, name))) {
+            vm_record_done(record); /* it went away meanwhile */
+            continue;
+        }
+        list->count++;
+    }
+    return true;
+}
+
+bool vm_store_names(const struct store *store, struct strings *names, struct error *err)
+{
+    int kind_dir = store_kind_dir(store, STORE_VM);
+    auto_done(strings) struct strings all = {0};
+    auto_done(strings) struct strings links = {0};
+    if (!entries_list(kind_dir, &all, &links, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < all.count; i++) {
+        if (!is_foreign(kind_dir, all.items[i])) {
+            strings_add(names, all.items[i]);
+        }
+    }
+    return true;
+}
+
+struct json *vm_store_read_document(int entry_dir, enum vm_document document, struct error *err)
+{
+    return entries_read_json(entry_dir, document_files[document], document_files[document], err);
+}
+
+bool vm_store_write_document(
+    int entry_dir, enum vm_document document, const struct json *json, struct error *err)
+{
+    const char *file = document_files[document];
+    struct error ignored = {0};
+    auto_json struct json *old = entries_read_json(entry_dir, file, file, &ignored);
+    if (json_integer(old, "format", ENTRIES_FORMAT) > ENTRIES_FORMAT) {
+        return error_set(err, ERROR_UNSUPPORTED,
+            "%s was written by a newer version of this program and can only be read: use that "
+            "version to change it",
+            file);
+    }
+    auto_json struct json *copy = json_copy(json);
+    json_put_integer(copy, "format", ENTRIES_FORMAT);
+    auto_done(text) struct text bytes = {0};
+    json_write(copy, true, &bytes);
+    return file_replace(entry_dir, file, text_cstr(&bytes), bytes.len, 0600, err);
+}
+
+bool vm_store_clear_document(int entry_dir, enum vm_document document, struct error *err)
+{
+    const char *file = document_files[document];
+    if (unlinkat(entry_dir, file, 0) != 0) {
+        return errno == ENOENT || error_set_errno(err, errno, "cannot remove %s", file);
+    }
+    return file_sync(entry_dir, file, err);
+}
+
+int vm_store_open(const struct store *store, const char *name, struct error *err)
+{
+    return entries_open(store, STORE_VM, name, err);
+}
+
+bool vm_store_remove(const struct store *store, const char *name, struct error *err)
+{
+    return entries_refuse_newer(store, STORE_VM, name, document_files[VM_DOCUMENT_SPEC], err) &&
+           store_remove_entry(store, STORE_VM, name, err);
+}
