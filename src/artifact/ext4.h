@@ -11,11 +11,12 @@ struct error;
 
 #define EXT4_LABEL_MAX 16
 #define EXT4_SIZE_MIN (UINT64_C(16) << 20)
+#define EXT4_SIZE_MAX (UINT64_C(16) << 40)
 
 /* Makes an empty file system of size_bytes (rounded down to 4 KiB, at least EXT4_SIZE_MIN, at most
- * 16 TiB) in the regular file fd, which must be open for reading and writing and hold nothing but a
- * hole: what is not written is relied on to read as zeros. Nothing is left for the kernel to
- * initialise later, so the guest never fills the file on its own. The same bytes for the same size,
- * label and uuid, whatever the clock says. Sets the file's size. The caller syncs and publishes. */
+ * EXT4_SIZE_MAX) in the regular file fd, which must be open for reading and writing; what the file
+ * held is dropped. Nothing is left for the kernel to initialise later, so the guest never fills the
+ * file on its own; what was not written reads as zeros and takes no space. The same bytes for the
+ * same size, label and uuid, whatever the clock says. The caller syncs and publishes. */
 bool ext4_make_empty(
     int fd, uint64_t size_bytes, const char *label, const uint8_t uuid[16], struct error *err);

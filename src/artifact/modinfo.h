@@ -2,7 +2,7 @@
 #pragma once
 
 /* What a kernel module says about itself: the "key=value" strings of the ELF section .modinfo, as
- * modprobe's depmod reads them (System V ABI, ELF-64 and ELF-32, either byte order; linux
+ * depmod reads them (System V ABI, ELF-64, little-endian: x86-64, arm64, riscv64; linux
  * include/linux/module.h). Pure function over a buffer that may hold anything. Workers. */
 
 #include <stdbool.h>
@@ -13,7 +13,7 @@ struct error;
 struct strings;
 
 /* Adds the value of each "key=" of the module, in order, to *values; none is success. `what` opens
- * the sentence. ERROR_FORMAT when the buffer is no relocatable ELF file or its tables lie. */
+ * the sentence. ERROR_FORMAT when the buffer is no such relocatable file or its tables lie. */
 bool modinfo_values(const void *module, size_t len, const char *key, const char *what,
     struct strings *values, struct error *err);
 
