@@ -28,3 +28,6 @@ src_libartifact_a_SOURCES += \
 	src/artifact/http_reply.c \
 	src/artifact/http_small.c \
 	src/artifact/part.c src/artifact/part.h
+src_libartifact_a_SOURCES += \
+	src/artifact/ext4.c src/artifact/ext4.h \
+	src/artifact/modinfo.c src/artifact/modinfo.h

@@ -94,7 +94,7 @@ bool modinfo_values(const void *module, size_t len, const char *key, const char 
     struct strings *values, struct error *err)
 {
     struct module whole = {.bytes = module, .len = len, .what = what};
-    struct span modinfo;
+    struct span modinfo = {0};
     if (!find_modinfo(&whole, &modinfo, err)) {
         return false;
     }

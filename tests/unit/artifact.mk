@@ -19,3 +19,13 @@ tests_unit_test_http_SOURCES = tests/unit/test_http.c \
 	tests/support/web_server.c tests/support/web_server.h
 tests_unit_test_http_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_http_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
+
+artifact_machine_tests = tests/unit/test_ext4 tests/unit/test_modinfo
+check_PROGRAMS += $(artifact_machine_tests)
+TESTS += $(artifact_machine_tests)
+tests_unit_test_ext4_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_ext4_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
+tests_unit_test_modinfo_SOURCES = tests/unit/test_modinfo.c \
+	tests/support/module_maker.c tests/support/module_maker.h
+tests_unit_test_modinfo_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_modinfo_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
