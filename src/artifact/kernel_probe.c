@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -55,9 +56,9 @@ static bool probe_bzimage(int fd, const uint8_t *head, struct kernel_probe *prob
     if (memcmp(head + MAGIC_AT, "HdrS", 4) != 0 || read_u16(head + BOOT_FLAG_AT) != 0xaa55) {
         return false;
     }
-    strcpy(probe->format, "bzimage");
+    snprintf(probe->format, sizeof(probe->format), "bzimage");
     if (read_u16(head + PROTOCOL_AT) >= 0x20c && head[LOAD_FLAGS_AT] & 1) {
-        strcpy(probe->arch, "x86_64");
+        snprintf(probe->arch, sizeof(probe->arch), "x86_64");
     }
     char text[sizeof probe->version + 1];
     unsigned at = read_u16(head + VERSION_AT);
@@ -98,12 +99,12 @@ static bool probe_elf(int fd, const uint8_t *head, struct kernel_probe *probe)
     if (memcmp(head, "\177ELF", 4) != 0) {
         return false;
     }
-    strcpy(probe->format, "elf");
+    snprintf(probe->format, sizeof(probe->format), "elf");
     unsigned machine = read_u16(head + 18);
     if (head[4] == 2 && machine == 62) {
-        strcpy(probe->arch, "x86_64");
+        snprintf(probe->arch, sizeof(probe->arch), "x86_64");
     } else if (head[4] == 2 && machine == 183) {
-        strcpy(probe->arch, "aarch64");
+        snprintf(probe->arch, sizeof(probe->arch), "aarch64");
     }
     scan_banner(fd, probe);
     return true;

@@ -343,7 +343,7 @@ static bool read_fixed(const struct json *json, const char *key, const char *wha
     if (strlen(borrowed) >= size) {
         return error_set(err, ERROR_FORMAT, "%s: \"%s\" is too long", what, key);
     }
-    strcpy(out, borrowed);
+    memcpy(out, borrowed, strlen(borrowed) + 1);
     return true;
 }
 

@@ -60,7 +60,7 @@ static bool read_fixed(const struct json *json, const char *key, const char *wha
     if (strlen(text) >= size) {
         return error_set(err, ERROR_FORMAT, "%s: \"%s\" is too long", what, key);
     }
-    strcpy(out, text);
+    memcpy(out, text, strlen(text) + 1);
     return true;
 }
 
