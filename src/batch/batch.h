@@ -16,6 +16,7 @@ struct batch_setup {
     const char *program;         /* opens messages: "banger-tui" or "banger" */
     const char *version;         /* of this program */
     struct engine_config config; /* from the environment; state_dir NULL when nothing tells it */
+    const char *term;            /* $TERM; NULL when not set */
     bool is_utf8;                /* the locale can show more than ASCII */
 };
 

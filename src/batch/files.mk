@@ -7,10 +7,11 @@ src_libbatch_a_SOURCES = \
 	src/batch/listing.c src/batch/listing.h \
 	src/batch/local.c src/batch/local.h \
 	src/batch/manual.c src/batch/manual.h \
-	src/batch/meter.c src/batch/meter.h \
+	src/batch/gauge.c src/batch/gauge.h \
 	src/batch/near.c src/batch/near.h \
 	src/batch/options.c src/batch/options.h \
 	src/batch/output.c src/batch/output.h \
+	src/batch/parser.c src/batch/parser.h \
 	src/batch/rawtty.c src/batch/rawtty.h \
 	src/batch/report.c src/batch/report.h \
 	src/batch/request.c src/batch/request.h \

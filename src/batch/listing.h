@@ -2,8 +2,8 @@
 #pragma once
 
 /* Results as people read them: lists as tables with an upper-case header, single objects as
- * "field: value", names alone. Sizes carry units, ages are of now, what is not known is "-". Foreign
- * bytes are made visible. The columns come from the command table. Any thread. */
+ * "field: value", names alone. Sizes carry units, ages are of now, what is not known is "-".
+ * Foreign bytes are made visible. The columns come from the command table. Any thread. */
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* The two ways out of a batch run: stdout for the result alone, stderr for everything else. A result
- * that did not arrive is a failure of the command (ERROR_IO, ERROR_NO_SPACE); a reader that went
- * away ends the program as quietly as SIGPIPE would. Main thread. */
+/* The two ways out of a batch run: stdout for the result alone, stderr for everything else. A
+ * result that did not arrive is a failure of the command (ERROR_IO, ERROR_NO_SPACE); a reader
+ * that went away ends the program as quietly as SIGPIPE would. Main thread. */
 
 #include <stdbool.h>
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* What one request came to: results and errors in the chosen format, and the exit status. Results go
- * to stdout; the sentence of each failure goes to stderr in every format, and with json and jsonl
- * as an error object to stdout as well, because there it is the result. Main thread. */
+/* What one request came to: results and errors in the chosen format, and the exit status.
+ * Results go to stdout; the sentence of each failure goes to stderr in every format, and with
+ * json and jsonl as an error object to stdout as well, because there it is the result. Main
+ * thread. */
 
 #include "base/digest.h"
 #include "base/error.h"

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* The parser of the words behind --batch: from "kernel pull debian-cloud --format json" to commands for the
- * engine, by the command table alone. Options of the verb and common ones may stand anywhere
- * behind the verb, common ones before it too; "--x=v", "--x v", "-x v", "-xv" and "-ab" for flags
- * are read; "--" ends the options, and for a verb that runs a command begins that command. Main
- * thread. */
+/* The parser of the words behind --batch: from "kernel pull debian-cloud --format json" to
+ * commands for the engine, by the command table alone. Options of the verb and common ones may
+ * stand anywhere behind the verb, common ones before it too; "--x=v", "--x v", "-x v", "-xv" and
+ * "-ab" for flags are read; "--" ends the options, and for a verb that runs a command begins
+ * that command. Main thread. */
 
 #include "batch/options.h"
 

@@ -13,8 +13,8 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "batch/gauge.h"
 #include "batch/local.h"
-#include "batch/meter.h"
 #include "batch/output.h"
 #include "batch/rawtty.h"
 #include "batch/report.h"
@@ -40,14 +40,14 @@ struct run {
     struct request *request;
     struct pending *pending;
     struct outcome *outcomes; /* request->count of each */
-    struct meter meter;
+    struct gauge gauge;
     int window_fd; /* write end; -1 without a terminal */
     bool is_cancel_sent;
 };
 
 static void run_done(struct run *run)
 {
-    meter_done(&run->meter);
+    gauge_done(&run->gauge);
     for (size_t i = 0; i < run->request->count; ++i) {
         outcome_done(&run->outcomes[i]);
     }
@@ -175,7 +175,7 @@ static bool look(struct run *run)
         struct pending *pending = &run->pending[i];
         const struct job_item *job = pending->is_submitted ? find_job(snapshot, pending->id) : NULL;
         if (job != NULL) {
-            meter_update(&run->meter, job);
+            gauge_update(&run->gauge, job);
         }
         ended += job == NULL || job_state_is_final(job->state);
     }
@@ -257,7 +257,7 @@ static void submit_all(struct run *run)
         run->pending[i].is_submitted = engine_submit(run->runner->engine,
             take_ptr(request->commands[i]), &run->pending[i].id, &outcome->error);
         if (!run->pending[i].is_submitted) {
-            meter_refused(&run->meter, outcome->name, &outcome->error);
+            gauge_refused(&run->gauge, outcome->name, &outcome->error);
         }
     }
 }
@@ -274,7 +274,8 @@ static void forget_all(struct run *run)
 static bool prepare(struct run *run, struct error *err)
 {
     struct runner *runner = run->runner;
-    if (!meter_init(&run->meter, &run->request->options, getenv("TERM"), runner->is_utf8, err) ||
+    if (!gauge_init(
+            &run->gauge, &run->request->options, runner->setup->term, runner->is_utf8, err) ||
         !start_engine(runner, err)) {
         return false;
     }
@@ -333,7 +334,7 @@ static int run_jobs(struct runner *runner, struct request *request, const char *
         }
     }
     rawtty_restore();
-    meter_clear(&run.meter);
+    gauge_clear(&run.gauge);
     struct error print_err = {0};
     bool is_printed = report_print(&report, run.outcomes, request->count, &print_err);
     int status = end_status(&run, is_stream, runs_command);

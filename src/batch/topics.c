@@ -35,24 +35,25 @@ const struct topic topics[] = {
         .heading = "EXIT STATUS",
         .summary = "what the exit status tells",
         .body =
-            "Commands that run something in a guest (vm exec, vm ssh, vm run -- CMD) end with the "
-            "status of what ran, 128 + N when signal N killed it.\n",
+            "Commands that run something in a guest (vm exec, vm ssh, vm run -- CMD) end with "
+            "the status of what ran, 128 + N when signal N killed it.\n",
     },
     {
         .name = "scripts",
         .heading = "SCRIPTS",
         .summary = "many commands from a file or from stdin",
         .body =
-            "--batch --file FILE, --batch - and --batch alone (stdin) read one command per line. "
-            "Words are quoted as in a shell ('...', \"...\", \\), # begins a comment, and nothing "
-            "else of a shell is there: no variables, no globbing, no pipes. CRLF line ends and a "
-            "missing last line end are fine.\n"
+            "--batch --file FILE, --batch - and --batch alone (stdin) read one command per "
+            "line. Words are quoted as in a shell ('...', \"...\", \\), # begins a comment, "
+            "and nothing else of a shell is there: no variables, no globbing, no pipes. CRLF "
+            "line ends and a missing last line end are fine.\n"
             "\n"
-            "The first failing line ends the script with its exit status and is named as FILE:LINE; "
-            "with --keep-going the rest runs as well, and the status is 2 when some lines were done. "
-            "Options behind --batch hold for every line; --format, --quiet, --timeout, --progress, "
-            "--progress-fd and --dry-run may also stand on a line. Results follow each other on stdout, one JSON "
-            "document per line of the script with --format json.\n"
+            "The first failing line ends the script with its exit status and is named as "
+            "FILE:LINE; with --keep-going the rest runs as well, and the status is 2 when some "
+            "lines were done. Options behind --batch hold for every line; --format, --quiet, "
+            "--timeout, --progress, --progress-fd and --dry-run may also stand on a line. "
+            "Results follow each other on stdout, one JSON document per line of the script "
+            "with --format json.\n"
             "\n"
             "    kernel pull debian-cloud --if-absent\n"
             "    vm run debian --name web -d   # the kernel is there by now\n",
@@ -62,28 +63,30 @@ const struct topic topics[] = {
         .heading = "OUTPUT",
         .summary = "tables, JSON, names, errors",
         .body =
-            "stdout carries the result and nothing else. --format table is for people. --format "
-            "json prints one document: an array for lists, an object for one thing, and for a verb "
-            "with several names an array in their order. --format jsonl prints one object per "
-            "line. --quiet prints names only.\n"
+            "stdout carries the result and nothing else. --format table is for people. "
+            "--format json prints one document: an array for lists, an object for one thing, "
+            "and for a verb with several names an array in their order. --format jsonl prints "
+            "one object per line. --quiet prints names only.\n"
             "\n"
-            "Sizes are bytes, times are RFC 3339 in UTC, a key that is absent means not known, and "
-            "nothing is ever null. A failure is a sentence on stderr; with json and jsonl it is also "
-            "{\"error\": {\"code\", \"message\", \"hint\", \"exit_status\"}} on stdout, because there "
-            "it is the result. Verbs that carry a guest's stream never print JSON on it.\n",
+            "Sizes are bytes, times are RFC 3339 in UTC, a key that is absent means not known, "
+            "and nothing is ever null. A failure is a sentence on stderr; with json and jsonl "
+            "it is also {\"error\": {\"code\", \"message\", \"hint\", \"exit_status\"}} on "
+            "stdout, because there it is the result. Verbs that carry a guest's stream never "
+            "print JSON on it.\n",
     },
     {
         .name = "progress",
         .heading = "PROGRESS",
         .summary = "how long work reports how far it is",
         .body =
-            "--progress auto shows one line that rewrites itself when the descriptor is a terminal, "
-            "and nothing otherwise; plain prints lines; none prints nothing. jsonl prints objects "
-            "with schema (1), time, job, object, phase (resolve, download, verify, extract, publish, "
-            "boot, wait), done, total and unit (bytes, entries, steps), total being absent while it is "
-            "not known; a few lines a second for each job, and then exactly one that also has result "
-            "(ok, failed, cancelled), code, exit_status and for failures message. "
-            "--progress-fd N writes to descriptor N instead of stderr.\n",
+            "--progress auto shows one line that rewrites itself when the descriptor is a "
+            "terminal, and nothing otherwise; plain prints lines; none prints nothing. jsonl "
+            "prints objects with schema (1), time, job, object, phase (resolve, download, "
+            "verify, extract, publish, boot, wait), done, total and unit (bytes, entries, "
+            "steps), total being absent while it is not known; a few lines a second for each "
+            "job, and then exactly one that also has result (ok, failed, cancelled), code, "
+            "exit_status and for failures message. --progress-fd N writes to descriptor N "
+            "instead of stderr.\n",
     },
     {
         .name = "environment",
@@ -112,20 +115,21 @@ const struct topic topics[] = {
             "    ~/.local/state/banger/        kernels, images, machines, job records, log\n"
             "    ~/.cache/banger/              partial downloads and verified blobs\n"
             "\n"
-            "--state-dir DIR keeps state in DIR and the cache in DIR/cache, so that a second world "
-            "needs one word. Everything is removed with these directories; nothing else is touched.\n",
+            "--state-dir DIR keeps state in DIR and the cache in DIR/cache, so that a second "
+            "world needs one word. Everything is removed with these directories; nothing else "
+            "is touched.\n",
     },
     {
         .name = "names",
         .heading = "NAMES AND SIZES",
         .summary = "how things may be called",
         .body =
-            "Kernels and images: a letter or digit, then letters, digits, '.', '_' and '-', at most "
-            "64. Machines: 1 to 63 of a-z, 0-9 and '-', no '-' at either end. Verbs that only read "
-            "take a unique beginning of a name; the others want all of it.\n"
+            "Kernels and images: a letter or digit, then letters, digits, '.', '_' and '-', at "
+            "most 64. Machines: 1 to 63 of a-z, 0-9 and '-', no '-' at either end. Verbs that "
+            "only read take a unique beginning of a name; the others want all of it.\n"
             "\n"
-            "Sizes are 4G, 4GiB, 512M, 512MiB, 4K; a bare number is MiB. Durations are 90, 90s, "
-            "500ms, 2m, 1h; a bare number is seconds.\n",
+            "Sizes are 4G, 4GiB, 512M, 512MiB, 4K; a bare number is MiB. Durations are 90, "
+            "90s, 500ms, 2m, 1h; a bare number is seconds.\n",
     },
 };
 const size_t topic_count = array_length(topics);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "batch/meter.h"
+#include "batch/gauge.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@ static const uint64_t live_gap_ms = 100;
 /* A change of phase is news, but not a flood of it. */
 static const uint64_t phase_gap_ms = 40;
 
-struct meter_job {
+struct gauge_job {
     uint64_t id;
     bool has_line;
     bool is_over;
@@ -34,52 +34,52 @@ struct meter_job {
     uint64_t line_ms;
 };
 
-bool meter_init(struct meter *meter, const struct options *options, const char *term, bool is_utf8,
+bool gauge_init(struct gauge *gauge, const struct options *options, const char *term, bool is_utf8,
     struct error *err)
 {
-    *meter =
-        (struct meter){.mode = options->progress, .fd = options->progress_fd, .is_utf8 = is_utf8};
-    if (meter->mode == PROGRESS_MODE_AUTO) {
+    *gauge =
+        (struct gauge){.mode = options->progress, .fd = options->progress_fd, .is_utf8 = is_utf8};
+    if (gauge->mode == PROGRESS_MODE_AUTO) {
         bool is_dumb = term == NULL || term[0] == '\0' || strcmp(term, "dumb") == 0;
-        meter->is_live = !options->is_quiet && !is_dumb && isatty(meter->fd);
-        meter->mode = meter->is_live ? PROGRESS_MODE_PLAIN : PROGRESS_MODE_NONE;
+        gauge->is_live = !options->is_quiet && !is_dumb && isatty(gauge->fd);
+        gauge->mode = gauge->is_live ? PROGRESS_MODE_PLAIN : PROGRESS_MODE_NONE;
     }
-    if (options->progress_fd == STDERR_FILENO || meter->mode == PROGRESS_MODE_NONE) {
+    if (options->progress_fd == STDERR_FILENO || gauge->mode == PROGRESS_MODE_NONE) {
         return true;
     }
-    int flags = fcntl(meter->fd, F_GETFL);
+    int flags = fcntl(gauge->fd, F_GETFL);
     if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY) {
         return error_set(err, ERROR_INVALID,
-            "--progress-fd %d is not open for writing: add %d>FILE", meter->fd, meter->fd);
+            "--progress-fd %d is not open for writing: add %d>FILE", gauge->fd, gauge->fd);
     }
     return true;
 }
 
-void meter_done(struct meter *meter)
+void gauge_done(struct gauge *gauge)
 {
-    meter_clear(meter);
-    free(meter->jobs);
-    *meter = (struct meter){.mode = PROGRESS_MODE_NONE, .fd = -1};
+    gauge_clear(gauge);
+    free(gauge->jobs);
+    *gauge = (struct gauge){.mode = PROGRESS_MODE_NONE, .fd = -1};
 }
 
-static struct meter_job *find_job(struct meter *meter, uint64_t id)
+static struct gauge_job *find_job(struct gauge *gauge, uint64_t id)
 {
-    for (size_t i = 0; i < meter->job_count; ++i) {
-        if (meter->jobs[i].id == id) {
-            return &meter->jobs[i];
+    for (size_t i = 0; i < gauge->job_count; ++i) {
+        if (gauge->jobs[i].id == id) {
+            return &gauge->jobs[i];
         }
     }
-    meter->jobs = memory_grow(meter->jobs, meter->job_count + 1, sizeof(meter->jobs[0]));
-    meter->jobs[meter->job_count] = (struct meter_job){.id = id};
-    return &meter->jobs[meter->job_count++];
+    gauge->jobs = memory_grow(gauge->jobs, gauge->job_count + 1, sizeof(gauge->jobs[0]));
+    gauge->jobs[gauge->job_count] = (struct gauge_job){.id = id};
+    return &gauge->jobs[gauge->job_count++];
 }
 
 /* Progress is a courtesy: when nobody takes it, the work goes on in silence. */
-static void write_line(struct meter *meter, const struct text *line)
+static void write_line(struct gauge *gauge, const struct text *line)
 {
-    ssize_t written = write(meter->fd, text_cstr(line), line->len);
+    ssize_t written = write(gauge->fd, text_cstr(line), line->len);
     if (written < 0 && errno != EAGAIN && errno != EINTR) {
-        meter->mode = PROGRESS_MODE_NONE;
+        gauge->mode = PROGRESS_MODE_NONE;
     }
 }
 
@@ -103,15 +103,15 @@ static void put_result(struct json *line, enum job_state state, const struct err
     json_put_string(line, "message", state == JOB_OK ? NULL : error->text);
 }
 
-static void write_json(struct meter *meter, const struct json *line)
+static void write_json(struct gauge *gauge, const struct json *line)
 {
     auto_done(text) struct text text = {0};
     json_write(line, false, &text);
     text_append_char(&text, '\n');
-    write_line(meter, &text);
+    write_line(gauge, &text);
 }
 
-static void write_jsonl(struct meter *meter, const struct job_item *job)
+static void write_jsonl(struct gauge *gauge, const struct job_item *job)
 {
     auto_json struct json *line = line_object(job->object);
     json_put_integer(line, "job", (int64_t)job->id);
@@ -124,7 +124,7 @@ static void write_jsonl(struct meter *meter, const struct job_item *job)
     if (job_state_is_final(job->state)) {
         put_result(line, job->state, &job->error);
     }
-    write_json(meter, line);
+    write_json(gauge, line);
 }
 
 /* ---- lines for people ---- */
@@ -195,87 +195,87 @@ static size_t terminal_width(int fd)
 }
 
 /* Returns to the first column and overwrites what was there; no escape sequence is needed. */
-static void draw_live(struct meter *meter, const struct job_item *job)
+static void draw_live(struct gauge *gauge, const struct job_item *job)
 {
     auto_done(text) struct text sentence = {0};
     auto_done(text) struct text line = {0};
     append_sentence(&sentence, job, false);
-    size_t width = terminal_width(meter->fd) - 1;
+    size_t width = terminal_width(gauge->fd) - 1;
     size_t len = sentence.len < width ? sentence.len : width;
     text_printf(&line, "\r%.*s", (int)len, text_cstr(&sentence));
-    for (size_t i = len; i < meter->shown_width && i < width; ++i) {
+    for (size_t i = len; i < gauge->shown_width && i < width; ++i) {
         text_append_char(&line, ' ');
     }
-    meter->shown_width = len;
-    write_line(meter, &line);
+    gauge->shown_width = len;
+    write_line(gauge, &line);
 }
 
-void meter_clear(struct meter *meter)
+void gauge_clear(struct gauge *gauge)
 {
-    if (meter->shown_width == 0) {
+    if (gauge->shown_width == 0) {
         return;
     }
     auto_done(text) struct text line = {0};
-    text_printf(&line, "\r%*s\r", (int)meter->shown_width, "");
-    meter->shown_width = 0;
-    write_line(meter, &line);
+    text_printf(&line, "\r%*s\r", (int)gauge->shown_width, "");
+    gauge->shown_width = 0;
+    write_line(gauge, &line);
 }
 
-static void write_plain(struct meter *meter, const struct job_item *job, bool is_final)
+static void write_plain(struct gauge *gauge, const struct job_item *job, bool is_final)
 {
     auto_done(text) struct text line = {0};
     if (is_final) {
-        append_end(&line, job, meter->is_utf8);
+        append_end(&line, job, gauge->is_utf8);
     } else {
-        append_sentence(&line, job, meter->is_utf8);
+        append_sentence(&line, job, gauge->is_utf8);
     }
     text_append_char(&line, '\n');
-    write_line(meter, &line);
+    write_line(gauge, &line);
 }
 
 /* ---- what is worth a line ---- */
 
 static bool is_due(
-    struct meter *meter, const struct meter_job *known, const struct job_item *job, uint64_t now_ms)
+    struct gauge *gauge, const struct gauge_job *known, const struct job_item *job, uint64_t now_ms)
 {
     if (!known->has_line) {
         return true;
     }
-    if (meter->is_live) {
-        return now_ms - meter->drawn_ms >= live_gap_ms;
+    if (gauge->is_live) {
+        return now_ms - gauge->drawn_ms >= live_gap_ms;
     }
     if (known->phase != job->phase) {
         return now_ms - known->line_ms >= phase_gap_ms;
     }
-    uint64_t gap_ms = meter->mode == PROGRESS_MODE_JSONL ? jsonl_gap_ms : plain_gap_ms;
+    uint64_t gap_ms = gauge->mode == PROGRESS_MODE_JSONL ? jsonl_gap_ms : plain_gap_ms;
     return known->done != job->done && now_ms - known->line_ms >= gap_ms;
 }
 
-void meter_update(struct meter *meter, const struct job_item *job)
+void gauge_update(struct gauge *gauge, const struct job_item *job)
 {
-    if (meter->mode == PROGRESS_MODE_NONE) {
+    if (gauge->mode == PROGRESS_MODE_NONE) {
         return;
     }
-    struct meter_job *known = find_job(meter, job->id);
+    struct gauge_job *known = find_job(gauge, job->id);
     bool is_final = job_state_is_final(job->state);
     uint64_t now_ms = clock_monotonic_ms();
     if (known->is_over || job->state == JOB_QUEUED ||
-        (!is_final && !is_due(meter, known, job, now_ms))) {
+        (!is_final && !is_due(gauge, known, job, now_ms))) {
         return;
     }
     /* A listing that is over at once has no progress to show to people. */
-    bool is_silent = is_final && meter->mode == PROGRESS_MODE_PLAIN && job->is_quiet;
-    if (meter->is_live) {
+    bool is_silent = is_final && gauge->mode == PROGRESS_MODE_PLAIN && job->is_quiet;
+    if (gauge->is_live) {
         if (is_final) {
-            meter_clear(meter);
+            gauge_clear(gauge);
         } else {
-            draw_live(meter, job);
+            draw_live(gauge, job);
         }
-        meter->drawn_ms = now_ms;
-    } else if (meter->mode == PROGRESS_MODE_JSONL) {
-        write_jsonl(meter, job);
+        gauge->drawn_ms = now_ms;
+    } else if (gauge->mode == PROGRESS_MODE_JSONL) {
+        write_jsonl(gauge, job);
     } else if (!is_silent) {
-        write_plain(meter, job, is_final);
+        write_plain(gauge, job, is_final);
     }
     known->has_line = true;
     known->is_over = is_final;
@@ -284,11 +284,11 @@ void meter_update(struct meter *meter, const struct job_item *job)
     known->line_ms = now_ms;
 }
 
-void meter_refused(struct meter *meter, const char *object, const struct error *error)
+void gauge_refused(struct gauge *gauge, const char *object, const struct error *error)
 {
-    if (meter->mode == PROGRESS_MODE_JSONL) {
+    if (gauge->mode == PROGRESS_MODE_JSONL) {
         auto_json struct json *line = line_object(object != NULL ? object : "");
         put_result(line, JOB_FAILED, error);
-        write_json(meter, line);
+        write_json(gauge, line);
     }
 }

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include "batch/listing.h"
+
+#include <locale.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "engine/command.h"
+
+static struct json *parse(const char *text)
+{
+    struct error err = {0};
+    struct json *json = json_parse(text, strlen(text), 1 << 20, 64, "test", &err);
+    assert_non_null(json);
+    return json;
+}
+
+static const struct column columns[] = {
+    {"NAME", "name", COLUMN_TEXT},
+    {"SIZE", "size_bytes", COLUMN_SIZE},
+    {"SHA256", "sha256", COLUMN_DIGEST},
+    {"AGE", "imported_at", COLUMN_AGE},
+    {"WHY", "exit.reason", COLUMN_TEXT},
+};
+
+static void assert_table(const char *json_text, bool is_utf8, const char *expected)
+{
+    auto_json struct json *json = parse(json_text);
+    auto_done(text) struct text out = {0};
+    listing_append_table(columns, array_length(columns), json, is_utf8, &out);
+    assert_string_equal(text_cstr(&out), expected);
+}
+
+static void empty_table_is_its_header(void **state)
+{
+    (void)state;
+    assert_table("[]", true, "NAME  SIZE  SHA256  AGE  WHY\n");
+}
+
+static void cells_are_aligned_and_unknown_is_a_dash(void **state)
+{
+    (void)state;
+    assert_table("[{\"name\":\"debian-cloud\",\"size_bytes\":14889779,"
+                 "\"sha256\":\"3f9c41d2aaaabbbbccccddddeeeeffff\",\"exit\":{\"reason\":\"panic\"}},"
+                 "{\"name\":\"x\",\"size_bytes\":812}]",
+        true,
+        "NAME              SIZE  SHA256        AGE  WHY\n"
+        "debian-cloud  14.2 MiB  3f9c41d2aaaa  -    panic\n"
+        "x                812 B  -             -    -\n");
+}
+
+static void ages_are_of_now(void **state)
+{
+    (void)state;
+    assert_table("[{\"name\":\"a\",\"imported_at\":\"2026-07-01T11:56:00Z\"}]", true,
+        "NAME  SIZE  SHA256  AGE  WHY\n"
+        "a        -  -       4m   -\n");
+}
+
+/* Foreign bytes never reach a terminal as they are, and never break the columns. */
+static void foreign_bytes_are_made_visible(void **state)
+{
+    (void)state;
+    auto_json struct json *json = json_new_array();
+    struct json *row = json_new_object();
+    json_put_string(row, "name", "a\x1b[2J\nb");
+    json_append(json, row);
+    auto_done(text) struct text out = {0};
+    listing_append_table(columns, 1, json, true, &out);
+    assert_null(strchr(text_cstr(&out), '\x1b'));
+    const char *first = strchr(text_cstr(&out), '\n');
+    assert_ptr_equal(strchr(first + 1, '\n')[1], '\0');
+}
+
+static void wide_characters_keep_columns(void **state)
+{
+    (void)state;
+    if (setlocale(LC_CTYPE, "C.UTF-8") == NULL) {
+        skip();
+    }
+    static const struct column two[] = {{"NAME", "name", COLUMN_TEXT}, {"B", "b", COLUMN_TEXT}};
+    auto_json struct json *json =
+        parse("[{\"name\":\"\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e\",\"b\":\"1\"},"
+              "{\"name\":\"abcdef\",\"b\":\"2\"}]");
+    auto_done(text) struct text out = {0};
+    listing_append_table(two, 2, json, true, &out);
+    assert_string_equal(
+        text_cstr(&out), "NAME    B\n\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e  1\nabcdef  2\n");
+}
+
+static void object_is_one_field_a_line(void **state)
+{
+    (void)state;
+    auto_json struct json *json =
+        parse("{\"name\":\"lab\",\"changed\":true,\"size_bytes\":1048576,"
+              "\"imported_at\":\"2026-07-01T09:00:00Z\",\"skipped\":{\"hardlink\":2,\"device\":1},"
+              "\"used_by\":[\"a\",\"b\"],\"timeline\":[{\"stage\":\"kernel\",\"ms\":12}]}");
+    auto_done(text) struct text out = {0};
+    listing_append_object(json, true, &out);
+    assert_string_equal(text_cstr(&out), "name: lab\n"
+                                         "changed: true\n"
+                                         "size_bytes: 1048576 (1.0 MiB)\n"
+                                         "imported_at: 2026-07-01T09:00:00Z (3h ago)\n"
+                                         "skipped: hardlink 2, device 1\n"
+                                         "used_by: a, b\n"
+                                         "timeline:\n"
+                                         "  stage kernel, ms 12\n");
+}
+
+static void names_are_one_a_line(void **state)
+{
+    (void)state;
+    auto_json struct json *json = parse("[{\"name\":\"a\"},{\"id\":7},{\"x\":1},{\"name\":\"b\"}]");
+    auto_done(text) struct text out = {0};
+    listing_append_names(json, true, &out);
+    assert_string_equal(text_cstr(&out), "a\n7\nb\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(empty_table_is_its_header),
+        cmocka_unit_test(cells_are_aligned_and_unknown_is_a_dash),
+        cmocka_unit_test(ages_are_of_now),
+        cmocka_unit_test(foreign_bytes_are_made_visible),
+        cmocka_unit_test(wide_characters_keep_columns),
+        cmocka_unit_test(object_is_one_field_a_line),
+        cmocka_unit_test(names_are_one_a_line),
+    };
+    int64_t now = 0;
+    clock_parse("2026-07-01T12:00:00Z", &now);
+    clock_pin_wall(now);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
