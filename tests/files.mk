@@ -2,7 +2,11 @@
 # Each layer's unit tests are listed in tests/unit/<layer>.mk; a test links its own layer only.
 AM_TESTS_ENVIRONMENT = BANGER_TUI=$(abs_builddir)/banger-tui; export BANGER_TUI; \
 	SRCDIR=$(abs_srcdir); export SRCDIR; BUILDDIR=$(abs_builddir); export BUILDDIR; \
-	SANITIZERS=$(SANITIZERS); export SANITIZERS;
+	SANITIZERS=$(SANITIZERS); export SANITIZERS; CC='$(CC)'; export CC;
+TEST_EXTENSIONS = .py .sh
+PY_LOG_COMPILER = $(SHELL) $(srcdir)/tests/support/python.sh
+SH_LOG_COMPILER = $(SHELL)
+EXTRA_DIST += tests/support/python.sh
 TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)/tests
 if HAVE_CMOCKA
 include tests/unit/base.mk

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+"""Every test that lies in the tree runs, and every source is part of the program."""
+import re
+
+import source
+
+
+def words(top):
+    found = set()
+    for path in source.files(top, ends=(".mk",)):
+        found.update(re.split(r"[\s\\=]+", source.read(path)))
+    return found
+
+
+problems = []
+listed = words("tests") | words("src") | words("data")
+checked = 0
+for path in source.files("tests/unit", "tests/tui", "tests/smoke", ends=(".c",)):
+    checked += 1
+    if path[:-2] not in listed and path not in listed:
+        problems.append(f"{path}: no .mk file lists it")
+for path in source.files("tests/batch", "tests/lint", "tests/smoke", ends=(".py", ".sh")):
+    checked += 1
+    if path not in listed:
+        problems.append(f"{path}: no .mk file lists it")
+for path in source.files("src"):
+    checked += 1
+    if path not in listed:
+        problems.append(f"{path}: no files.mk lists it, so it is not in the distribution")
+source.finish(problems, checked)
