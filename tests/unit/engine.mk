@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 engine_tests = \
 	tests/unit/test_command \
+	tests/unit/test_engine \
 	tests/unit/test_meter \
 	tests/unit/test_section \
 	tests/unit/test_workers
@@ -8,6 +9,8 @@ check_PROGRAMS += $(engine_tests)
 TESTS += $(engine_tests)
 tests_unit_test_command_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_command_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)
+tests_unit_test_engine_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_engine_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)
 tests_unit_test_meter_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_meter_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)
 tests_unit_test_section_CPPFLAGS = $(TEST_CPPFLAGS)
