@@ -55,6 +55,8 @@ def fault_of(path, mark, name):
             return "is in no folder the table knows"
         if name == "config.h":
             return "config.h is not for headers" if path.endswith(".h") else None
+        if name.endswith(".inc") and name.rpartition("/")[0] == path.rpartition("/")[0]:
+            return None  # generated for this file alone
         if any(name == a or (a.endswith("/") and name.startswith(a)) for a in allowed):
             return None
         return f'must not include "{name}"'
