@@ -1,6 +1,14 @@
 # SPDX-License-Identifier: MIT
-store_tests = tests/unit/test_layout tests/unit/test_lock tests/unit/test_publish \
-	tests/unit/test_kernel_store
+store_tests = \
+	tests/unit/test_layout \
+	tests/unit/test_lock \
+	tests/unit/test_publish \
+	tests/unit/test_kernel_store \
+	tests/unit/test_image_store \
+	tests/unit/test_vm_store \
+	tests/unit/test_catalog \
+	tests/unit/test_config \
+	tests/unit/test_trash
 check_PROGRAMS += $(store_tests)
 TESTS += $(store_tests)
 EXTRA_DIST += tests/support/scratch.h
@@ -13,3 +21,15 @@ tests_unit_test_publish_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_publish_LDADD = $(LINK_STORE) $(CMOCKA_LIBS)
 tests_unit_test_kernel_store_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_kernel_store_LDADD = $(LINK_STORE) $(CMOCKA_LIBS)
+tests_unit_test_image_store_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_image_store_LDADD = $(LINK_STORE) $(CMOCKA_LIBS)
+tests_unit_test_vm_store_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_vm_store_LDADD = $(LINK_STORE) $(CMOCKA_LIBS)
+tests_unit_test_catalog_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_catalog_LDADD = $(LINK_STORE) $(CMOCKA_LIBS)
+tests_unit_test_config_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_config_LDADD = $(LINK_STORE) $(CMOCKA_LIBS)
+tests_unit_test_trash_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_trash_LDADD = $(LINK_STORE) $(CMOCKA_LIBS)
+dist_check_SCRIPTS += tests/unit/embed_catalog.sh
+TESTS += tests/unit/embed_catalog.sh
