@@ -172,14 +172,13 @@ static bool rename_into_place(struct staging *staging, enum publish_mode mode, s
 }
 
 /* Opens and locks what is about to lose its name, so that a sweep does not remove it at the same
- * time. -1 when there is nothing or it cannot be opened: then the sweep is welcome to it. */
-static int hold_doomed(int parent, const char *name)
+ * time. When there is nothing or it cannot be opened, the sweep is welcome to it. */
+static void hold_doomed(int parent, const char *name, int *held)
 {
-    int dir = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (dir >= 0) {
-        flock(dir, LOCK_EX | LOCK_NB);
+    *held = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (*held >= 0) {
+        flock(*held, LOCK_EX | LOCK_NB);
     }
-    return dir;
 }
 
 /* What cannot be removed now is left for the next sweep. */
@@ -197,7 +196,10 @@ bool staging_publish(struct staging *staging, enum publish_mode mode, struct err
     if (!sync_tree(staging->dir, staging->path, err)) {
         return false;
     }
-    auto_close int doomed = mode == PUBLISH_REPLACE ? hold_doomed(parent, staging->name) : -1;
+    auto_close int doomed = -1;
+    if (mode == PUBLISH_REPLACE) {
+        hold_doomed(parent, staging->name, &doomed);
+    }
     if (!rename_into_place(staging, mode, err)) {
         return false;
     }
@@ -241,7 +243,8 @@ bool store_remove_entry(
     }
     int parent = store_kind_dir(store, kind);
     auto_free char *aside = entries_hidden_name(ENTRIES_DOOMED);
-    auto_close int doomed = hold_doomed(parent, name);
+    auto_close int doomed = -1;
+    hold_doomed(parent, name, &doomed);
     auto_lock struct lock *lock =
         lock_take_store(store, LOCK_EXCLUSIVE, "remove", RENAME_WAIT_MS, NULL, NULL, err);
     if (lock == NULL) {
