@@ -1,5 +1,250 @@
 /* SPDX-License-Identifier: MIT */
-int main(void)
+/* From the outside in: the environment is read here, once, and nowhere else; then the words decide
+ * between the console and a batch run. Parts of the program that live in processes of their own
+ * (extraction, the monitor of a machine) are this same binary under internal first words. */
+#include <fcntl.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/units.h"
+#include "batch/batch.h"
+#include "batch/options.h"
+#include "batch/output.h"
+
+#include "config.h"
+
+#define MANUAL_OPTION "--internal-manual"
+#define JOBS_MAX 64
+
+/* What the environment says, with the strings that had to be made for it. */
+struct outside {
+    struct batch_setup setup;
+    bool is_monochrome;
+    char *state_dir;
+    char *cache_dir;
+    char *config_file;
+};
+
+static void outside_done(struct outside *outside)
 {
-    return 0;
+    free(outside->state_dir);
+    free(outside->cache_dir);
+    free(outside->config_file);
+}
+
+/* Set and not empty, else NULL. */
+static const char *variable(const char *name)
+{
+    const char *value = getenv(name);
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+/* Keeps 0, 1 and 2 taken, so that no file of ours gets one of these numbers. What was closed stays
+ * useless: a write to it fails instead of vanishing. */
+static void fill_standard_fds(void)
+{
+    for (int fd = 0; fd <= 2; ++fd) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            (void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+        }
+    }
+}
+
+/* $XDG_STATE_HOME/banger or ~/.local/state/banger; NULL when nothing tells. A relative path in an
+ * XDG variable is to be ignored (XDG Base Directory Specification). */
+static char *xdg_place(const char *name, const char *below_home)
+{
+    const char *base = variable(name);
+    const char *home = variable("HOME");
+    if (base != NULL && base[0] == '/') {
+        return memory_printf("%s/banger", base);
+    }
+    return home != NULL ? memory_printf("%s/%s/banger", home, below_home) : NULL;
+}
+
+static char *absolute(const char *path)
+{
+    auto_free char *here = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    return here != NULL ? memory_printf("%s/%s", here, path) : memory_strdup(path);
+}
+
+static void read_places(struct outside *outside)
+{
+    const char *state = variable("BANGER_STATE_DIR");
+    const char *config = variable("BANGER_CONFIG");
+    if (state != NULL) {
+        outside->state_dir = absolute(state);
+    } else {
+        outside->state_dir = xdg_place("XDG_STATE_HOME", ".local/state");
+        outside->cache_dir = xdg_place("XDG_CACHE_HOME", ".cache");
+    }
+    if (config != NULL) {
+        outside->config_file = absolute(config);
+    } else {
+        auto_free char *place = xdg_place("XDG_CONFIG_HOME", ".config");
+        outside->config_file = place != NULL ? memory_printf("%s/config.ini", place) : NULL;
+    }
+}
+
+/* BANGER_CLOCK: seconds since 1970, or RFC 3339. */
+static bool read_clock(struct error *err)
+{
+    const char *text = variable("BANGER_CLOCK");
+    uint64_t seconds = 0;
+    int64_t at = 0;
+    struct error ignored = {0};
+    if (text == NULL) {
+        return true;
+    }
+    if (units_parse_number(text, "BANGER_CLOCK", INT64_MAX, &seconds, &ignored)) {
+        at = (int64_t)seconds;
+    } else if (!clock_parse(text, &at)) {
+        return error_set(err, ERROR_CONFIG,
+            "BANGER_CLOCK is neither seconds since 1970 nor a time like 2026-07-01T12:00:00Z: %s",
+            text);
+    }
+    clock_pin_wall(at);
+    return true;
+}
+
+static bool read_log_level(struct error *err)
+{
+    const char *word = variable("BANGER_LOG");
+    enum log_level level;
+    if (word == NULL) {
+        return true;
+    }
+    if (!log_parse_level(word, &level)) {
+        return error_set(
+            err, ERROR_CONFIG, "BANGER_LOG is debug, info, warning or error, not \"%s\"", word);
+    }
+    log_set_level(level);
+    return true;
+}
+
+static bool read_environment(struct outside *outside, struct error *err)
+{
+    struct engine_config *config = &outside->setup.config;
+    read_places(outside);
+    config->state_dir = outside->state_dir;
+    config->cache_dir = outside->cache_dir;
+    config->config_file = outside->config_file;
+    config->catalog = variable("BANGER_CATALOG");
+    config->builtin_catalog = variable("BANGER_BUILTIN_CATALOG");
+    config->accel = variable("BANGER_ACCEL");
+    config->firecracker = variable("FIRECRACKER_BIN");
+    config->ca_file = variable("SSL_CERT_FILE");
+    outside->setup.term = getenv("TERM");
+    outside->is_monochrome = variable("NO_COLOR") != NULL;
+    const char *jobs = variable("BANGER_JOBS");
+    uint64_t workers = 0;
+    struct error number = {0};
+    if (jobs != NULL && !units_parse_number(jobs, "BANGER_JOBS", JOBS_MAX, &workers, &number)) {
+        return error_set(err, ERROR_CONFIG, "%s", number.text);
+    }
+    config->transfer_workers = (unsigned)workers;
+    config->local_workers = (unsigned)workers;
+    return read_clock(err) && read_log_level(err);
+}
+
+static bool is_utf8_locale(void)
+{
+    const char *codeset = nl_langinfo(CODESET);
+    return strcmp(codeset, "UTF-8") == 0 || strcmp(codeset, "utf8") == 0;
+}
+
+static int complain(const struct outside *outside, const struct error *err)
+{
+    output_complain(outside->setup.program, err->text, outside->setup.is_utf8);
+    return error_exit_status(err->code);
+}
+
+/* Takes --batch out of the words when it stands in front of any command. */
+static bool take_batch_word(char **words, size_t *count)
+{
+    for (size_t at = 0; at < *count;) {
+        if (strcmp(words[at], "--batch") == 0) {
+            memmove(&words[at], &words[at + 1], (*count - at - 1) * sizeof(words[0]));
+            --*count;
+            return true;
+        }
+        auto_done(options) struct options ignored;
+        struct error ignored_err = {0};
+        options_init(&ignored);
+        size_t step = options_read(&ignored, words, *count, at, &ignored_err);
+        if (step == 0) {
+            return false;
+        }
+        at += step;
+    }
+    return false;
+}
+
+static int run_console(struct outside *outside)
+{
+    struct error err = {0};
+    error_set(
+        &err, ERROR_UNSUPPORTED, "this build has no console: put --batch in front of a command");
+    return complain(outside, &err);
+}
+
+/* Words without --batch: options of the console, or what --help and --version ask for. */
+static int run_words(struct outside *outside, char **words, size_t count)
+{
+    auto_done(options) struct options options;
+    struct error err = {0};
+    options_init(&options);
+    for (size_t at = 0; at < count;) {
+        size_t step = options_read(&options, words, count, at, &err);
+        if (step != 0) {
+            at += step;
+            continue;
+        }
+        if (err.code != ERROR_NONE) {
+            return complain(outside, &err);
+        }
+        if (strcmp(words[at], "--help") == 0 || strcmp(words[at], "-h") == 0 ||
+            strcmp(words[at], "--version") == 0) {
+            return batch_main(&outside->setup, words, count);
+        }
+        bool is_option = words[at][0] == '-' && words[at][1] != '\0';
+        error_set(&err, ERROR_INVALID,
+            is_option ? "option \"%s\" is not known here: \"banger-tui --help\" lists those of the "
+                        "console"
+                      : "\"%s\" is a word of the batch mode: put --batch in front of it",
+            words[at]);
+        return complain(outside, &err);
+    }
+    return run_console(outside);
+}
+
+int main(int argc, char **argv)
+{
+    fill_standard_fds();
+    setlocale(LC_CTYPE, "");
+    auto_done(outside) struct outside outside = {
+        .setup = {.program = "banger-tui", .version = PACKAGE_VERSION, .is_utf8 = is_utf8_locale()},
+    };
+    if (argc == 2 && strcmp(argv[1], MANUAL_OPTION) == 0) {
+        return batch_manual(&outside.setup);
+    }
+    const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+    const char *called = slash != NULL ? slash + 1 : argc > 0 ? argv[0] : "";
+    bool is_alias = strcmp(called, "banger") == 0;
+    outside.setup.program = is_alias ? "banger" : "banger-tui";
+    struct error err = {0};
+    if (!read_environment(&outside, &err)) {
+        return complain(&outside, &err);
+    }
+    char **words = argc > 0 ? argv + 1 : argv;
+    size_t count = argc > 0 ? (size_t)argc - 1 : 0;
+    bool is_batch = take_batch_word(words, &count) || is_alias;
+    return is_batch ? batch_main(&outside.setup, words, count) : run_words(&outside, words, count);
 }

@@ -21,3 +21,36 @@ src_libbatch_a_SOURCES = \
 	src/batch/topics.c src/batch/topics.h \
 	src/batch/usage.c src/batch/usage.h \
 	src/batch/words.c src/batch/words.h
+
+# The program writes its own man page and completions. A cross build cannot run it and takes those
+# that came with the distribution.
+man_MANS = banger-tui.1
+bashcompletiondir = $(datadir)/bash-completion/completions
+bashcompletion_DATA = completions/banger-tui
+zshcompletiondir = $(datadir)/zsh/site-functions
+zshcompletion_DATA = completions/_banger-tui
+fishcompletiondir = $(datadir)/fish/vendor_completions.d
+fishcompletion_DATA = completions/banger-tui.fish
+if BANGER_ALIAS
+bashcompletion_DATA += completions/banger
+endif
+written = banger-tui.1 completions/banger-tui completions/_banger-tui completions/banger-tui.fish
+CLEANFILES += $(written) completions/banger
+if CROSS_COMPILING
+$(written):
+	$(AM_V_GEN)$(MKDIR_P) completions && cp "$(srcdir)/data/written/$@" $@
+else
+banger-tui.1: banger-tui$(EXEEXT)
+	$(AM_V_GEN)./banger-tui --internal-manual >$@.tmp && mv $@.tmp $@
+completions/banger-tui: banger-tui$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) completions && ./banger-tui --batch completion bash >$@.tmp && mv $@.tmp $@
+completions/_banger-tui: banger-tui$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) completions && ./banger-tui --batch completion zsh >$@.tmp && mv $@.tmp $@
+completions/banger-tui.fish: banger-tui$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) completions && ./banger-tui --batch completion fish >$@.tmp && mv $@.tmp $@
+endif
+completions/banger: completions/banger-tui
+	$(AM_V_GEN)cp completions/banger-tui $@
+dist-hook: $(written)
+	$(MKDIR_P) "$(distdir)/data/written/completions"
+	for file in $(written); do cp $$file "$(distdir)/data/written/$$file"; done

@@ -243,7 +243,7 @@ static const struct argument help_arguments[] = {
 };
 static const struct argument completion_arguments[] = {
     {"shell", 0, ARGUMENT_CHOICE, .is_positional = true, .is_required = true,
-        .value_name = "SHELL", .choices = "bash|zsh", .help = "Shell to complete for"},
+        .value_name = "SHELL", .choices = "bash|zsh|fish", .help = "Shell to complete for"},
 };
 
 /* clang-format on */
