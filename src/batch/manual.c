@@ -93,6 +93,7 @@ void manual_append(const char *version, struct text *out)
     text_printf(out,
         ".\\\" Written by banger-tui --internal-manual from its command table.\n"
         ".TH BANGER\\-TUI 1 \"\" \"banger\\-tui %s\" \"User Commands\"\n"
+        ".nh\n.ad l\n"
         ".SH NAME\n"
         "banger\\-tui \\- console and batch commands for microVMs\n"
         ".SH SYNOPSIS\n"
