@@ -175,6 +175,30 @@ static bool is_foreign(int kind_dir, const char *name)
     return entries_is_foreign_id(name) && !look_at(kind_dir, name, STORE_MANIFEST, &info);
 }
 
+/* What the readers of a listing share; each writes the slot of its own index only. */
+struct listing {
+    int kind_dir;
+    const struct strings *names;
+    const struct strings *links;
+    struct image_entry *items; /* without a name: not there after all */
+};
+
+static void list_one(void *context, size_t index)
+{
+    struct listing *listing = context;
+    struct image_entry *entry = &listing->items[index];
+    const char *name = listing->names->items[index];
+    if (is_foreign(listing->kind_dir, name)) {
+        return;
+    }
+    if (!read_entry(listing->kind_dir, name, !strings_contain(listing->links, name), entry) ||
+        (entry->is_damaged && !file_exists(listing->kind_dir, name))) {
+        image_entry_done(entry); /* it went away meanwhile */
+        return;
+    }
+    json_free(take_ptr(entry->document));
+}
+
 bool image_store_list(const struct store *store, struct image_list *list, struct error *err)
 {
     int kind_dir = store_kind_dir(store, STORE_IMAGE);
@@ -184,19 +208,13 @@ bool image_store_list(const struct store *store, struct image_list *list, struct
         return false;
     }
     list->items = memory_zero(names.count + 1, sizeof(*list->items));
+    struct listing listing = {
+        .kind_dir = kind_dir, .names = &names, .links = &links, .items = list->items};
+    entries_each(names.count, list_one, &listing);
     for (size_t i = 0; i < names.count; i++) {
-        struct image_entry *entry = &list->items[list->count];
-        const char *name = names.items[i];
-        if (is_foreign(kind_dir, name)) {
-            continue;
+        if (list->items[i].name != NULL) {
+            list->items[list->count++] = list->items[i];
         }
-        if (!read_entry(kind_dir, name, !strings_contain(&links, name), entry) ||
-            (entry->is_damaged && !file_exists(kind_dir, name))) {
-            image_entry_done(entry); /* it went away meanwhile */
-            continue;
-        }
-        json_free(take_ptr(entry->document));
-        list->count++;
     }
     return true;
 }

@@ -127,6 +127,27 @@ bool kernel_store_read(
            error_set(err, ERROR_NOT_FOUND, "there is no kernel named %s: see kernel list", name);
 }
 
+/* What the readers of a listing share; each writes the slot of its own index only. */
+struct listing {
+    int kind_dir;
+    const struct strings *names;
+    const struct strings *links;
+    struct kernel_entry *items; /* without a name: not there after all */
+};
+
+static void list_one(void *context, size_t index)
+{
+    struct listing *listing = context;
+    struct kernel_entry *entry = &listing->items[index];
+    const char *name = listing->names->items[index];
+    if (!read_entry(listing->kind_dir, name, !strings_contain(listing->links, name), entry) ||
+        (entry->is_damaged && !file_exists(listing->kind_dir, name))) {
+        kernel_entry_done(entry); /* it went away meanwhile */
+        return;
+    }
+    json_free(take_ptr(entry->document));
+}
+
 bool kernel_store_list(const struct store *store, struct kernel_list *list, struct error *err)
 {
     int kind_dir = store_kind_dir(store, STORE_KERNEL);
@@ -136,16 +157,13 @@ bool kernel_store_list(const struct store *store, struct kernel_list *list, stru
         return false;
     }
     list->items = memory_zero(names.count + 1, sizeof(*list->items));
+    struct listing listing = {
+        .kind_dir = kind_dir, .names = &names, .links = &links, .items = list->items};
+    entries_each(names.count, list_one, &listing);
     for (size_t i = 0; i < names.count; i++) {
-        struct kernel_entry *entry = &list->items[list->count];
-        const char *name = names.items[i];
-        if (!read_entry(kind_dir, name, !strings_contain(&links, name), entry) ||
-            (entry->is_damaged && !file_exists(kind_dir, name))) {
-            kernel_entry_done(entry); /* it went away meanwhile */
-            continue;
+        if (list->items[i].name != NULL) {
+            list->items[list->count++] = list->items[i];
         }
-        json_free(take_ptr(entry->document));
-        list->count++;
     }
     return true;
 }
