@@ -16,11 +16,12 @@ struct engine;
 
 /* Strings are borrowed for the length of the call. */
 struct ui_options {
-    const char *term;   /* $TERM; NULL, "" and unknown ones end in one sentence on stderr */
-    bool is_ascii;      /* --ascii: no character above 0x7e, whatever the locale says */
-    bool is_colorless;  /* --no-color, or NO_COLOR set and not empty */
-    bool is_readonly;   /* --readonly: keys that change something are not offered */
-    int stderr_fd;      /* where stderr goes while curses is up; -1: /dev/null */
+    const char *term;  /* $TERM; NULL, "" and unknown ones end in one sentence on stderr */
+    bool is_ascii;     /* --ascii: no character above 0x7e, whatever the locale says */
+    bool is_colorless; /* --no-color, or NO_COLOR set and not empty */
+    bool is_readonly;  /* --readonly: keys that change something are not offered */
+    const char *home;  /* what "~/" stands for in forms; NULL: nothing */
+    int stderr_fd;     /* where stderr goes while curses is up; -1: /dev/null */
 };
 
 /* Returns the exit status of the program: 0 after a quit, 69 when this terminal cannot show a

@@ -2,4 +2,42 @@
 noinst_LIBRARIES += src/libui.a
 src_libui_a_CPPFLAGS = $(AM_CPPFLAGS) $(NCURSES_CFLAGS)
 src_libui_a_SOURCES = \
-	src/ui/app.h
+	src/ui/actions.c src/ui/actions.h \
+	src/ui/app.c src/ui/app.h \
+	src/ui/attach.c src/ui/attach.h \
+	src/ui/bottom.c src/ui/bottom.h \
+	src/ui/cell.c src/ui/cell.h \
+	src/ui/cells.c src/ui/cells.h \
+	src/ui/complete.c src/ui/complete.h \
+	src/ui/details.c src/ui/details.h \
+	src/ui/dialog.c src/ui/dialog.h \
+	src/ui/draw.c src/ui/draw.h \
+	src/ui/edit.c src/ui/edit.h \
+	src/ui/form.c src/ui/form.h \
+	src/ui/format.c src/ui/format.h \
+	src/ui/header.c src/ui/header.h \
+	src/ui/jobs.c src/ui/jobs.h \
+	src/ui/keys.c src/ui/keys.h \
+	src/ui/layout.c src/ui/layout.h \
+	src/ui/pager.c src/ui/pager.h \
+	src/ui/pane_catalog.c \
+	src/ui/pane_images.c \
+	src/ui/pane_jobs.c \
+	src/ui/pane_kernels.c \
+	src/ui/pane_vms.c \
+	src/ui/panes.c src/ui/panes.h \
+	src/ui/result.c src/ui/result.h \
+	src/ui/screen.h \
+	src/ui/screen_choice.c \
+	src/ui/screen_form.c \
+	src/ui/screen_main.c \
+	src/ui/screen_palette.c \
+	src/ui/screen_stream.c \
+	src/ui/screen_viewers.c \
+	src/ui/screens.h \
+	src/ui/seat.c src/ui/seat.h \
+	src/ui/table.c src/ui/table.h \
+	src/ui/term.c src/ui/term.h \
+	src/ui/theme.c src/ui/theme.h \
+	src/ui/viewer.c src/ui/viewer.h \
+	src/ui/welcome.c src/ui/welcome.h

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* From a key on a row to a verb of the command table: which verb a request stands for in a pane,
+ * whether it is possible for that object as it is now, and how it begins. One table; the key bar,
+ * the help and the palette agree because they ask here. Main thread. */
+
+#include "ui/keys.h"
+#include "ui/panes.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct command;
+struct seat;
+struct snapshot;
+struct text;
+struct verb;
+
+enum action_kind {
+    ACTION_SUBMIT,   /* at once: changes nothing that cannot be undone by the key beside it */
+    ACTION_ASK,      /* after a question */
+    ACTION_FORM,     /* after a form, filled as far as the row tells */
+    ACTION_TERMINAL, /* gives the terminal to the guest */
+    ACTION_FOLLOW,   /* opens a viewer on what the verb writes */
+    ACTION_SHOW,     /* opens a viewer on the result */
+};
+
+struct action {
+    enum request request;
+    unsigned contexts; /* panes it works in */
+    const char *subject;
+    const char *verb;
+    enum action_kind kind;
+    bool needs_row; /* acts on the selected row; else the row only fills the form */
+    /* NULL: always. Only called with a row. */
+    bool (*is_possible)(const struct snapshot *snapshot, size_t index);
+};
+
+/* What the request stands for on row `index` (has_row false: an empty pane); NULL when it cannot
+ * be done there now, or the seat may only read and the verb changes something. */
+const struct action *action_find(
+    const struct seat *seat, enum request request, enum pane pane, bool has_row, size_t index);
+/* Begins it: submits, or opens the question, form or viewer. */
+void action_begin(
+    struct seat *seat, const struct action *action, enum pane pane, bool has_row, size_t index);
+/* The same for a verb chosen by name in the palette; `object` may be "". */
+void action_begin_verb(struct seat *seat, const struct verb *verb, const char *object);
+
+/* The question before a command that destroys: what, and what becomes of it. */
+void action_question(
+    const struct snapshot *snapshot, const struct command *command, struct text *out);
+/* Hands a finished command on: to the engine, or first to a question, a viewer, the terminal. */
+void action_go(struct seat *seat, struct command *command, bool is_asked);

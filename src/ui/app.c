@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+#include "ui/app.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "engine/command.h"
+#include "engine/engine.h"
+#include "engine/snapshot.h"
+#include "ui/bottom.h"
+#include "ui/draw.h"
+#include "ui/format.h"
+#include "ui/layout.h"
+#include "ui/screen.h"
+#include "ui/screens.h"
+#include "ui/seat.h"
+#include "ui/term.h"
+
+/* At most 30 frames a second. */
+#define FRAME_MS 33
+/* Keys handled between two frames: a pasted page must not stop the drawing. */
+#define KEYS_PER_ROUND 64
+/* So often in a row a readable terminal may give no key before it counts as gone: the beginning of
+ * a sequence is one such case, an end of file that no hang-up announced is for ever. */
+#define EMPTY_READS_MAX 100
+
+struct app {
+    struct seat seat;
+    bool is_dirty;
+    uint64_t drawn_ms;
+    unsigned empty_reads;
+    uint64_t due_ms; /* when the screen changes by itself; 0: never */
+};
+
+static void update_screens(struct seat *seat)
+{
+    for (struct screen *screen = seat->top; screen != NULL; screen = screen->below) {
+        if (screen->ops->update != NULL) {
+            screen->ops->update(screen, seat);
+        }
+    }
+}
+
+/* The old snapshot is released after the screens looked at the new one: sections are told apart by
+ * address, and a released block's address may come again. */
+static void take_snapshot(struct seat *seat)
+{
+    const struct snapshot *old = seat->snapshot;
+    seat->snapshot = engine_snapshot(seat->engine);
+    update_screens(seat);
+    if (old != NULL) {
+        engine_release(old);
+    }
+}
+
+static void draw_screen(struct seat *seat, struct screen *screen, struct frame *frame)
+{
+    struct area whole = {.height = frame->height - 1, .width = frame->width};
+    if (screen->ops->is_overlay && screen->below != NULL) {
+        draw_screen(seat, screen->below, frame);
+        frame->cursor_y = -1;
+    }
+    screen->ops->draw(screen, seat, frame, whole);
+}
+
+static void draw_too_small(struct frame *frame)
+{
+    char notice[64];
+    snprintf(notice, sizeof(notice), "needs %dx%d, has %dx%d", LAYOUT_MIN_WIDTH, LAYOUT_MIN_HEIGHT,
+        frame->width, frame->height);
+    draw_text(frame, 0, 0, frame->width, ROLE_ATTENTION, notice);
+}
+
+static void draw(struct app *app)
+{
+    struct seat *seat = &app->seat;
+    struct frame frame;
+    draw_begin(&frame, &seat->theme);
+    if (frame.width < LAYOUT_MIN_WIDTH || frame.height < LAYOUT_MIN_HEIGHT) {
+        draw_too_small(&frame);
+    } else {
+        struct screen *top = seat->top;
+        struct area line = {.y = frame.height - 1, .height = 1, .width = frame.width};
+        draw_screen(seat, top, &frame);
+        if (top->ops->draw_bottom == NULL || seat->toast[0] != '\0' ||
+            !top->ops->draw_bottom(top, seat, &frame, line)) {
+            bottom_draw(seat, top, &frame, line);
+        }
+    }
+    draw_end(&frame);
+    if (!seat->top->was_drawn) {
+        /* What was typed before the dialog could be seen was not meant for it. */
+        seat->top->was_drawn = true;
+        if (seat->top->ops->is_overlay) {
+            term_drop_keys();
+        }
+    }
+    app->is_dirty = false;
+    app->drawn_ms = frame.now_ms;
+    app->due_ms = frame.next_ms;
+}
+
+static void sweep_closed(struct seat *seat)
+{
+    struct screen **link = &seat->top;
+    while (*link != NULL) {
+        struct screen *screen = *link;
+        if (screen->is_closed) {
+            *link = screen->below;
+            screen->ops->free(screen);
+        } else {
+            link = &screen->below;
+        }
+    }
+}
+
+/* Requests that mean the same on every screen. */
+static bool global_request(struct app *app, enum request request)
+{
+    struct seat *seat = &app->seat;
+    switch ((int)request) {
+    case REQUEST_SUSPEND:
+        term_suspend();
+        return true;
+    case REQUEST_REPAINT:
+        term_repaint();
+        return true;
+    case REQUEST_HELP:
+        seat_open(seat, help_screen_new(seat, seat->top));
+        return true;
+    case REQUEST_INTERRUPT:
+        if (seat->top->below != NULL) {
+            seat_close(seat, seat->top);
+        } else {
+            seat_say(seat, ROLE_ATTENTION, "Nothing to interrupt here. Press q to quit.");
+        }
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void handle_key(struct app *app, int key)
+{
+    struct seat *seat = &app->seat;
+    struct screen *top = seat->top;
+    seat->toast[0] = '\0';
+    if (top->ops->type != NULL && top->ops->type(top, seat, key)) {
+        return;
+    }
+    unsigned contexts = top->ops->contexts(top);
+    const struct request_row *row = keymap_find(&seat->keymap, key, contexts, NULL);
+    const struct request_row *first = row;
+    while (row != NULL) {
+        bool is_global = row->contexts == CONTEXT_ANY || row->request == REQUEST_HELP;
+        if (is_global && global_request(app, row->request)) {
+            return;
+        }
+        if (top->ops->is_offered(top, seat, row->request)) {
+            top->ops->request(top, seat, row->request);
+            return;
+        }
+        row = keymap_find(&seat->keymap, key, contexts, row);
+    }
+    if (first != NULL && first->rank != RANK_HIDDEN) {
+        seat_say(seat, ROLE_ATTENTION, "\"%s\" is not possible here now.", first->label);
+    }
+}
+
+/* What runs on without us is handed over; the engine cancels the rest when it is freed. */
+static void leave_transfers_running(struct seat *seat)
+{
+    for (size_t i = 0; i < seat->snapshot->jobs_count; i++) {
+        const struct job_item *job = &seat->snapshot->jobs[i];
+        struct error err = {0};
+        if (format_job_is_active(job) && !job->is_foreign &&
+            (job->verb->flags & VERB_TRANSFERS) != 0) {
+            engine_leave_running(seat->engine, job->id, &err);
+        }
+    }
+}
+
+static void handle_keys(struct app *app)
+{
+    bool is_lost = false;
+    for (int round = 0; round < KEYS_PER_ROUND && !app->seat.is_leaving; round++) {
+        int key = term_key(&is_lost);
+        if (key == KEY_NONE) {
+            app->empty_reads += round == 0;
+            break;
+        }
+        app->empty_reads = 0;
+        handle_key(app, key);
+        sweep_closed(&app->seat);
+        app->is_dirty = true;
+        if (app->seat.top != NULL && !app->seat.top->was_drawn) {
+            return; /* first the new screen, then more keys */
+        }
+    }
+    if (is_lost || app->empty_reads > EMPTY_READS_MAX) {
+        leave_transfers_running(&app->seat);
+        seat_leave(&app->seat, 128 + SIGHUP);
+    }
+}
+
+static void handle_signals(struct app *app)
+{
+    int number = 0;
+    while ((number = term_next_signal()) != 0) {
+        switch (number) {
+        case SIGWINCH:
+            term_resize();
+            app->is_dirty = true;
+            break;
+        case SIGTSTP:
+            term_suspend();
+            app->is_dirty = true;
+            break;
+        case SIGCONT:
+            app->is_dirty = true;
+            break;
+        default: /* SIGHUP, SIGTERM, SIGINT, SIGQUIT: nobody is there to be asked */
+            leave_transfers_running(&app->seat);
+            seat_leave(&app->seat, 128 + number);
+            break;
+        }
+    }
+}
+
+static int wait_ms(const struct app *app)
+{
+    uint64_t now = clock_monotonic_ms();
+    uint64_t at = app->due_ms;
+    if (app->is_dirty) {
+        at = app->drawn_ms + FRAME_MS;
+    }
+    if (at == 0) {
+        return -1;
+    }
+    uint64_t left = at > now ? at - now : 0;
+    return left > 3600 * 1000 ? 3600 * 1000 : (int)left;
+}
+
+static void wait_for_something(struct app *app)
+{
+    struct seat *seat = &app->seat;
+    const struct screen_ops *ops = seat->top->ops;
+    struct pollfd fds[] = {
+        {.fd = 0, .events = POLLIN},
+        {.fd = engine_wake_fd(seat->engine), .events = POLLIN},
+        {.fd = term_signal_fd(), .events = POLLIN},
+        {.fd = ops->wait_fd != NULL ? ops->wait_fd(seat->top) : -1, .events = POLLIN},
+    };
+    if (poll(fds, array_length(fds), wait_ms(app)) < 0) {
+        return;
+    }
+    if (fds[2].revents != 0) {
+        handle_signals(app);
+    }
+    if (fds[1].revents != 0) {
+        take_snapshot(seat);
+        app->is_dirty = true;
+    }
+    if (fds[3].revents != 0) {
+        ops->ready(seat->top, seat);
+        app->is_dirty = true;
+    }
+    if (fds[0].revents != 0) {
+        handle_keys(app);
+    }
+}
+
+static void loop(struct app *app)
+{
+    struct seat *seat = &app->seat;
+    while (!seat->is_leaving) {
+        uint64_t now = clock_monotonic_ms();
+        if (app->due_ms != 0 && now >= app->due_ms) {
+            app->due_ms = 0;
+            app->is_dirty = true;
+        }
+        if (app->is_dirty && now - app->drawn_ms >= FRAME_MS) {
+            update_screens(seat);
+            sweep_closed(seat);
+            draw(app);
+        }
+        wait_for_something(app);
+        sweep_closed(seat);
+    }
+}
+
+int ui_run(struct engine *engine, const struct ui_options *options)
+{
+    struct error err = {0};
+    if (!term_open(options->term, options->stderr_fd, &err)) {
+        fprintf(stderr, "banger-tui: %s\n", err.text);
+        return error_exit_status(err.code);
+    }
+    struct app app = {.seat = {.engine = engine, .options = options}, .is_dirty = true};
+    struct seat *seat = &app.seat;
+    theme_init(&seat->theme, options->term, options->is_ascii, options->is_colorless);
+    keymap_init(&seat->keymap, engine);
+    take_snapshot(seat);
+    seat_open(seat, main_screen_new(seat));
+    loop(&app);
+    for (struct screen *screen = seat->top; screen != NULL; screen = screen->below) {
+        screen->is_closed = true;
+    }
+    sweep_closed(seat);
+    engine_release(seat->snapshot);
+    term_close();
+    return seat->exit_status;
+}

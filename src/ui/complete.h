@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* What could be meant by the beginning of a word: names of objects, choices, files. Listing a
+ * directory is the one thing the console asks the file system itself; it happens on Tab only and
+ * looks at a bounded number of entries. Main thread. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct argument;
+struct snapshot;
+struct strings;
+struct text;
+struct verb;
+
+#define COMPLETE_ENTRIES_MAX 2000
+
+/* Whole values for an argument that begin with `begun`, sorted. Files are complete_files'. */
+void complete_argument(const struct snapshot *snapshot, const struct verb *verb,
+    const struct argument *argument, const char *begun, struct strings *found);
+/* Paths that begin so; directories end with a slash. "~/" is `home`, which may be NULL. */
+void complete_files(const char *home, const char *begun, struct strings *found);
+/* Names of objects of a subject ("kernel"); offers as well where the verb fetches them. */
+void complete_names(const struct snapshot *snapshot, const char *subject, bool with_offers,
+    const char *begun, struct strings *found);
+/* "kernel pull" for every verb that people are offered. */
+void complete_verbs(const char *begun, struct strings *found);
+/* The longest beginning that all have; empty for an empty list. */
+void complete_common(const struct strings *found, struct text *common);

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+#include "ui/details.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "engine/command.h"
+#include "engine/snapshot.h"
+#include "ui/format.h"
+#include "ui/pager.h"
+#include "ui/result.h"
+#include "ui/table.h"
+
+static void add_time(struct page *page, const char *label, int64_t at, int64_t now)
+{
+    if (at > 0) {
+        char moment[CLOCK_TEXT_LEN];
+        auto_done(text) struct text age = {0};
+        format_age(&age, now, at, NULL);
+        page_print(
+            page, ROLE_TEXT, label, "%s  (%s ago)", clock_format(at, moment), text_cstr(&age));
+    }
+}
+
+static void add_size(struct page *page, const char *label, uint64_t size_bytes)
+{
+    if (size_bytes > 0) {
+        char buffer[UNITS_MAX];
+        page_add(page, ROLE_TEXT, label, units_format_size(size_bytes, buffer));
+    }
+}
+
+static void fill_offer(struct page *page, const struct offer_item *offer, int width)
+{
+    page_print(page, ROLE_STRONG, NULL, "%s, %s of the catalog", offer->name,
+        offer_kind_name(offer->kind));
+    switch (offer->state) {
+    case OFFER_AVAILABLE:
+        page_add(page, ROLE_TEXT, "state", "available");
+        break;
+    case OFFER_PULLED:
+        page_add(page, ROLE_GOOD, "state", "pulled: it is on this host");
+        break;
+    case OFFER_UNUSABLE:
+        page_add(page, ROLE_BAD, "state", "unusable");
+        page_wrap(page, ROLE_BAD, "why", offer->why_unusable, width);
+        break;
+    }
+    if (offer->description[0] != '\0') {
+        page_wrap(page, ROLE_TEXT, "about", offer->description, width);
+    }
+    page_add_known(page, ROLE_TEXT, "version", offer->kernel_version);
+    page_add_known(page, ROLE_TEXT, "kernel", offer->kernel_ref);
+    page_print(page, ROLE_TEXT, "system", "%s %s", offer->distro, offer->arch);
+    add_size(page, "size", offer->size_bytes);
+    page_add(page, ROLE_TEXT, "sha256",
+        offer->expected_sha256[0] != '\0' ? offer->expected_sha256
+                                          : "known once apt's signed lists are asked, at the pull");
+    page_add_known(page, ROLE_TEXT, "from", offer->origin);
+    page_add_known(page, ROLE_TEXT, "catalog", offer->catalog);
+}
+
+static void fill_kernel(struct page *page, const struct kernel_item *kernel, int64_t now, int width)
+{
+    auto_done(text) struct text proof = {0};
+    format_verified(&proof, kernel->verified, kernel->sha256);
+    page_print(page, ROLE_STRONG, NULL, "%s, kernel", kernel->name);
+    if (kernel->state == ENTRY_DAMAGED) {
+        page_add(page, ROLE_BAD, "state", "damaged");
+        page_wrap(page, ROLE_BAD, "why", kernel->damage, width);
+    }
+    page_add(page, format_verified_role(kernel->verified), "proof", text_cstr(&proof));
+    page_add_known(page, ROLE_TEXT, "version", kernel->kernel_version);
+    page_print(page, ROLE_TEXT, "system", "%s %s", kernel->distro, kernel->arch);
+    add_size(page, "size", kernel->size_bytes);
+    page_print(page, ROLE_TEXT, "has", "vmlinux%s%s", kernel->has_initrd ? ", initrd" : "",
+        kernel->has_modules ? ", modules" : "");
+    page_add_known(page, ROLE_TEXT, "sha256", kernel->sha256);
+    page_add_known(page, ROLE_TEXT, "source", kernel->source);
+    page_add_known(page, ROLE_TEXT, "its sha256", kernel->source_sha256);
+    page_add_known(page, ROLE_TEXT, "served by", kernel->fetched_from);
+    add_time(page, "imported", kernel->imported_at, now);
+}
+
+static void fill_image(struct page *page, const struct image_item *image, int64_t now, int width)
+{
+    page_print(page, ROLE_STRONG, NULL, "%s, image", image->name);
+    if (image->state == ENTRY_DAMAGED) {
+        page_add(page, ROLE_BAD, "state", "damaged");
+        page_wrap(page, ROLE_BAD, "why", image->damage, width);
+    }
+    page_add_known(page, ROLE_TEXT, "kernel", image->kernel_ref);
+    add_size(page, "size", image->size_bytes);
+    add_size(page, "on disk", image->disk_bytes);
+    page_add(page, ROLE_TEXT, "files",
+        image->is_managed ? "in the store" : "outside the store, where they were registered");
+    page_add_known(page, ROLE_TEXT, "digest", image->digest);
+    page_add_known(page, ROLE_TEXT, "source", image->source);
+    add_time(page, "created", image->created_at, now);
+    for (size_t i = 0; i < image->used_by_count; i++) {
+        page_add(page, ROLE_TEXT, i == 0 ? "used by" : "", image->used_by[i]);
+    }
+}
+
+/* Each stage with its time and the share of the boot it took, as a bar of blanks and digits. */
+static void add_stages(struct page *page, const struct vm_item *vm)
+{
+    uint64_t before_ms = 0;
+    for (size_t i = 0; i < vm->stage_count; i++) {
+        const struct stage_item *stage = &vm->stages[i];
+        char at[UNITS_MAX];
+        char took[UNITS_MAX];
+        units_format_duration(stage->at_ms, at);
+        units_format_duration(stage->at_ms - before_ms, took);
+        page_print(
+            page, ROLE_TEXT, i == 0 ? "boot" : "", "%-10s %10s   after %s", stage->name, at, took);
+        before_ms = stage->at_ms;
+    }
+}
+
+static void fill_vm(struct page *page, const struct vm_item *vm, int64_t now, int width)
+{
+    bool is_running = vm->state == VM_STATE_RUNNING;
+    page_print(page, ROLE_STRONG, NULL, "%s, machine", vm->name);
+    page_print(page, format_vm_role(vm->state), "state", "%s%s", vm_state_name(vm->state),
+        !is_running    ? ""
+        : vm->is_ready ? ", the agent answers"
+                       : ", the agent has not answered yet");
+    if (vm->exit_text[0] != '\0') {
+        page_wrap(page, ROLE_TEXT, "ended", vm->exit_text, width);
+    }
+    page_add_known(page, ROLE_TEXT, "image", vm->image);
+    page_add_known(page, ROLE_TEXT, "kernel", vm->kernel_ref);
+    page_print(page, ROLE_TEXT, "size", "%" PRIu64 " vCPU, %" PRIu64 " MiB memory", vm->vcpu,
+        vm->memory_mib);
+    page_print(
+        page, ROLE_TEXT, "vmm", "%s%s%s", vm->vmm, vm->accel[0] != '\0' ? ", " : "", vm->accel);
+    if (vm->pid > 0) {
+        auto_done(text) struct text cpu = {0};
+        char buffer[UNITS_MAX];
+        format_cpu(&cpu, vm->cpu_permille);
+        page_print(page, ROLE_TEXT, "uses", "cpu %s (100%% is one core), memory %s",
+            text_cstr(&cpu), units_format_size(vm->rss_bytes, buffer));
+        page_print(page, ROLE_TEXT, "pid", "%" PRId64, vm->pid);
+    }
+    add_size(page, "disk", vm->disk_bytes);
+    add_time(page, "created", vm->created_at, now);
+    add_time(page, "started", vm->started_at, now);
+    add_stages(page, vm);
+}
+
+static void add_digest(
+    struct page *page, enum role role, const char *label, const struct digest *digest)
+{
+    char hex[DIGEST_HEX_LEN + 1];
+    page_add(page, role, label, digest_format(digest, hex));
+}
+
+static void fill_job(struct page *page, const struct job_item *job, int64_t now, int width)
+{
+    auto_done(text) struct text proof = {0};
+    char buffer[UNITS_MAX];
+    format_proof(&proof, job);
+    page_print(page, ROLE_STRONG, NULL, "%s", job->title);
+    page_print(page, format_job_role(job->state), "state", "%s%s%s", job_state_name(job->state),
+        job->note[0] != '\0' ? ", " : "", job->note);
+    if (job->error.text[0] != '\0' && job->state == JOB_FAILED) {
+        const char *hint = error_hint(job->error.code);
+        page_wrap(page, ROLE_BAD, "why", job->error.text, width);
+        if (hint != NULL) {
+            page_wrap(page, ROLE_TEXT, "next", hint, width);
+        }
+    }
+    if (proof.len > 0) {
+        page_add(page, job->error.code == ERROR_DIGEST ? ROLE_BAD : ROLE_TEXT, "sha256",
+            text_cstr(&proof));
+    }
+    if (job->has_expected) {
+        add_digest(page, ROLE_TEXT, "expected", &job->expected);
+    }
+    if (job->has_found) {
+        bool is_same = job->has_expected && digest_equal(&job->expected, &job->found);
+        add_digest(page, is_same ? ROLE_GOOD : ROLE_BAD, "found", &job->found);
+    }
+    add_size(page, "downloaded", job->transferred);
+    page_add(page, ROLE_TEXT, "took", units_format_duration(job->elapsed_ms, buffer));
+    add_time(page, "ended", job->finished_at, now);
+    page_add_known(page, ROLE_TEXT, "object", job->object);
+    page_print(page, ROLE_TEXT, "as a line", "banger-tui --batch %s", job->line);
+    if (job->is_foreign) {
+        page_print(page, ROLE_TEXT, "runs in", "another process, pid %" PRId64, job->pid);
+    }
+    if (job->result != NULL) {
+        page_heading(page, "Result");
+        result_fill(page, job->verb, job->result, now, width);
+    }
+}
+
+void details_fill(struct page *page, const struct snapshot *snapshot, enum pane pane, size_t index,
+    int64_t now, int width)
+{
+    switch (pane) {
+    case PANE_CATALOG:
+        fill_offer(page, &snapshot->offers[index], width);
+        return;
+    case PANE_KERNELS:
+        fill_kernel(page, &snapshot->kernels[index], now, width);
+        return;
+    case PANE_IMAGES:
+        fill_image(page, &snapshot->images[index], now, width);
+        return;
+    case PANE_VMS:
+        fill_vm(page, &snapshot->vms[index], now, width);
+        return;
+    case PANE_JOBS:
+        fill_job(page, &snapshot->jobs[index], now, width);
+        return;
+    }
+}
+
+bool details_find(const struct snapshot *snapshot, enum pane pane, const char *key, size_t *index)
+{
+    const struct table_source *source = pane_infos[pane].source;
+    size_t count = 0;
+    source->section(snapshot, &count);
+    for (size_t i = 0; i < count; i++) {
+        char found[TABLE_KEY_MAX];
+        source->key(snapshot, i, found);
+        if (strcmp(found, key) == 0) {
+            *index = i;
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* Everything the engine knows about one row, as lines to read: for the strip beside the machines
+ * and for the page behind Enter. Pure but for the page it fills. Main thread. */
+
+#include "ui/panes.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct page;
+struct snapshot;
+
+/* Row `index` of the pane's section, at most `width` cells wide; `now` for ages. */
+void details_fill(struct page *page, const struct snapshot *snapshot, enum pane pane, size_t index,
+    int64_t now, int width);
+/* Index of the object with that key (table.h); false when it is gone. */
+bool details_find(const struct snapshot *snapshot, enum pane pane, const char *key, size_t *index);

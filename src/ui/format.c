@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+#include "ui/format.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/units.h"
+
+#define MINUTE 60
+#define HOUR 3600
+#define DAY 86400
+
+void format_age(struct text *out, int64_t now, int64_t then, uint64_t *changes_in_s)
+{
+    uint64_t changes = 0;
+    if (then > 0) {
+        uint64_t age = now > then ? (uint64_t)(now - then) : 0;
+        if (age < MINUTE) {
+            text_append(out, "<1m");
+        } else {
+            char buffer[UNITS_MAX];
+            text_append(out, units_format_age(age, buffer));
+        }
+        uint64_t step = age < HOUR ? MINUTE : age < DAY ? HOUR : DAY;
+        changes = step - age % step;
+    }
+    if (changes_in_s != NULL) {
+        *changes_in_s = changes;
+    }
+}
+
+/* Both numbers in the unit of the larger one: "13.1/21.0 MiB". */
+static void format_bytes_of(struct text *out, uint64_t done, uint64_t total)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+    unsigned unit = 0;
+    double scale = 1;
+    while (unit + 1 < array_length(units) && (double)total / scale >= 1024) {
+        scale *= 1024;
+        unit++;
+    }
+    int digits = unit == 0 || (double)total / scale >= 100 ? 0 : 1;
+    text_printf(out, "%.*f/%.*f %s", digits, (double)done / scale, digits, (double)total / scale,
+        units[unit]);
+}
+
+void format_amount(struct text *out, enum progress_unit unit, uint64_t done, uint64_t total)
+{
+    if (unit == PROGRESS_BYTES) {
+        char buffer[UNITS_MAX];
+        if (total > 0) {
+            format_bytes_of(out, done, total);
+        } else if (done > 0) {
+            text_append(out, units_format_size(done, buffer));
+        }
+    } else if (total > 0) {
+        text_printf(out, "%" PRIu64 "/%" PRIu64 " %s", done, total, progress_unit_name(unit));
+    } else if (done > 0) {
+        text_printf(out, "%" PRIu64 " %s", done, progress_unit_name(unit));
+    }
+}
+
+void format_rate(struct text *out, enum progress_unit unit, uint64_t rate)
+{
+    char buffer[UNITS_MAX];
+    if (rate > 0 && unit == PROGRESS_BYTES) {
+        text_printf(out, "%s/s", units_format_size(rate, buffer));
+    }
+}
+
+void format_left(struct text *out, uint64_t done, uint64_t total, uint64_t rate)
+{
+    char buffer[UNITS_MAX];
+    if (rate > 0 && total > done) {
+        text_append(out, units_format_clock((total - done + rate - 1) / rate, buffer));
+    }
+}
+
+void format_percent(struct text *out, uint32_t permille)
+{
+    text_printf(out, "%" PRIu32 "%%", permille / 10);
+}
+
+void format_verified(struct text *out, enum verified_state state, const char *sha256)
+{
+    switch (state) {
+    case VERIFIED_NONE:
+        text_append(out, "unverified");
+        return;
+    case VERIFIED_RECORDED:
+        text_append(out, "recorded");
+        return;
+    case VERIFIED_PULL:
+        text_printf(out, "verified %.8s", sha256);
+        return;
+    case VERIFIED_MISMATCH:
+        text_append(out, "MISMATCH");
+        return;
+    }
+}
+
+enum role format_verified_role(enum verified_state state)
+{
+    switch (state) {
+    case VERIFIED_PULL:
+        return ROLE_GOOD;
+    case VERIFIED_MISMATCH:
+        return ROLE_BAD;
+    case VERIFIED_NONE:
+        return ROLE_ATTENTION;
+    case VERIFIED_RECORDED:
+        break;
+    }
+    return ROLE_TEXT;
+}
+
+enum verified_state format_image_verified(const struct image_item *image)
+{
+    if (image->digest[0] == '\0') {
+        return VERIFIED_NONE;
+    }
+    return text_has_prefix(image->source, "pull:") ? VERIFIED_PULL : VERIFIED_RECORDED;
+}
+
+void format_digest(struct text *out, const struct digest *digest, int digits)
+{
+    char hex[DIGEST_HEX_LEN + 1];
+    text_printf(out, "%.*s", digits, digest_format(digest, hex));
+}
+
+void format_proof(struct text *out, const struct job_item *job)
+{
+    if (job->error.code == ERROR_DIGEST) {
+        text_append(out, "MISMATCH");
+    } else if (job->has_found) {
+        bool is_same = !job->has_expected || digest_equal(&job->expected, &job->found);
+        text_append(out, is_same ? "verified" : "MISMATCH");
+    } else if (job->has_expected && job->state == JOB_RUNNING) {
+        uint64_t percent = job->total > 0 ? job->done * 100 / job->total : 0;
+        bool is_hashing = job->phase == PROGRESS_DOWNLOAD || job->phase == PROGRESS_VERIFY;
+        if (is_hashing && job->unit == PROGRESS_BYTES && job->total > 0) {
+            text_printf(out, "hashing %" PRIu64 "%%", percent);
+        } else if (is_hashing) {
+            text_append(out, "hashing");
+        }
+    }
+}
+
+enum role format_vm_role(enum vm_state state)
+{
+    switch (state) {
+    case VM_STATE_RUNNING:
+        return ROLE_GOOD;
+    case VM_STATE_STARTING:
+    case VM_STATE_STOPPING:
+    case VM_STATE_PAUSED:
+    case VM_STATE_UNKNOWN:
+        return ROLE_ATTENTION;
+    case VM_STATE_CRASHED:
+    case VM_STATE_ERROR:
+        return ROLE_BAD;
+    case VM_STATE_CREATED:
+    case VM_STATE_STOPPED:
+        break;
+    }
+    return ROLE_DIM;
+}
+
+enum role format_job_role(enum job_state state)
+{
+    switch (state) {
+    case JOB_RUNNING:
+    case JOB_QUEUED:
+    case JOB_CANCELLED:
+        return ROLE_ATTENTION;
+    case JOB_OK:
+        return ROLE_GOOD;
+    case JOB_FAILED:
+        break;
+    }
+    return ROLE_BAD;
+}
+
+bool format_job_is_active(const struct job_item *job)
+{
+    return job->state == JOB_QUEUED || job->state == JOB_RUNNING;
+}
+
+void format_cpu(struct text *out, uint32_t cpu_permille)
+{
+    text_printf(out, "%" PRIu32 "%%", (cpu_permille + 5) / 10);
+}

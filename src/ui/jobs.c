@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+#include "ui/jobs.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "engine/command.h"
+#include "ui/draw.h"
+#include "ui/format.h"
+#include "ui/table.h"
+
+#define GAP 2
+#define TITLE_MIN 18
+#define TITLE_MAX 32
+#define PERCENT_CELLS 4
+#define AMOUNT_CELLS 14
+#define RATE_CELLS 12
+#define LEFT_CELLS 6
+#define AGE_CELLS 4
+#define SHORT_DIGEST 8
+
+static bool is_boot(const struct job_item *job)
+{
+    return text_has_prefix(job->object, "vm/") &&
+           (job->phase == PROGRESS_BOOT || job->phase == PROGRESS_WAIT);
+}
+
+/* A second line tells how far the proof is, while there is one to tell about. */
+int job_lines(const struct job_item *job)
+{
+    return job->state == JOB_RUNNING && job->has_expected && !is_boot(job) ? 2 : 1;
+}
+
+static int title_cells(struct area line)
+{
+    int cells = line.width / 4;
+    return cells < TITLE_MIN ? TITLE_MIN : cells > TITLE_MAX ? TITLE_MAX : cells;
+}
+
+/* Right-aligned in its own column, which is always there, so that nothing moves as figures grow. */
+static void put_figure(
+    struct frame *frame, int y, int *right, int cells, enum role role, const char *text)
+{
+    *right -= cells;
+    draw_right(frame, y, *right, cells, role, text);
+}
+
+static void draw_running(const struct job_item *job, struct frame *frame, struct area line, int x)
+{
+    auto_done(text) struct text percent = {0};
+    auto_done(text) struct text amount = {0};
+    auto_done(text) struct text rate = {0};
+    auto_done(text) struct text left = {0};
+    format_percent(&percent, job->permille);
+    format_amount(&amount, job->unit, job->done, job->total);
+    format_rate(&rate, job->unit, job->rate);
+    format_left(&left, job->done, job->total, job->rate);
+    int right = line.x + line.width;
+    if (job->unit == PROGRESS_BYTES && job->phase == PROGRESS_DOWNLOAD) {
+        put_figure(frame, line.y, &right, LEFT_CELLS, ROLE_TEXT, text_cstr(&left));
+        put_figure(frame, line.y, &right, RATE_CELLS, ROLE_TEXT, text_cstr(&rate));
+    } else {
+        put_figure(frame, line.y, &right, LEFT_CELLS + RATE_CELLS, ROLE_TEXT,
+            progress_phase_name(job->phase));
+    }
+    put_figure(frame, line.y, &right, AMOUNT_CELLS, ROLE_TEXT, text_cstr(&amount));
+    put_figure(frame, line.y, &right, PERCENT_CELLS + GAP, ROLE_STRONG, text_cstr(&percent));
+    if (right - x >= 4) {
+        draw_bar(frame, line.y, x, right - x, job->permille, ROLE_GOOD);
+    }
+}
+
+static void draw_proof(const struct job_item *job, struct frame *frame, struct area line, int x)
+{
+    struct pen pen = {.y = line.y, .x = x, .limit = line.x + line.width};
+    auto_done(text) struct text proof = {0};
+    auto_done(text) struct text expected = {0};
+    format_proof(&proof, job);
+    format_digest(&expected, &job->expected, DIGEST_HEX_LEN);
+    bool is_proved = job->has_found;
+    pen_text(frame, &pen, ROLE_DIM, "sha256 ");
+    pen_text(frame, &pen, is_proved ? ROLE_GOOD : ROLE_ATTENTION, text_cstr(&proof));
+    if (is_proved) {
+        pen_skip(&pen, 1);
+        pen_glyph(frame, &pen, ROLE_GOOD, GLYPH_DONE);
+    }
+    pen_text(frame, &pen, ROLE_DIM, is_proved ? "  " : "  expected ");
+    pen_text(frame, &pen, ROLE_DIM, text_cstr(&expected));
+}
+
+static void draw_stages(const struct job_item *job, const struct snapshot *snapshot,
+    struct frame *frame, struct pen *pen)
+{
+    const struct vm_item *vm = NULL;
+    for (size_t i = 0; i < snapshot->vms_count; i++) {
+        if (strcmp(snapshot->vms[i].name, job->object + strlen("vm/")) == 0) {
+            vm = &snapshot->vms[i];
+        }
+    }
+    for (size_t i = 0; vm != NULL && i < vm->stage_count; i++) {
+        char took[UNITS_MAX];
+        pen_text(frame, pen, ROLE_TEXT, vm->stages[i].name);
+        pen_skip(pen, 1);
+        pen_text(frame, pen, ROLE_DIM, units_format_duration(vm->stages[i].at_ms, took));
+        pen_skip(pen, 1);
+        pen_glyph(frame, pen, ROLE_GOOD, GLYPH_DONE);
+        pen_skip(pen, GAP);
+    }
+}
+
+static void draw_boot(const struct job_item *job, const struct snapshot *snapshot,
+    struct frame *frame, struct area line, int x)
+{
+    char took[UNITS_MAX];
+    int right = line.x + line.width;
+    put_figure(frame, line.y, &right, 9, ROLE_TEXT, units_format_duration(job->elapsed_ms, took));
+    struct pen pen = {.y = line.y, .x = x, .limit = right - 1};
+    draw_stages(job, snapshot, frame, &pen);
+    pen_text(frame, &pen, ROLE_ATTENTION, job->phase == PROGRESS_WAIT ? "agent" : "boot");
+    pen_glyph(frame, &pen, ROLE_ATTENTION, GLYPH_ELLIPSIS);
+}
+
+static void draw_age(const struct job_item *job, struct frame *frame, struct area line, int *right)
+{
+    auto_done(text) struct text age = {0};
+    uint64_t changes_in_s = 0;
+    format_age(&age, frame->now, job->finished_at, &changes_in_s);
+    put_figure(frame, line.y, right, AGE_CELLS, ROLE_DIM, text_cstr(&age));
+    *right -= GAP;
+    if (changes_in_s > 0) {
+        draw_again_in(frame, changes_in_s * 1000);
+    }
+}
+
+static void draw_done(const struct job_item *job, const struct snapshot *snapshot,
+    struct frame *frame, struct area line, int x)
+{
+    int right = line.x + line.width;
+    draw_age(job, frame, line, &right);
+    struct pen pen = {.y = line.y, .x = x, .limit = right};
+    char buffer[UNITS_MAX];
+    pen_glyph(frame, &pen, ROLE_GOOD, GLYPH_DONE);
+    pen_skip(&pen, 1);
+    if (job->transferred > 0) {
+        auto_done(text) struct text rate = {0};
+        format_rate(&rate, PROGRESS_BYTES, job->rate);
+        pen_print(frame, &pen, ROLE_TEXT, "%s", units_format_size(job->transferred, buffer));
+        if (rate.len > 0) {
+            pen_print(frame, &pen, ROLE_DIM, " at %s", text_cstr(&rate));
+        }
+        pen_skip(&pen, GAP);
+    }
+    if (job->has_found) {
+        auto_done(text) struct text digest = {0};
+        format_digest(&digest, &job->found, line.width >= 150 ? DIGEST_HEX_LEN : SHORT_DIGEST);
+        bool is_promised = job->has_expected;
+        pen_text(frame, &pen, is_promised ? ROLE_GOOD : ROLE_TEXT,
+            is_promised ? "verified " : "sha256 ");
+        pen_text(frame, &pen, is_promised ? ROLE_GOOD : ROLE_TEXT, text_cstr(&digest));
+        pen_skip(&pen, GAP);
+    }
+    if (text_has_prefix(job->object, "vm/")) {
+        draw_stages(job, snapshot, frame, &pen);
+    }
+    if (job->transferred == 0 && !job->has_found) {
+        pen_print(
+            frame, &pen, ROLE_TEXT, "done in %s", units_format_duration(job->elapsed_ms, buffer));
+    }
+}
+
+static void draw_mismatch(const struct job_item *job, struct frame *frame, struct pen *pen)
+{
+    auto_done(text) struct text expected = {0};
+    auto_done(text) struct text found = {0};
+    int room = (pen->limit - pen->x - (int)strlen("MISMATCH x expected   found ")) / 2;
+    int digits = room >= DIGEST_HEX_LEN ? DIGEST_HEX_LEN : room > 12 ? 12 : SHORT_DIGEST;
+    format_digest(&expected, &job->expected, digits);
+    format_digest(&found, &job->found, digits);
+    pen_text(frame, pen, ROLE_BAD, "MISMATCH ");
+    pen_glyph(frame, pen, ROLE_BAD, GLYPH_FAILED);
+    pen_text(frame, pen, ROLE_DIM, " expected ");
+    pen_text(frame, pen, ROLE_TEXT, text_cstr(&expected));
+    pen_text(frame, pen, ROLE_DIM, "  found ");
+    pen_text(frame, pen, ROLE_BAD, text_cstr(&found));
+}
+
+static void draw_failed(const struct job_item *job, struct frame *frame, struct area line, int x)
+{
+    int right = line.x + line.width;
+    draw_age(job, frame, line, &right);
+    struct pen pen = {.y = line.y, .x = x, .limit = right};
+    if (job->state == JOB_FAILED && job->error.code == ERROR_DIGEST && job->has_expected &&
+        job->has_found) {
+        draw_mismatch(job, frame, &pen);
+        return;
+    }
+    enum role role = format_job_role(job->state);
+    pen_text(frame, &pen, role, job_state_name(job->state));
+    pen_skip(&pen, 1);
+    pen_glyph(frame, &pen, role, GLYPH_FAILED);
+    pen_skip(&pen, 1);
+    pen_text(frame, &pen, ROLE_TEXT, job->error.text);
+}
+
+static void draw_job(const struct job_item *job, const struct snapshot *snapshot,
+    struct frame *frame, struct area line)
+{
+    int title = title_cells(line);
+    int x = line.x + title + GAP;
+    draw_text(frame, line.y, line.x, title, ROLE_TEXT, job->title);
+    switch (job->state) {
+    case JOB_QUEUED:
+        draw_text(frame, line.y, x, line.x + line.width - x, ROLE_ATTENTION,
+            job->note[0] != '\0' ? job->note : "queued");
+        return;
+    case JOB_RUNNING:
+        if (is_boot(job)) {
+            draw_boot(job, snapshot, frame, line, x);
+        } else if (job->note[0] != '\0') {
+            draw_text(frame, line.y, x, line.x + line.width - x, ROLE_ATTENTION, job->note);
+        } else {
+            draw_running(job, frame, line, x);
+        }
+        if (job_lines(job) > 1 && line.height > 1) {
+            struct area below = line;
+            below.y++;
+            draw_proof(job, frame, below, x);
+        }
+        return;
+    case JOB_OK:
+        draw_done(job, snapshot, frame, line, x);
+        return;
+    case JOB_FAILED:
+    case JOB_CANCELLED:
+        draw_failed(job, frame, line, x);
+        return;
+    }
+}
+
+static const struct job_item *job_at(
+    const struct table *table, const struct snapshot *snapshot, size_t row)
+{
+    return &snapshot->jobs[table->rows[row]];
+}
+
+/* Jobs are of one or two lines: the top one is moved until the selected one is seen whole. */
+static void scroll_to_cursor(struct table *table, const struct snapshot *snapshot, int height)
+{
+    table->page = height > 2 ? (size_t)height / 2 : 1;
+    if (table->top > table->cursor) {
+        table->top = table->cursor;
+    }
+    int used = 0;
+    for (size_t row = table->top; row <= table->cursor && row < table->shown_count; row++) {
+        used += job_lines(job_at(table, snapshot, row));
+    }
+    while (used > height && table->top < table->cursor) {
+        used -= job_lines(job_at(table, snapshot, table->top));
+        table->top++;
+    }
+}
+
+void jobs_draw(struct table *table, const struct snapshot *snapshot, struct frame *frame,
+    struct area area, bool is_focused)
+{
+    scroll_to_cursor(table, snapshot, area.height);
+    int y = area.y;
+    for (size_t row = table->top; row < table->shown_count && y < area.y + area.height; row++) {
+        const struct job_item *job = job_at(table, snapshot, row);
+        int left = area.y + area.height - y;
+        int lines = job_lines(job) < left ? job_lines(job) : left;
+        struct area whole = {.y = y, .x = area.x, .height = lines, .width = area.width};
+        struct area inner = {.y = y, .x = area.x + 1, .height = lines, .width = area.width - 2};
+        frame->is_selected = is_focused && row == table->cursor;
+        if (frame->is_selected) {
+            draw_clear(frame, whole);
+            draw_text(frame, y, area.x, 1, ROLE_TEXT, theme_glyph(frame->theme, GLYPH_MARK));
+        }
+        draw_job(job, snapshot, frame, inner);
+        frame->is_selected = false;
+        y += lines;
+    }
+}

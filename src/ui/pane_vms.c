@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include "ui/panes.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "engine/snapshot.h"
+#include "ui/cell.h"
+#include "ui/format.h"
+#include "ui/table.h"
+
+enum { VM_NAME, VM_STATE, VM_CPU, VM_MEMORY, VM_UP, VM_VCPU, VM_IMAGE, VM_KERNEL, VM_VMM, VM_DISK };
+/* clang-format off */
+static const struct table_column vm_columns[] = {
+    [VM_NAME]   = { "NAME",   0, 8, 32, false },
+    [VM_STATE]  = { "STATE",  0, 8,  8, false },
+    [VM_CPU]    = { "CPU",    1, 4,  5, true },
+    [VM_MEMORY] = { "MEM",    1, 4,  5, true },
+    [VM_UP]     = { "UP",     2, 3,  4, true },
+    [VM_VCPU]   = { "VCPU",   3, 4,  4, true },
+    [VM_IMAGE]  = { "IMAGE",  3, 6, 20, false },
+    [VM_KERNEL] = { "KERNEL", 4, 6, 20, false },
+    [VM_VMM]    = { "VMM",    5, 4, 16, false },
+    [VM_DISK]   = { "DISK",   5, 4,  5, true },
+};
+/* clang-format on */
+
+static const void *vm_section(const struct snapshot *snapshot, size_t *count)
+{
+    *count = snapshot->vms_count;
+    return snapshot->vms;
+}
+
+static void vm_key(const struct snapshot *snapshot, size_t index, char key[TABLE_KEY_MAX])
+{
+    snprintf(key, TABLE_KEY_MAX, "%s", snapshot->vms[index].name);
+}
+
+/* Text or nothing: figures of a machine that does not run would be old ones. */
+static void vm_live_cell(const struct vm_item *vm, size_t column, int64_t now, struct cell *cell)
+{
+    bool is_live = vm->state == VM_STATE_RUNNING || vm->state == VM_STATE_STOPPING ||
+                   vm->state == VM_STATE_PAUSED;
+    if (column == VM_CPU) {
+        auto_done(text) struct text cpu = {0};
+        format_cpu(&cpu, vm->cpu_permille);
+        cell_print(cell, ROLE_TEXT, "%s", is_live ? text_cstr(&cpu) : "");
+        cell_order(cell, is_live ? (int64_t)vm->cpu_permille : -1);
+    } else if (column == VM_MEMORY) {
+        cell_size(cell, is_live ? vm->rss_bytes : 0);
+    } else if (is_live) {
+        cell_age(cell, now, vm->started_at);
+    }
+}
+
+static void vm_cell(
+    const struct snapshot *snapshot, size_t index, size_t column, int64_t now, struct cell *cell)
+{
+    const struct vm_item *vm = &snapshot->vms[index];
+    switch (column) {
+    case VM_NAME:
+        cell_print(cell, ROLE_TEXT, "%s", vm->name);
+        return;
+    case VM_STATE:
+        cell_print(cell, format_vm_role(vm->state), "%s", vm_state_name(vm->state));
+        return;
+    case VM_CPU:
+    case VM_MEMORY:
+    case VM_UP:
+        vm_live_cell(vm, column, now, cell);
+        return;
+    case VM_VCPU:
+        cell_print(cell, ROLE_TEXT, "%" PRIu64, vm->vcpu);
+        cell_order(cell, (int64_t)vm->vcpu);
+        return;
+    case VM_IMAGE:
+        cell_print(cell, ROLE_DIM, "%s", vm->image);
+        return;
+    case VM_KERNEL:
+        cell_print(cell, ROLE_DIM, "%s", vm->kernel_ref);
+        return;
+    case VM_VMM:
+        cell_print(cell, ROLE_DIM, "%s%s%s", vm->vmm, vm->accel[0] != '\0' ? " " : "", vm->accel);
+        return;
+    case VM_DISK:
+        cell_size(cell, vm->disk_bytes);
+        return;
+    }
+}
+
+const struct table_source pane_vms_source = {.columns = vm_columns,
+    .column_count = array_length(vm_columns),
+    .section = vm_section,
+    .key = vm_key,
+    .cell = vm_cell};

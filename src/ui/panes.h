@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* The five panes as data: what each is called, which section it lists and how a row of it reads.
+ * Pure; main thread. */
+
+#include "ui/theme.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct snapshot;
+struct table_source;
+struct text;
+
+enum pane { PANE_CATALOG, PANE_KERNELS, PANE_IMAGES, PANE_VMS, PANE_JOBS };
+#define PANE_COUNT 5
+
+struct pane_info {
+    const char *title;
+    unsigned context;  /* keys.h */
+    const char *empty; /* what to do about an empty one */
+    const struct table_source *source;
+};
+
+extern const struct pane_info pane_infos[PANE_COUNT];
+/* In pane_catalog.c and its sisters. */
+extern const struct table_source pane_catalog_source;
+extern const struct table_source pane_kernels_source;
+extern const struct table_source pane_images_source;
+extern const struct table_source pane_vms_source;
+extern const struct table_source pane_jobs_source;
+
+/* "6", "3 running, 1 stopped", "2 running, 1 failed": what stands behind the title. */
+void pane_count_words(enum pane pane, const struct snapshot *snapshot, struct text *out);
+/* The name that verbs take for row `index`; "" when the section is shorter. Valid with the
+ * snapshot. */
+const char *pane_name(enum pane pane, const struct snapshot *snapshot, size_t index);
+/* Whether a job row is for people to see. */
+bool pane_job_is_listed(const struct snapshot *snapshot, size_t index);

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+#include "ui/result.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "engine/command.h"
+#include "ui/cells.h"
+#include "ui/format.h"
+#include "ui/pager.h"
+
+#define GAP 2
+#define COLUMNS_MAX 16
+
+/* Any value as a person reads it; what has parts as one line of JSON. */
+static void value_text(const struct json *value, struct text *out)
+{
+    if (value == NULL) {
+        return;
+    }
+    if (json_is_string(value)) {
+        text_append(out, json_string_value(value));
+    } else {
+        json_write(value, false, out);
+    }
+}
+
+static void column_text(
+    const struct column *column, const struct json *row, int64_t now, struct text *out)
+{
+    const struct json *value = json_get(row, column->field);
+    char buffer[UNITS_MAX];
+    int64_t at = 0;
+    if (value == NULL) {
+        text_append_char(out, '-');
+        return;
+    }
+    switch (column->form) {
+    case COLUMN_SIZE:
+        text_append(out, units_format_size((uint64_t)json_integer_value(value, 0), buffer));
+        return;
+    case COLUMN_AGE:
+        if (json_is_string(value) && clock_parse(json_string_value(value), &at)) {
+            format_age(out, now, at, NULL);
+        }
+        return;
+    case COLUMN_DIGEST:
+        if (json_is_string(value)) {
+            const char *hex = json_string_value(value);
+            text_printf(out, "%.12s", text_has_prefix(hex, "sha256:") ? hex + 7 : hex);
+        }
+        return;
+    case COLUMN_BOOL:
+    case COLUMN_NUMBER:
+    case COLUMN_TEXT:
+        break;
+    }
+    value_text(value, out);
+}
+
+/* How a status word of a check looks; any other word is plain. */
+static enum role row_role(const struct json *row)
+{
+    const char *status = json_string(row, "status", json_string(row, "state", ""));
+    static const char *const bad[] = {"failed", "missing", "bad", "error", "mismatch", "damaged"};
+    static const char *const attention[] = {"warning", "warn", "unknown"};
+    for (size_t i = 0; i < array_length(bad); i++) {
+        if (strcmp(status, bad[i]) == 0) {
+            return ROLE_BAD;
+        }
+    }
+    for (size_t i = 0; i < array_length(attention); i++) {
+        if (strcmp(status, attention[i]) == 0) {
+            return ROLE_ATTENTION;
+        }
+    }
+    return ROLE_TEXT;
+}
+
+static void measure_rows(const struct verb *verb, const struct json *rows, int64_t now, int *widths)
+{
+    for (size_t i = 0; i < verb->column_count; i++) {
+        widths[i] = cells_width(verb->columns[i].header, true);
+    }
+    for (const struct json *row = json_first(rows); row != NULL; row = json_next(row)) {
+        for (size_t i = 0; i < verb->column_count; i++) {
+            auto_done(text) struct text cell = {0};
+            column_text(&verb->columns[i], row, now, &cell);
+            int width = cells_width(text_cstr(&cell), true);
+            widths[i] = width > widths[i] ? width : widths[i];
+        }
+    }
+}
+
+/* One row; what does not fit behind the last column goes on below it. */
+static void add_row(struct page *page, const struct verb *verb, const struct json *row, int64_t now,
+    const int *widths, int width)
+{
+    auto_done(text) struct text line = {0};
+    int indent = 0;
+    for (size_t i = 0; i < verb->column_count; i++) {
+        auto_done(text) struct text cell = {0};
+        column_text(&verb->columns[i], row, now, &cell);
+        bool is_last = i + 1 == verb->column_count;
+        bool is_first_wide = indent == 0 && (is_last || widths[i] > width / 2);
+        if (is_first_wide) {
+            indent = cells_width(text_cstr(&line), true);
+        }
+        if (is_last || is_first_wide) {
+            text_append(&line, text_cstr(&cell));
+            text_append(&line, is_last ? "" : "  ");
+            continue;
+        }
+        int used = cells_fit(&line, text_cstr(&cell), widths[i], "", true);
+        text_printf(&line, "%*s", widths[i] - used + GAP, "");
+    }
+    auto_done(strings) struct strings lines = {0};
+    cells_wrap(&lines, text_cstr(&line), width, indent < width / 2 ? indent : 4, true);
+    for (size_t i = 0; i < lines.count; i++) {
+        page_add(page, row_role(row), NULL, lines.items[i]);
+    }
+}
+
+static void fill_rows(
+    struct page *page, const struct verb *verb, const struct json *rows, int64_t now, int width)
+{
+    int widths[COLUMNS_MAX] = {0};
+    if (json_count(rows) == 0) {
+        page_add(page, ROLE_DIM, NULL, "The list is empty.");
+        return;
+    }
+    measure_rows(verb, rows, now, widths);
+    auto_done(text) struct text header = {0};
+    for (size_t i = 0; i < verb->column_count; i++) {
+        text_printf(&header, "%-*s", widths[i] + GAP, verb->columns[i].header);
+    }
+    page_add(page, ROLE_DIM, NULL, text_cstr(&header));
+    for (const struct json *row = json_first(rows); row != NULL; row = json_next(row)) {
+        add_row(page, verb, row, now, widths, width);
+    }
+}
+
+static void fill_object(struct page *page, const struct json *object, int width)
+{
+    for (const struct json *member = json_first(object); member != NULL;
+         member = json_next(member)) {
+        auto_done(text) struct text value = {0};
+        value_text(member, &value);
+        page_wrap(page, ROLE_TEXT, json_key(member), text_cstr(&value), width);
+    }
+}
+
+void result_fill(
+    struct page *page, const struct verb *verb, const char *json, int64_t now, int width)
+{
+    struct error err = {0};
+    auto_json struct json *root = json_parse(json, strlen(json), limits_default.json_bytes * 16,
+        limits_default.json_depth, "result", &err);
+    if (root == NULL) {
+        page_wrap(page, ROLE_BAD, NULL, err.text, width);
+    } else if (json_is_array(root) && verb->column_count > 0 && verb->column_count <= COLUMNS_MAX) {
+        fill_rows(page, verb, root, now, width);
+    } else if (json_is_object(root)) {
+        fill_object(page, root, width);
+    } else {
+        auto_done(text) struct text whole = {0};
+        json_write(root, true, &whole);
+        page_wrap(page, ROLE_TEXT, NULL, text_cstr(&whole), width);
+    }
+}

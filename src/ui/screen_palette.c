@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+#include "ui/screens.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "engine/command.h"
+#include "engine/snapshot.h"
+#include "ui/actions.h"
+#include "ui/complete.h"
+#include "ui/dialog.h"
+#include "ui/edit.h"
+#include "ui/screen.h"
+#include "ui/seat.h"
+
+#define WIDTH 60
+#define ROWS 10
+
+/* What can be typed is "subject verb [object]"; what else the verb needs is asked in its form. */
+struct palette_screen {
+    struct screen screen;
+    struct edit edit;
+    struct strings found; /* whole lines that what is typed could become */
+    size_t marked;        /* of them */
+    size_t top;
+    char complaint[160];
+};
+
+static struct palette_screen *palette_of(struct screen *screen)
+{
+    return (struct palette_screen *)screen;
+}
+
+static const char *palette_title(const struct screen *screen)
+{
+    (void)screen;
+    return "Do";
+}
+
+static unsigned palette_contexts(const struct screen *screen)
+{
+    (void)screen;
+    return CONTEXT_FORM;
+}
+
+static bool palette_is_offered(
+    const struct screen *screen, const struct seat *seat, enum request request)
+{
+    (void)screen;
+    (void)seat;
+    (void)request;
+    return true;
+}
+
+/* The verb that a line begins with, and what follows it. */
+static const struct verb *verb_of_line(const char *line, const char **rest)
+{
+    auto_done(strings) struct strings words = {0};
+    strings_split(&words, line, " ");
+    *rest = "";
+    const struct verb *verb = words.count >= 2 ? verb_find(words.items[0], words.items[1]) : NULL;
+    if (verb == NULL || (verb->flags & (VERB_LOCAL | VERB_HIDDEN)) != 0) {
+        return NULL;
+    }
+    const char *at = line;
+    for (int word = 0; word < 2; word++) {
+        at += strspn(at, " ");
+        at += strcspn(at, " ");
+    }
+    *rest = at + strspn(at, " ");
+    return verb;
+}
+
+static const struct argument *operand_of(const struct verb *verb)
+{
+    for (size_t i = 0; i < verb->argument_count; i++) {
+        if (verb->arguments[i].is_positional) {
+            return &verb->arguments[i];
+        }
+    }
+    return NULL;
+}
+
+static void find(struct palette_screen *self, const struct snapshot *snapshot)
+{
+    strings_done(&self->found);
+    self->found = (struct strings){0};
+    const char *rest = "";
+    const struct verb *verb = verb_of_line(self->edit.text, &rest);
+    bool has_object = verb != NULL && (rest[0] != '\0' || text_has_suffix(self->edit.text, " "));
+    if (!has_object) {
+        complete_verbs(self->edit.text, &self->found);
+    } else {
+        const struct argument *operand = operand_of(verb);
+        auto_done(strings) struct strings names = {0};
+        if (operand != NULL) {
+            complete_argument(snapshot, verb, operand, rest, &names);
+        }
+        for (size_t i = 0; i < names.count; i++) {
+            strings_printf(&self->found, "%s %s %s", verb->subject, verb->name, names.items[i]);
+        }
+    }
+    if (self->marked >= self->found.count) {
+        self->marked = self->found.count > 0 ? self->found.count - 1 : 0;
+    }
+}
+
+static void carry_out(struct palette_screen *self, struct seat *seat)
+{
+    const char *rest = "";
+    const struct verb *verb = verb_of_line(self->edit.text, &rest);
+    if (verb == NULL && self->found.count > 0) {
+        edit_set(&self->edit, self->found.items[self->marked]);
+        verb = verb_of_line(self->edit.text, &rest);
+    }
+    if (verb == NULL) {
+        snprintf(self->complaint, sizeof(self->complaint),
+            "There is no such verb. What can be done stands in the list when this line is empty.");
+        return;
+    }
+    seat_close(seat, &self->screen);
+    action_begin_verb(seat, verb, rest);
+}
+
+static bool palette_type(struct screen *screen, struct seat *seat, int key)
+{
+    struct palette_screen *self = palette_of(screen);
+    if (!edit_key(&self->edit, key)) {
+        return false;
+    }
+    self->complaint[0] = '\0';
+    self->marked = 0;
+    find(self, seat->snapshot);
+    return true;
+}
+
+static void take_marked(struct palette_screen *self, const struct snapshot *snapshot)
+{
+    auto_done(text) struct text common = {0};
+    complete_common(&self->found, &common);
+    if (common.len > self->edit.len) {
+        edit_set(&self->edit, text_cstr(&common));
+    } else if (self->found.count > 0) {
+        auto_free char *line = memory_printf("%s ", self->found.items[self->marked]);
+        edit_set(&self->edit, line);
+    }
+    find(self, snapshot);
+}
+
+static void palette_request(struct screen *screen, struct seat *seat, enum request request)
+{
+    struct palette_screen *self = palette_of(screen);
+    switch ((int)request) {
+    case REQUEST_ACCEPT:
+        carry_out(self, seat);
+        return;
+    case REQUEST_NEXT_PANE:
+        take_marked(self, seat->snapshot);
+        return;
+    case REQUEST_DOWN:
+        self->marked += self->marked + 1 < self->found.count;
+        edit_set(&self->edit, self->found.count > 0 ? self->found.items[self->marked] : "");
+        return;
+    case REQUEST_UP:
+        self->marked -= self->marked > 0;
+        edit_set(&self->edit, self->found.count > 0 ? self->found.items[self->marked] : "");
+        return;
+    case REQUEST_BACK:
+        seat_close(seat, screen);
+        return;
+    default:
+        return;
+    }
+}
+
+static void draw_found(struct palette_screen *self, struct frame *frame, struct area area)
+{
+    size_t page = area.height > 0 ? (size_t)area.height : 1;
+    if (self->marked < self->top) {
+        self->top = self->marked;
+    } else if (self->marked >= self->top + page) {
+        self->top = self->marked - page + 1;
+    }
+    for (size_t line = 0; line < page && self->top + line < self->found.count; line++) {
+        size_t index = self->top + line;
+        int y = area.y + (int)line;
+        frame->is_selected = index == self->marked;
+        if (frame->is_selected) {
+            draw_clear(frame, (struct area){.y = y, .x = area.x, .height = 1, .width = area.width});
+            draw_text(frame, y, area.x, 1, ROLE_TEXT, theme_glyph(frame->theme, GLYPH_MARK));
+        }
+        const char *rest = "";
+        const struct verb *verb = verb_of_line(self->found.items[index], &rest);
+        int used =
+            draw_text(frame, y, area.x + 2, area.width - 2, ROLE_TEXT, self->found.items[index]);
+        int column = used + 2 > 18 ? used + 4 : 20;
+        if (verb != NULL && rest[0] == '\0') {
+            draw_text(frame, y, area.x + column, area.width - column, ROLE_DIM, verb->summary);
+        }
+        frame->is_selected = false;
+    }
+}
+
+static void palette_draw(
+    struct screen *screen, struct seat *seat, struct frame *frame, struct area area)
+{
+    struct palette_screen *self = palette_of(screen);
+    int width = area.width - 6 < WIDTH ? area.width - 6 : WIDTH;
+    int rows = area.height - 6 < ROWS ? area.height - 6 : ROWS;
+    struct area inner = dialog_box(frame, area, width, rows + 3, ROLE_STRONG, "Do what?");
+    struct pen pen = {.y = inner.y, .x = inner.x, .limit = inner.x + inner.width};
+    pen_text(frame, &pen, ROLE_KEY, ": ");
+    int x = pen.x + edit_cursor_cells(&self->edit, seat->theme.is_utf8);
+    pen_text(frame, &pen, ROLE_STRONG, self->edit.text);
+    draw_cursor(frame, inner.y, x);
+    if (self->complaint[0] != '\0') {
+        draw_text(frame, inner.y + 1, inner.x, inner.width, ROLE_BAD, self->complaint);
+    }
+    struct area list = inner;
+    list.y += 2;
+    list.height = rows;
+    draw_found(self, frame, list);
+}
+
+static void palette_free(struct screen *screen)
+{
+    struct palette_screen *self = palette_of(screen);
+    strings_done(&self->found);
+    free(self);
+}
+
+static const struct screen_ops palette_ops = {
+    .is_overlay = true,
+    .title = palette_title,
+    .contexts = palette_contexts,
+    .is_offered = palette_is_offered,
+    .request = palette_request,
+    .type = palette_type,
+    .draw = palette_draw,
+    .free = palette_free,
+};
+
+struct screen *palette_screen_new(struct seat *seat)
+{
+    struct palette_screen *self = memory_zero(1, sizeof(*self));
+    self->screen.ops = &palette_ops;
+    find(self, seat->snapshot);
+    return &self->screen;
+}

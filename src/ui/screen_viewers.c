@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include "ui/screens.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "engine/command.h"
+#include "engine/engine.h"
+#include "engine/snapshot.h"
+#include "ui/details.h"
+#include "ui/result.h"
+#include "ui/seat.h"
+#include "ui/table.h"
+#include "ui/viewer.h"
+
+/* ---- details of one object ---- */
+
+struct details_state {
+    enum pane pane;
+    char key[TABLE_KEY_MAX];
+};
+
+static void details_fill_page(
+    struct viewer *viewer, struct seat *seat, struct page *page, int width)
+{
+    const struct details_state *state = viewer->state;
+    size_t index = 0;
+    if (details_find(seat->snapshot, state->pane, state->key, &index)) {
+        details_fill(page, seat->snapshot, state->pane, index, clock_wall(), width);
+    } else {
+        page_add(page, ROLE_ATTENTION, NULL, "It is gone.");
+    }
+}
+
+static void free_state(struct viewer *viewer)
+{
+    free(viewer->state);
+}
+
+static const struct viewer_source details_source = {
+    .title = "Details", .fill = details_fill_page, .free = free_state};
+
+struct screen *details_screen_new(struct seat *seat, enum pane pane, const char *key)
+{
+    (void)seat;
+    struct details_state *state = memory_zero(1, sizeof(*state));
+    state->pane = pane;
+    snprintf(state->key, sizeof(state->key), "%s", key);
+    auto_free char *title = memory_printf("%s: details", pane_infos[pane].title);
+    return &viewer_new(&details_source, title, state)->screen;
+}
+
+/* ---- help ---- */
+
+struct help_state {
+    unsigned contexts;
+    char title[64];
+};
+
+static void help_row(struct seat *seat, struct page *page, const struct request_row *row)
+{
+    auto_done(text) struct text keys = {0};
+    for (size_t i = 0; i < KEYS_PER_REQUEST; i++) {
+        int key = seat->keymap.keys[row - request_rows][i];
+        if (key != KEY_NONE) {
+            text_append(&keys, keys.len > 0 ? "  " : "");
+            keys_name(key, &keys);
+        }
+    }
+    page_add(page, ROLE_TEXT, text_cstr(&keys), row->help);
+}
+
+/* The screen's own keys first, then those that work everywhere on it. */
+static void help_fill(struct viewer *viewer, struct seat *seat, struct page *page, int width)
+{
+    (void)width;
+    const struct help_state *state = viewer->state;
+    unsigned own = state->contexts & ~(unsigned)CONTEXT_LIST;
+    page_print(page, ROLE_STRONG, NULL, "Keys for %s", state->title);
+    for (size_t i = 0; i < request_row_count; i++) {
+        const struct request_row *row = &request_rows[i];
+        if (row->contexts != CONTEXT_ANY && (row->contexts & own) != 0) {
+            help_row(seat, page, row);
+        }
+    }
+    page_heading(page, "Keys everywhere");
+    for (size_t i = 0; i < request_row_count; i++) {
+        const struct request_row *row = &request_rows[i];
+        bool is_general =
+            (row->contexts & state->contexts & CONTEXT_LIST) != 0 && (row->contexts & own) == 0;
+        if (is_general || row->contexts == CONTEXT_ANY) {
+            help_row(seat, page, row);
+        }
+    }
+    page_heading(page, "Words");
+    page_add(page, ROLE_TEXT, "verified", "pulled, and its SHA-256 is the one that was promised");
+    page_add(page, ROLE_TEXT, "recorded", "imported; its SHA-256 was taken then");
+    page_add(page, ROLE_TEXT, "unverified", "made by hand; nothing was promised");
+    page_add(page, ROLE_TEXT, "MISMATCH", "not what was promised or recorded: do not use it");
+    page_add(page, ROLE_TEXT, "cpu 100%", "one core of this host");
+}
+
+static const struct viewer_source help_source = {
+    .title = "Help", .fill = help_fill, .free = free_state};
+
+struct screen *help_screen_new(struct seat *seat, const struct screen *about)
+{
+    (void)seat;
+    struct help_state *state = memory_zero(1, sizeof(*state));
+    state->contexts = about->ops->contexts(about);
+    snprintf(state->title, sizeof(state->title), "%s", about->ops->title(about));
+    return &viewer_new(&help_source, "Help", state)->screen;
+}
+
+/* ---- messages ---- */
+
+static void messages_fill(struct viewer *viewer, struct seat *seat, struct page *page, int width)
+{
+    (void)viewer;
+    const struct snapshot *snapshot = seat->snapshot;
+    for (size_t i = 0; i < snapshot->log_count; i++) {
+        const struct log_item *item = &snapshot->log[i];
+        char moment[CLOCK_TEXT_LEN];
+        clock_format(item->at, moment);
+        enum role role = item->level == LOG_ERROR     ? ROLE_BAD
+                         : item->level == LOG_WARNING ? ROLE_ATTENTION
+                                                      : ROLE_TEXT;
+        auto_free char *time = memory_strndup(moment + 11, 8);
+        page_wrap(page, role, time, item->text, width);
+    }
+    if (page->count == 0) {
+        page_add(page, ROLE_DIM, NULL, "Nothing happened yet.");
+    }
+}
+
+static const struct viewer_source messages_source = {.title = "Messages", .fill = messages_fill};
+
+struct screen *messages_screen_new(struct seat *seat)
+{
+    (void)seat;
+    struct viewer *viewer = viewer_new(&messages_source, "Messages of this session, UTC", NULL);
+    viewer->pager.is_following = true;
+    return &viewer->screen;
+}
+
+/* ---- result of a reading verb ---- */
+
+struct result_state {
+    struct engine *engine;
+    uint64_t job;
+    const struct verb *verb;
+};
+
+static const struct job_item *find_job(const struct snapshot *snapshot, uint64_t id)
+{
+    for (size_t i = 0; i < snapshot->jobs_count; i++) {
+        if (snapshot->jobs[i].id == id) {
+            return &snapshot->jobs[i];
+        }
+    }
+    return NULL;
+}
+
+static void result_fill_page(struct viewer *viewer, struct seat *seat, struct page *page, int width)
+{
+    struct result_state *state = viewer->state;
+    const struct job_item *job = find_job(seat->snapshot, state->job);
+    if (job == NULL) {
+        page_add(page, ROLE_DIM, NULL, "The result is gone.");
+    } else if (!job_state_is_final(job->state)) {
+        page_add(page, ROLE_ATTENTION, NULL, job->note[0] != '\0' ? job->note : "Looking");
+    } else if (job->state != JOB_OK) {
+        page_wrap(page, ROLE_BAD, NULL, job->error.text, width);
+    }
+    if (job != NULL && job->result != NULL) {
+        result_fill(page, state->verb, job->result, clock_wall(), width);
+    }
+}
+
+/* The job is kept until the viewer goes: its result lives in it. */
+static void result_free(struct viewer *viewer)
+{
+    struct result_state *state = viewer->state;
+    if (state->job != 0) {
+        engine_cancel(state->engine, state->job);
+        engine_forget(state->engine, state->job);
+    }
+    free(state);
+}
+
+static const struct viewer_source result_source = {
+    .title = "Result", .fill = result_fill_page, .free = result_free};
+
+struct screen *result_screen_new(struct seat *seat, struct command *command)
+{
+    struct result_state *state = memory_zero(1, sizeof(*state));
+    state->engine = seat->engine;
+    state->verb = command_verb(command);
+    auto_done(text) struct text title = {0};
+    command_line(command, &title);
+    struct viewer *viewer = viewer_new(&result_source, text_cstr(&title), state);
+    state->job = seat_submit(seat, command);
+    viewer->screen.is_closed = state->job == 0;
+    return &viewer->screen;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* Every screen there is, each a constructor for seat_open. Main thread. */
+
+#include "ui/panes.h"
+
+struct command;
+struct screen;
+struct seat;
+
+/* The panes. */
+struct screen *main_screen_new(struct seat *seat);
+
+/* Viewers: everything about the object of that key in a pane, live; the keys of a screen; the
+ * messages so far. */
+struct screen *details_screen_new(struct seat *seat, enum pane pane, const char *key);
+struct screen *help_screen_new(struct seat *seat, const struct screen *about);
+struct screen *messages_screen_new(struct seat *seat);
+/* Submits a reading verb and shows its result when it is there. Owns the command. */
+struct screen *result_screen_new(struct seat *seat, struct command *command);
+/* Submits a verb that writes a stream and shows it as it comes. Owns the command. */
+struct screen *stream_screen_new(struct seat *seat, struct command *command);
+
+/* Dialogs. All own their command. */
+struct screen *confirm_screen_new(struct seat *seat, struct command *command);
+struct screen *form_screen_new(struct seat *seat, struct command *command);
+struct screen *palette_screen_new(struct seat *seat);
+struct screen *quit_screen_new(struct seat *seat);

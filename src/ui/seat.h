@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* One operator at one terminal: the engine behind it, the newest snapshot, the looks, the keys, and
+ * the stack of screens. Every screen function gets the seat; nothing about it is global. Only app.c
+ * makes one. Main thread. */
+
+#include "ui/keys.h"
+#include "ui/theme.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct command;
+struct engine;
+struct screen;
+struct snapshot;
+struct ui_options;
+
+#define TOAST_MAX 512
+
+struct seat {
+    struct engine *engine;
+    const struct ui_options *options;
+    const struct snapshot *snapshot; /* never NULL while screens exist; one event long */
+    struct theme theme;
+    struct keymap keymap;
+    struct screen *top;
+    char toast[TOAST_MAX]; /* shown in the last line until a key is pressed */
+    enum role toast_role;
+    bool is_leaving;
+    int exit_status;
+};
+
+/* Takes the screen over. */
+void seat_open(struct seat *seat, struct screen *screen);
+/* It is freed after the event, and what was below gets the keys. */
+void seat_close(struct seat *seat, struct screen *screen);
+/* A sentence in the last line, until a key is pressed; also in the log of messages. */
+void seat_say(struct seat *seat, enum role role, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Hands the command to the engine, which owns it from here on; says what went wrong. 0: refused. */
+uint64_t seat_submit(struct seat *seat, struct command *command);
+/* The seat may change things. */
+bool seat_may_change(const struct seat *seat);
+/* Ends the loop. */
+void seat_leave(struct seat *seat, int exit_status);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* A list of objects of one snapshot section: rows, columns that leave by rank when it is narrow, a
+ * filter, an order, and a cursor that sticks to the object under it, whatever happens around it.
+ *
+ * The table keeps no text of the rows: a source says what a cell holds, and only cells that are
+ * looked at are made. Rows are arranged anew when the section, the filter or the order changed.
+ * The snapshot given to table_update must be the one given to table_draw. Main thread. */
+
+#include "ui/theme.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct area;
+struct cell;
+struct frame;
+struct snapshot;
+
+#define TABLE_KEY_MAX 200
+#define TABLE_FILTER_MAX 64
+
+struct table_column {
+    const char *title; /* upper case, in the header and in the title when it gives the order */
+    unsigned rank;     /* 0 stays to the end; the highest goes first */
+    int min, max;      /* cells: never narrower, so that a growing figure moves nothing */
+    bool is_right;
+};
+
+struct table_source {
+    const struct table_column *columns;
+    size_t column_count;
+    /* Start and length of the section; the same pointer means that nothing changed. */
+    const void *(*section)(const struct snapshot *snapshot, size_t *count);
+    /* What names the object among its like, for as long as it exists. */
+    void (*key)(const struct snapshot *snapshot, size_t index, char key[TABLE_KEY_MAX]);
+    void (*cell)(const struct snapshot *snapshot, size_t index, size_t column, int64_t now,
+        struct cell *cell);
+    /* Both may be NULL: rows that are there for the list at all, and the order they have by
+     * themselves (ascending; equal ones stay as they are). */
+    bool (*is_listed)(const struct snapshot *snapshot, size_t index);
+    int64_t (*order)(const struct snapshot *snapshot, size_t index);
+};
+
+struct table {
+    const struct table_source *source;
+    size_t *rows; /* indices into the section, in the order shown */
+    size_t shown_count;
+    size_t listed_count; /* without the filter */
+    size_t section_count;
+    size_t cursor; /* into rows */
+    size_t top;
+    size_t page;             /* rows that the last draw had room for */
+    char key[TABLE_KEY_MAX]; /* of the object under the cursor; "" for none */
+    char filter[TABLE_FILTER_MAX];
+    int sort_column; /* -1: the order of the section */
+    bool is_descending;
+    const void *section; /* arranged for this one */
+    bool is_stale;
+    bool is_utf8;
+    int widths[12]; /* of the columns' widest cell */
+};
+
+void table_init(struct table *table, const struct table_source *source, bool is_utf8);
+void table_done(struct table *table);
+/* Takes over a new snapshot: finds the object under the cursor again, or the next one. */
+void table_update(struct table *table, const struct snapshot *snapshot, int64_t now);
+/* "" shows everything; a leading '!' shows what does not match. Looks at every column. */
+void table_set_filter(struct table *table, const char *filter);
+bool table_is_filtered(const struct table *table);
+/* Steps through the columns, ending at the section's own order. */
+void table_sort_next(struct table *table);
+void table_sort_reverse(struct table *table);
+/* By rows; stops at the ends. */
+void table_move(struct table *table, const struct snapshot *snapshot, long by);
+/* Index into the section of the object under the cursor; false when the table is empty. */
+bool table_selected(const struct table *table, size_t *index);
+/* Moves the cursor to the object of that key; false when it is not shown. */
+bool table_select(struct table *table, const struct snapshot *snapshot, const char *key);
+/* Rows into the area, a header above them when it is high enough. */
+void table_draw(struct table *table, const struct snapshot *snapshot, struct frame *frame,
+    struct area area, bool is_focused);
+
+/* Which columns fit into `width`, and how wide each is (0: dropped): pure, for table_draw. False
+ * when a column that should stay whole had to be cut. */
+bool table_layout(const struct table_source *source, const int *natural, int width, int *widths);

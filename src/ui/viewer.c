@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "ui/viewer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "ui/draw.h"
+#include "ui/seat.h"
+
+static struct viewer *viewer_of(struct screen *screen)
+{
+    return (struct viewer *)screen;
+}
+
+static const struct viewer *viewer_const(const struct screen *screen)
+{
+    return (const struct viewer *)screen;
+}
+
+static const char *viewer_title(const struct screen *screen)
+{
+    return viewer_const(screen)->source->title;
+}
+
+static unsigned viewer_contexts(const struct screen *screen)
+{
+    (void)screen;
+    return CONTEXT_VIEWER;
+}
+
+static bool viewer_is_offered(
+    const struct screen *screen, const struct seat *seat, enum request request)
+{
+    (void)seat;
+    const struct viewer *viewer = viewer_const(screen);
+    switch ((int)request) {
+    case REQUEST_FOLLOW:
+        return viewer->source->is_growing && !viewer->pager.is_following;
+    case REQUEST_SEARCH_NEXT:
+    case REQUEST_SEARCH_PREVIOUS:
+        return viewer->pager.search.len > 0;
+    default:
+        return true;
+    }
+}
+
+/* Everything on the page, as it is shown, into a new file of the current directory. */
+static void save(struct viewer *viewer, struct seat *seat)
+{
+    struct error err = {0};
+    auto_done(text) struct text all = {0};
+    for (size_t i = 0; i < viewer->page.count; i++) {
+        const struct page_line *line = &viewer->page.lines[i];
+        if (line->label != NULL) {
+            text_printf(&all, "%-*s", PAGE_LABEL_CELLS, line->label);
+        }
+        text_append_safe(&all, line->text, strlen(line->text), true);
+        text_append_char(&all, '\n');
+    }
+    char moment[CLOCK_TEXT_LEN];
+    clock_format(clock_wall(), moment);
+    auto_free char *here = getcwd(NULL, 0);
+    auto_free char *path = memory_printf("%s/banger-%s.txt", here != NULL ? here : ".", moment);
+    auto_close int fd = file_create(AT_FDCWD, path, &err);
+    if (fd < 0 || !file_write_all(fd, text_cstr(&all), all.len, &err)) {
+        seat_say(seat, ROLE_BAD, "%s", err.text);
+        return;
+    }
+    seat_say(seat, ROLE_GOOD, "Saved as %s", path);
+}
+
+static void viewer_request(struct screen *screen, struct seat *seat, enum request request)
+{
+    struct viewer *viewer = viewer_of(screen);
+    if (pager_request(&viewer->pager, &viewer->page, request, viewer->width)) {
+        return;
+    }
+    if (request == REQUEST_BACK) {
+        seat_close(seat, screen);
+    } else if (request == REQUEST_SAVE) {
+        save(viewer, seat);
+    }
+}
+
+static bool viewer_type(struct screen *screen, struct seat *seat, int key)
+{
+    (void)seat;
+    struct viewer *viewer = viewer_of(screen);
+    return pager_type(&viewer->pager, &viewer->page, key);
+}
+
+static void viewer_update(struct screen *screen, struct seat *seat)
+{
+    struct viewer *viewer = viewer_of(screen);
+    if (viewer->source->update != NULL) {
+        viewer->source->update(viewer, seat);
+    }
+    if (viewer->source->fill != NULL && viewer->width > 0) {
+        page_clear(&viewer->page);
+        viewer->source->fill(viewer, seat, &viewer->page, viewer->width);
+    }
+}
+
+static void viewer_draw(
+    struct screen *screen, struct seat *seat, struct frame *frame, struct area area)
+{
+    struct viewer *viewer = viewer_of(screen);
+    struct area inner = draw_inside(area);
+    inner.x++;
+    inner.width -= 2;
+    if (viewer->width != inner.width) {
+        viewer->width = inner.width;
+        viewer_update(screen, seat);
+    }
+    char words[64];
+    draw_border(frame, area, true);
+    pager_draw(&viewer->pager, &viewer->page, frame, inner);
+    pager_words(&viewer->pager, &viewer->page, words, sizeof(words));
+    struct pen pen = {.y = area.y, .x = area.x + 1, .limit = area.x + area.width - 2};
+    pen_print(frame, &pen, ROLE_FOCUS, " %s ", viewer->title);
+    auto_free char *place = memory_printf(" %s ", words);
+    draw_right(frame, area.y + area.height - 1, area.x + 1, area.width - 3, ROLE_DIM, place);
+}
+
+static bool viewer_draw_bottom(
+    struct screen *screen, struct seat *seat, struct frame *frame, struct area line)
+{
+    struct viewer *viewer = viewer_of(screen);
+    if (!viewer->pager.is_searching) {
+        return false;
+    }
+    struct pen pen = {.y = line.y, .x = line.x + 1, .limit = line.x + line.width - 1};
+    pen_text(frame, &pen, ROLE_KEY, "/");
+    int x = pen.x + edit_cursor_cells(&viewer->pager.search, seat->theme.is_utf8);
+    pen_text(frame, &pen, ROLE_STRONG, viewer->pager.search.text);
+    draw_cursor(frame, line.y, x);
+    pen_skip(&pen, 3);
+    pen_text(frame, &pen, ROLE_DIM,
+        viewer->pager.has_failed ? "not found" : "Enter keeps it, n goes to the next");
+    return true;
+}
+
+static int viewer_wait_fd(const struct screen *screen)
+{
+    const struct viewer *viewer = viewer_const(screen);
+    return viewer->source->wait_fd != NULL ? viewer->source->wait_fd(viewer) : -1;
+}
+
+static void viewer_ready(struct screen *screen, struct seat *seat)
+{
+    struct viewer *viewer = viewer_of(screen);
+    viewer->source->ready(viewer, seat);
+}
+
+static void viewer_free(struct screen *screen)
+{
+    struct viewer *viewer = viewer_of(screen);
+    if (viewer->source->free != NULL) {
+        viewer->source->free(viewer);
+    }
+    page_done(&viewer->page);
+    free(viewer);
+}
+
+static const struct screen_ops viewer_ops = {
+    .title = viewer_title,
+    .contexts = viewer_contexts,
+    .is_offered = viewer_is_offered,
+    .request = viewer_request,
+    .type = viewer_type,
+    .update = viewer_update,
+    .draw = viewer_draw,
+    .draw_bottom = viewer_draw_bottom,
+    .wait_fd = viewer_wait_fd,
+    .ready = viewer_ready,
+    .free = viewer_free,
+};
+
+struct viewer *viewer_new(const struct viewer_source *source, const char *title, void *state)
+{
+    struct viewer *viewer = memory_zero(1, sizeof(*viewer));
+    viewer->screen.ops = &viewer_ops;
+    viewer->source = source;
+    viewer->state = state;
+    viewer->pager.is_following = source->is_growing;
+    snprintf(viewer->title, sizeof(viewer->title), "%s", title);
+    return viewer;
+}

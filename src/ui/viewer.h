@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* The screen that shows a page of lines, for everything there is to read. What is on the page comes
+ * from a filler: it is called for a new snapshot or width, and fills the page anew; a stream
+ * appends instead. Main thread. */
+
+#include "ui/pager.h"
+#include "ui/screen.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct seat;
+
+struct viewer;
+
+struct viewer_source {
+    const char *title; /* of its help page */
+    bool is_growing;   /* the page is appended to: follow is offered, nothing is filled */
+    /* Fills an empty page; NULL when growing. */
+    void (*fill)(struct viewer *viewer, struct seat *seat, struct page *page, int width);
+    /* Called when a new snapshot is there; may close the screen. May be NULL. */
+    void (*update)(struct viewer *viewer, struct seat *seat);
+    /* See screen.h; may be NULL. */
+    int (*wait_fd)(const struct viewer *viewer);
+    void (*ready)(struct viewer *viewer, struct seat *seat);
+    /* Frees what `state` holds. May be NULL. */
+    void (*free)(struct viewer *viewer);
+};
+
+struct viewer {
+    struct screen screen;
+    const struct viewer_source *source;
+    char title[256]; /* on the border */
+    struct page page;
+    struct pager pager;
+    int width;     /* the page was filled for this one; 0: not yet */
+    void *state;   /* of the source */
+    bool is_ended; /* a growing page gets no more */
+};
+
+/* state is handed over to source->free. */
+struct viewer *viewer_new(const struct viewer_source *source, const char *title, void *state);

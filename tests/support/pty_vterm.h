@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* A program on a terminal of its own, and what a person would see there: a pty whose output goes
+ * through libvterm. Tests say what they wait for; nothing sleeps for a fixed time. Functions that
+ * wait give up after PTY_WAIT_MS (longer under sanitizers) and fail the test with the screen as it
+ * is. Include cmocka's headers first. One thread. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <termios.h>
+
+#define PTY_WAIT_MS 15000
+
+struct pty_vterm;
+
+struct pty_cell {
+    char text[25]; /* UTF-8 of the character, "" for a blank */
+    bool is_bold, is_reverse;
+    bool has_color; /* foreground or background is not the terminal's own */
+};
+
+/* Starts argv[0] with exactly that environment. With is_under_shell the program runs as a job of a
+ * small parent in its session, as below a shell, so that it can be stopped and continued. */
+struct pty_vterm *pty_start(
+    const char *const *argv, const char *const *env, int rows, int columns, bool is_under_shell);
+/* Kills it if it still runs. */
+void pty_stop(struct pty_vterm *pty);
+
+void pty_send(struct pty_vterm *pty, const char *keys);
+void pty_resize(struct pty_vterm *pty, int rows, int columns);
+pid_t pty_pid(const struct pty_vterm *pty);
+/* Closes our end: the terminal is gone. */
+void pty_hang_up(struct pty_vterm *pty);
+
+/* Until the text stands somewhere on the screen (in one line), or nowhere any more. */
+void pty_wait_text(struct pty_vterm *pty, const char *text);
+void pty_wait_gone(struct pty_vterm *pty, const char *text);
+/* Until the screen is exactly that (lines without trailing blanks). False after the time. */
+bool pty_wait_screen(struct pty_vterm *pty, const char *screen);
+/* Until nothing came for so long. */
+void pty_wait_quiet(struct pty_vterm *pty, int quiet_ms);
+/* Until the program has ended; its wait status. */
+int pty_wait_exit(struct pty_vterm *pty);
+/* Until a program under a shell has stopped; then continues it. */
+void pty_wait_stopped(struct pty_vterm *pty);
+void pty_continue(struct pty_vterm *pty);
+
+/* The whole screen: lines without trailing blanks, each with a newline. Valid until the next
+ * call. */
+const char *pty_screen(struct pty_vterm *pty);
+bool pty_shows(struct pty_vterm *pty, const char *text);
+/* Line (from 0) on which the text stands; -1 when it does not. */
+int pty_line_of(struct pty_vterm *pty, const char *text);
+struct pty_cell pty_cell_at(struct pty_vterm *pty, int row, int column);
+/* Where the text begins, in cells. False when it is not there. */
+bool pty_find(struct pty_vterm *pty, const char *text, int *row, int *column);
+bool pty_cursor_is_visible(const struct pty_vterm *pty);
+bool pty_is_alternate(const struct pty_vterm *pty);
+/* Everything written so far. */
+size_t pty_byte_count(const struct pty_vterm *pty);
+bool pty_wrote(const struct pty_vterm *pty, const char *bytes);
+/* The line discipline as the program left it. */
+struct termios pty_termios(const struct pty_vterm *pty);
