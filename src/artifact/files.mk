@@ -18,7 +18,9 @@ src_libartifact_a_SOURCES += \
 	src/artifact/unpack.c src/artifact/unpack.h
 src_libartifact_a_SOURCES += \
 	src/artifact/apt.h \
-	src/artifact/decompress.h \
+	src/artifact/decompress.c src/artifact/decompress.h \
+	src/artifact/decompress_codec.h \
+	src/artifact/decompress_stream.c \
 	src/artifact/hash.c src/artifact/hash.h \
 	src/artifact/http.c src/artifact/http.h \
 	src/artifact/http_download.c \
@@ -27,6 +29,7 @@ src_libartifact_a_SOURCES += \
 	src/artifact/http_parse.c src/artifact/http_parse.h \
 	src/artifact/http_reply.c \
 	src/artifact/http_small.c \
+	src/artifact/lz4_legacy.c src/artifact/lz4_legacy.h \
 	src/artifact/part.c src/artifact/part.h
 src_libartifact_a_SOURCES += \
 	src/artifact/ext4.c src/artifact/ext4.h \
