@@ -11,12 +11,15 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/units.h"
 #include "batch/batch.h"
 #include "batch/options.h"
 #include "batch/output.h"
+#include "engine/engine.h"
+#include "ui/app.h"
 
 #include "config.h"
 
@@ -187,12 +190,47 @@ static bool take_batch_word(char **words, size_t *count)
     return false;
 }
 
-static int run_console(struct outside *outside)
+/* The program's log, which takes what would have gone to stderr while the screen is there. -1 when
+ * it cannot be opened: a console without a log is better than none. */
+static int open_log(const char *state_dir)
+{
+    struct error ignored = {0};
+    auto_free char *dir = memory_printf("%s/log", state_dir);
+    auto_free char *path = memory_printf("%s/console.log", dir);
+    if (!file_make_dirs(AT_FDCWD, dir, &ignored) || !log_open(AT_FDCWD, path, &ignored)) {
+        return -1;
+    }
+    return open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static int run_console(struct outside *outside, const struct options *options)
 {
     struct error err = {0};
-    error_set(
-        &err, ERROR_UNSUPPORTED, "this build has no console: put --batch in front of a command");
-    return complain(outside, &err);
+    struct engine_config *config = &outside->setup.config;
+    options_apply(options, config);
+    config->is_watching = true;
+    if (config->state_dir == NULL) {
+        error_set(&err, ERROR_CONFIG,
+            "nothing says where to keep things: set HOME or BANGER_STATE_DIR, or give --state-dir");
+        return complain(outside, &err);
+    }
+    struct ui_options ui = {.term = outside->setup.term,
+        .home = variable("HOME"),
+        .is_ascii = options->is_ascii,
+        .is_colorless = options->is_monochrome || outside->is_monochrome,
+        .is_readonly = config->is_readonly};
+    if (!ui_check(&ui, &err)) {
+        return complain(outside, &err);
+    }
+    struct engine *engine = engine_new(config, &err);
+    if (engine == NULL) {
+        return complain(outside, &err);
+    }
+    auto_close int log = open_log(config->state_dir);
+    ui.stderr_fd = log;
+    int status = ui_run(engine, &ui);
+    engine_free(engine);
+    return status;
 }
 
 /* Words without --batch: options of the console, or what --help and --version ask for. */
@@ -222,7 +260,7 @@ static int run_words(struct outside *outside, char **words, size_t count)
             words[at]);
         return complain(outside, &err);
     }
-    return run_console(outside);
+    return run_console(outside, &options);
 }
 
 int main(int argc, char **argv)

@@ -293,6 +293,11 @@ static void loop(struct app *app)
     }
 }
 
+bool ui_check(const struct ui_options *options, struct error *err)
+{
+    return term_check(options->term, err);
+}
+
 int ui_run(struct engine *engine, const struct ui_options *options)
 {
     struct error err = {0};

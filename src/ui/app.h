@@ -13,10 +13,11 @@
 #include <stdbool.h>
 
 struct engine;
+struct error;
 
 /* Strings are borrowed for the length of the call. */
 struct ui_options {
-    const char *term;  /* $TERM; NULL, "" and unknown ones end in one sentence on stderr */
+    const char *term;  /* $TERM; see ui_check */
     bool is_ascii;     /* --ascii: no character above 0x7e, whatever the locale says */
     bool is_colorless; /* --no-color, or NO_COLOR set and not empty */
     bool is_readonly;  /* --readonly: keys that change something are not offered */
@@ -24,8 +25,10 @@ struct ui_options {
     int stderr_fd;     /* where stderr goes while curses is up; -1: /dev/null */
 };
 
-/* Returns the exit status of the program: 0 after a quit, 69 when this terminal cannot show a
- * screen (the sentence on stderr ends with the line to type instead), 129 / 130 / 143 when a
- * signal asked for the end. Running transfers were handed over or cancelled as the operator chose;
- * a lost terminal leaves them running. */
+/* Whether there is a terminal that can show the screen; nothing is written to it. To be asked before
+ * the engine is made. ERROR_UNSUPPORTED: the sentence ends with the line to type instead. */
+bool ui_check(const struct ui_options *options, struct error *err);
+/* Returns the exit status of the program: 0 after a quit, 69 when the screen could not be opened
+ * (with a sentence on stderr), 129 / 130 / 143 when a signal asked for the end. Running transfers
+ * were handed over or cancelled as the operator chose; a lost terminal leaves them running. */
 int ui_run(struct engine *engine, const struct ui_options *options);

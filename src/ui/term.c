@@ -150,7 +150,7 @@ static void prepare_reset(void)
     add_reset("\r");
 }
 
-static bool check_terminal(const char *term, struct error *err)
+bool term_check(const char *term, struct error *err)
 {
     static const char instead[] = "type: banger-tui --batch help";
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
@@ -200,7 +200,7 @@ static void set_modes(void)
 
 bool term_open(const char *term, int stderr_fd, struct error *err)
 {
-    if (!check_terminal(term, err)) {
+    if (!term_check(term, err)) {
         return false;
     }
     if (tcgetattr(STDIN_FILENO, &terminal.before) != 0) {

@@ -12,8 +12,9 @@
 
 struct error;
 
-/* On an unknown or unusable terminal: ERROR_UNSUPPORTED, nothing was written. stderr goes to
- * stderr_fd (-1: /dev/null) until term_close. */
+/* Could a screen be shown here? ERROR_UNSUPPORTED; nothing is written. */
+bool term_check(const char *term, struct error *err);
+/* stderr goes to stderr_fd (-1: /dev/null) until term_close. ERROR_UNSUPPORTED. */
 bool term_open(const char *term, int stderr_fd, struct error *err);
 void term_close(void);
 
