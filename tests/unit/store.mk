@@ -33,3 +33,9 @@ tests_unit_test_trash_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_trash_LDADD = $(LINK_STORE) $(CMOCKA_LIBS)
 dist_check_SCRIPTS += tests/unit/embed_catalog.sh
 TESTS += tests/unit/embed_catalog.sh
+
+# Needs strace; skipped without it.
+check_PROGRAMS += tests/support/store_driver
+tests_support_store_driver_LDADD = $(LINK_STORE)
+dist_check_SCRIPTS += tests/unit/store_faults.py
+TESTS += tests/unit/store_faults.py
