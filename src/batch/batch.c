@@ -41,9 +41,9 @@ int batch_main(const struct batch_setup *setup, char *const *words, size_t count
     auto_done(runner) struct runner runner;
     runner_init(&runner, setup, &request.options, request.script != NULL);
     if (!is_parsed) {
-        return runner_refuse(&runner, &request.options, NULL, &err);
+        return runner_refuse(&runner, &request, NULL, &err);
     }
-    return request.script != NULL ? script_run(&runner, &request.options, request.script)
+    return request.script != NULL ? script_run(&runner, &request)
                                   : runner_run(&runner, &request, NULL);
 }
 

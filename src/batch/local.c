@@ -125,7 +125,7 @@ static int run_help(const struct runner *runner, const struct request *request, 
     } else {
         struct error err = {0};
         if (!append_help(call, command_all(request->commands[0], "topic"), &text, &err)) {
-            return runner_refuse(runner, &request->options, place, &err);
+            return runner_refuse(runner, request, place, &err);
         }
     }
     return print(runner, &request->options, &text, text_object("text", &text));

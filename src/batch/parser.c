@@ -69,6 +69,8 @@ static bool take_option(struct parser *parser, const struct argument *argument, 
     const char *value, struct error *err)
 {
     if (is_own) {
+        bool is_tty = strcmp(argument->name, "tty") == 0;
+        parser->request->carries_stream = parser->request->carries_stream || is_tty;
         assign(parser, argument, value);
         return true;
     }
@@ -207,11 +209,13 @@ static bool read_arguments(struct parser *parser, struct error *err)
     struct request *request = parser->request;
     const struct argument *rest = parser_rest_argument(request->verb);
     bool are_options_over = false;
+    request->carries_stream = (request->verb->flags & VERB_CARRIES) != 0;
     while (parser->at < parser->count) {
         const char *word = parser->words[parser->at++];
         bool is_option = !are_options_over && word[0] == '-' && word[1] != '\0';
         if (is_option && strcmp(word, "--") == 0) {
             are_options_over = true;
+            request->carries_stream = request->carries_stream || rest != NULL;
             if (rest != NULL && parser->at == parser->count) {
                 return error_set(err, ERROR_INVALID, "there is no command behind \"--\"");
             }

@@ -112,12 +112,6 @@ bool request_runs_command(const struct request *request)
                command_has(request->commands[0], rest->name) || request_wants_terminal(request));
 }
 
-bool request_carries_stream(const struct request *request)
-{
-    return request->verb != NULL &&
-           ((request->verb->flags & VERB_CARRIES) != 0 || request_runs_command(request));
-}
-
 bool request_wants_terminal(const struct request *request)
 {
     if (request->verb == NULL || request->count == 0) {

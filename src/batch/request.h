@@ -20,6 +20,7 @@ struct verb;
 struct request {
     const struct verb *verb;   /* NULL with wants_help: about the subject or everything */
     const char *subject;       /* of the help that is wanted; points into the table or is "" */
+    bool carries_stream;       /* the verb takes over stdout: its result is a stream, never JSON */
     bool wants_help;           /* --help was among the words: the rest was not checked */
     struct command **commands; /* one; of a VERB_EACH verb one per operand, in their order */
     size_t count;
@@ -36,8 +37,6 @@ void request_done(struct request *request);
 bool request_parse(struct request *request, char *const *words, size_t count,
     const struct options *base, bool is_line, struct error *err);
 
-/* The verb takes over stdout: its result is a stream, never JSON. */
-bool request_carries_stream(const struct request *request);
 /* Failures of ours are 125, so that the guest's own status can be told from them. */
 bool request_runs_command(const struct request *request);
 /* Needs the caller's terminal in raw mode. */

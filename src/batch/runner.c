@@ -104,6 +104,20 @@ static bool has_no_input(const struct request *request)
            command_has(request->commands[0], "no-stdin");
 }
 
+static bool check_terminal(const struct run *run, struct error *err)
+{
+    if (!request_wants_terminal(run->request)) {
+        return true;
+    }
+    if (run->runner->is_script) {
+        return error_set(err, ERROR_INVALID, "a script has no terminal to give to a guest");
+    }
+    return isatty(STDIN_FILENO) ||
+           error_set(err, ERROR_INVALID,
+               "stdin is not a terminal: this needs one (a command behind \"--\" without -t does "
+               "not)");
+}
+
 /* Gives a streaming verb the caller's descriptors, and makes the terminal raw for it. */
 static bool hand_over_stdio(struct run *run, struct error *err)
 {
@@ -273,13 +287,11 @@ static void forget_all(struct run *run)
 
 static bool prepare(struct run *run, struct error *err)
 {
-    struct runner *runner = run->runner;
-    if (!gauge_init(
-            &run->gauge, &run->request->options, runner->setup->term, runner->is_utf8, err) ||
-        !start_engine(runner, err)) {
-        return false;
-    }
-    return !request_carries_stream(run->request) || hand_over_stdio(run, err);
+    const struct runner *runner = run->runner;
+    const struct request *request = run->request;
+    return gauge_init(&run->gauge, &request->options, runner->setup->term, runner->is_utf8, err) &&
+           check_terminal(run, err) && start_engine(run->runner, err) &&
+           (!request->carries_stream || hand_over_stdio(run, err));
 }
 
 /* The status of what ran in the guest, or our own. */
@@ -289,8 +301,8 @@ static int stream_status(const struct run *run, bool runs_command)
     if (outcome->is_ok) {
         return (int)json_integer(outcome->value, "exit_status", 0);
     }
-    int status = error_exit_status(outcome->error.code);
-    return runs_command ? EXIT_OURS_IN_EXEC : status;
+    bool is_ours = runs_command && outcome->error.code != ERROR_INVALID;
+    return is_ours ? EXIT_OURS_IN_EXEC : error_exit_status(outcome->error.code);
 }
 
 static int end_status(const struct run *run, bool is_stream, bool runs_command)
@@ -308,7 +320,7 @@ static int end_status(const struct run *run, bool is_stream, bool runs_command)
 
 static int run_jobs(struct runner *runner, struct request *request, const char *place)
 {
-    bool is_stream = request_carries_stream(request);
+    bool is_stream = request->carries_stream;
     bool runs_command = request_runs_command(request);
     struct report report = {
         .program = runner->setup->program,
@@ -353,14 +365,15 @@ int runner_run(struct runner *runner, struct request *request, const char *place
     return run_jobs(runner, request, place);
 }
 
-int runner_refuse(const struct runner *runner, const struct options *options, const char *place,
+int runner_refuse(const struct runner *runner, const struct request *request, const char *place,
     const struct error *error)
 {
     struct report report = {
         .program = runner->setup->program,
         .place = place,
-        .options = options,
+        .options = &request->options,
         .is_utf8 = runner->is_utf8,
+        .is_stream = request->carries_stream,
     };
     struct outcome outcome = {.error = *error};
     struct error ignored = {0};

@@ -32,5 +32,5 @@ void runner_done(struct runner *runner);
  * of the request are handed over. */
 int runner_run(struct runner *runner, struct request *request, const char *place);
 /* For words that did not parse: the sentence, and the error object where that is the format. */
-int runner_refuse(const struct runner *runner, const struct options *options, const char *place,
+int runner_refuse(const struct runner *runner, const struct request *request, const char *place,
     const struct error *error);

@@ -20,8 +20,8 @@
 
 struct script {
     struct runner *runner;
-    const struct options *options;
-    const char *shown; /* of the file, in messages */
+    const struct request *whole; /* what the command line asked for */
+    const char *shown;           /* of the file, in messages */
     int fd;
     struct text buffer; /* read and not yet run */
     bool is_at_end;
@@ -100,14 +100,14 @@ static void run_line(struct script *script, const struct text *line)
     auto_done(request) struct request request;
     auto_free char *place = memory_printf("%s:%lu", script->shown, script->line_number);
     request_init(&request);
-    options_copy(&request.options, script->options);
     int status = 0;
     if (!words_split(text_cstr(line), line->len, &words, &err)) {
-        status = runner_refuse(script->runner, script->options, place, &err);
+        status = runner_refuse(script->runner, script->whole, place, &err);
     } else if (words.count == 0) {
         return;
-    } else if (!request_parse(&request, words.items, words.count, script->options, true, &err)) {
-        status = runner_refuse(script->runner, &request.options, place, &err);
+    } else if (!request_parse(
+                   &request, words.items, words.count, &script->whole->options, true, &err)) {
+        status = runner_refuse(script->runner, &request, place, &err);
     } else {
         status = runner_run(script->runner, &request, place);
     }
@@ -125,26 +125,27 @@ static int run_lines(struct script *script)
     while (next_line(script, &line, &err)) {
         run_line(script, &line);
         if (script->runner->signals.asked != 0 ||
-            (script->first_failure != 0 && !script->options->is_keep_going)) {
+            (script->first_failure != 0 && !script->whole->options.is_keep_going)) {
             break;
         }
     }
     if (err.code != ERROR_NONE) {
-        return runner_refuse(script->runner, script->options, NULL, &err);
+        return runner_refuse(script->runner, script->whole, NULL, &err);
     }
     if (script->runner->signals.asked != 0) {
         return 128 + script->runner->signals.asked;
     }
-    bool is_partly = script->options->is_keep_going && script->done_count > 0;
+    bool is_partly = script->whole->options.is_keep_going && script->done_count > 0;
     return script->first_failure != 0 && is_partly ? EXIT_PARTLY : script->first_failure;
 }
 
-int script_run(struct runner *runner, const struct options *options, const char *path)
+int script_run(struct runner *runner, const struct request *request)
 {
+    const char *path = request->script;
     bool is_stdin = strcmp(path, "-") == 0;
     struct script script = {
         .runner = runner,
-        .options = options,
+        .whole = request,
         .shown = is_stdin ? "stdin" : path,
         .fd = STDIN_FILENO,
     };
@@ -156,7 +157,7 @@ int script_run(struct runner *runner, const struct options *options, const char 
     struct error err = {0};
     if (script.fd < 0) {
         error_set_errno(&err, errno, "cannot open the script %s", path);
-        return runner_refuse(runner, options, NULL, &err);
+        return runner_refuse(runner, request, NULL, &err);
     }
     int status = run_lines(&script);
     text_done(&script.buffer);

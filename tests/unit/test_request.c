@@ -301,7 +301,7 @@ static void streams_are_told_from_results(void **state)
         if (!parse_as(&request, rows[i].line, false, &err)) {
             fail_msg("%s: %s", rows[i].line, err.text);
         }
-        assert_int_equal(request_carries_stream(&request), rows[i].carries);
+        assert_int_equal(request.carries_stream, rows[i].carries);
         assert_int_equal(request_runs_command(&request), rows[i].runs);
         assert_int_equal(request_wants_terminal(&request), rows[i].terminal);
     }

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""Results arrive whole or the command fails (B02, B10, B17, B19)."""
+import os
+import signal
+import subprocess
+
+from world import PATIENCE_S, PROGRAM, main
+
+
+def test_full_disk_is_a_failure(world):
+    for words in (["version"], ["kernel", "list"]):
+        with open("/dev/full", "wb") as full:
+            result = world.run(*words, stdout=full)
+        assert result.status == 74, str(result)
+        assert result.err.strip()
+
+
+def test_closed_stdout_is_a_failure(world):
+    argv = ["sh", "-c", 'exec "$0" --batch version >&-', PROGRAM]
+    done = subprocess.run(argv, env=world.env, stderr=subprocess.PIPE, timeout=PATIENCE_S)
+    assert done.returncode == 74 and done.stderr
+
+
+def test_reader_that_went_away_is_quiet(world):
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    result = world.run("version", stdout=write_end)
+    os.close(write_end)
+    assert result.status == -signal.SIGPIPE, str(result)
+    assert result.err == ""
+
+
+def test_empty_lists(world):
+    assert world.json("kernel", "list") == []
+    assert world.ok("kernel", "list", "--format", "jsonl").out == ""
+    assert world.ok("kernel", "list", "-q").out == ""
+    header = world.ok("kernel", "list").out
+    assert header.count("\n") == 1 and header == header.upper()
+
+
+def test_no_escape_sequences_without_a_terminal(world):
+    for words in (["help"], ["kernel", "list"], ["kernel", "show", "x"], ["host", "doctor"]):
+        result = world.run(*words, env={"TERM": "xterm-256color"})
+        assert "\x1b" not in result.out + result.err
+
+
+def test_locale_never_changes_json(world):
+    tree = world.kernel_tree()
+    world.ok("kernel", "import", "lab", "--from", tree)
+    results = {world.ok("kernel", "list", "--format", "json", env={"LC_ALL": locale}).out
+               for locale in ("C", "C.UTF-8", "de_DE.UTF-8", "tr_TR.UTF-8")}
+    assert len(results) == 1
+
+
+def test_foreign_bytes_are_shown_as_text(world):
+    """A name from the command line, an entry made by hand."""
+    result = world.run("kernel", "show", "a\x1b[31mb")
+    assert result.status == 64 and "\x1b" not in result.err
+    world.ok("kernel", "list")
+    os.makedirs(os.path.join(world.state, "kernels", "evil\x1b[2J\nname"))
+    result = world.ok("kernel", "list")
+    assert "\x1b" not in result.out
+    world.ok("kernel", "list", "--format", "json").json()
+
+
+main()
