@@ -32,6 +32,7 @@ void vm_hand_done(struct vm_hand *hand)
     ops_vm_unlock(hand);
     memory_auto_close(&hand->dir);
     machine_spec_done(&hand->spec);
+    machine_facts_done(&hand->facts);
     free(hand->name);
 }
 
@@ -77,6 +78,7 @@ bool ops_vm_take(
         }
         return true;
     }
+    machine_facts_done(&hand->facts);
     machine_look(hand->dir, &hand->facts);
     return true;
 }
@@ -220,7 +222,7 @@ bool ops_vm_list(struct ops *ops, struct json **result, struct error *err)
     struct json *array = json_new_array();
     for (size_t i = 0; i < list.count; i++) {
         auto_done(machine_spec) struct machine_spec spec = {0};
-        struct machine_facts facts = {0};
+        auto_done(machine_facts) struct machine_facts facts = {0};
         struct error why = {0};
         if (!look_at(ops, &list.items[i], &spec, &facts, &why)) {
             if (!is_running_only) {
@@ -352,7 +354,7 @@ static void add_item(struct ops *ops, struct section *section, const struct vm_r
     struct process_identity *watch)
 {
     auto_done(machine_spec) struct machine_spec spec = {0};
-    struct machine_facts facts = {0};
+    auto_done(machine_facts) struct machine_facts facts = {0};
     struct error why = {0};
     struct vm_item *item = section_add(section);
     const char *empty = section_string(section, NULL);

@@ -165,7 +165,7 @@ bool ops_vm_start(struct ops *ops, struct json **result, struct error *err)
         return false;
     }
     ops_vm_unlock(&hand);
-    struct machine_timeline timeline;
+    auto_done(machine_timeline) struct machine_timeline timeline = {0};
     if (!command_has(ops->command, "detach") &&
         !ops_vm_await_ready(ops, name, hand.dir, &hand.facts.handle, &timeline, err)) {
         return false;

@@ -57,7 +57,7 @@ static bool use_machine(
     const struct strings *words = command_all(ops->command, "command");
     bool is_ephemeral = command_has(ops->command, "rm");
     bool is_tty = command_has(ops->command, "tty");
-    struct machine_timeline timeline;
+    auto_done(machine_timeline) struct machine_timeline timeline = {0};
     if (command_has(ops->command, "detach")) {
         *result = ops_vm_result(ops, hand->name, true);
         put_why(ops, &hand->spec, *result);

@@ -90,7 +90,7 @@ bool ops_vm_exec(struct ops *ops, struct json **result, struct error *err)
         return false;
     }
     /* A machine that is still booting is waited for: what was asked for is a command in it. */
-    struct machine_timeline timeline;
+    auto_done(machine_timeline) struct machine_timeline timeline = {0};
     if (!machine_timeline_is_ready(&hand.facts.timeline) &&
         !ops_vm_await_ready(ops, name, hand.dir, &hand.facts.handle, &timeline, err)) {
         return false;
@@ -158,7 +158,7 @@ bool ops_vm_console(struct ops *ops, struct json **result, struct error *err)
 static bool wait_system(struct ops *ops, const struct vm_hand *hand, struct error *err)
 {
     static const char *const argv[] = {"systemctl", "is-system-running", "--wait", NULL};
-    struct machine_timeline timeline;
+    auto_done(machine_timeline) struct machine_timeline timeline = {0};
     if (!ops_vm_await_ready(ops, hand->name, hand->dir, &hand->facts.handle, &timeline, err)) {
         return false;
     }
@@ -176,7 +176,7 @@ static bool wait_for(
     struct ops *ops, const struct vm_hand *hand, const char *what, struct error *err)
 {
     uint64_t timeout_ms = command_timeout_ms(ops->command);
-    struct machine_timeline timeline;
+    auto_done(machine_timeline) struct machine_timeline timeline = {0};
     struct machine_exit exit;
     if (strcmp(what, "stopped") == 0 || strcmp(what, "exit") == 0) {
         bool is_down = hand->facts.state == MACHINE_STOPPED ||

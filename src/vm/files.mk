@@ -3,15 +3,35 @@ noinst_LIBRARIES += src/libvm.a
 src_libvm_a_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS)
 src_libvm_a_SOURCES = \
 	src/vm/accel.c src/vm/accel.h \
-	src/vm/agent_client.h \
-	src/vm/console.h \
+	src/vm/agent_client.c src/vm/agent_client.h \
+	src/vm/agent_exec.c \
+	src/vm/agent_line.h \
+	src/vm/agent_relay.c src/vm/agent_relay.h \
+	src/vm/boot_watch.c src/vm/boot_watch.h \
+	src/vm/console.c src/vm/console.h \
+	src/vm/console_bell.c src/vm/console_bell.h \
+	src/vm/console_log.c \
 	src/vm/disk.c src/vm/disk.h \
 	src/vm/local_socket.c src/vm/local_socket.h \
 	src/vm/machine.c src/vm/machine.h \
-	src/vm/machine_control.h \
+	src/vm/machine_control.c src/vm/machine_control.h \
+	src/vm/machine_identity.h \
+	src/vm/machine_look.c \
 	src/vm/machine_record.c \
-	src/vm/monitor.h \
+	src/vm/machine_start.c \
+	src/vm/monitor.c src/vm/monitor.h \
+	src/vm/monitor_client.c src/vm/monitor_client.h \
+	src/vm/monitor_clients.c \
+	src/vm/monitor_end.c \
+	src/vm/monitor_launch.c src/vm/monitor_launch.h \
+	src/vm/monitor_lines.c \
+	src/vm/monitor_order.c src/vm/monitor_order.h \
+	src/vm/monitor_state.h \
 	src/vm/net.c src/vm/net.h \
 	src/vm/qmp.c src/vm/qmp.h \
+	src/vm/serial_index.c src/vm/serial_index.h \
+	src/vm/serial_log.c src/vm/serial_log.h \
+	src/vm/serial_view.c \
+	src/vm/stream_fd.c src/vm/stream_fd.h \
 	src/vm/vmm.c src/vm/vmm.h \
 	src/vm/vmm_qemu.c

@@ -16,5 +16,5 @@
 #define MONITOR_SOCKET "monitor.sock"
 #define MONITOR_OPTION "--internal-monitor"
 
-/* Called by main.c when argv[1] is MONITOR_OPTION. Returns the exit status. */
+/* Called by main.c when argv[1] is MONITOR_OPTION. Returns the exit status; says nothing. */
 int monitor_main(int argc, char **argv);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* Watches one boot go by on the serial line: the first sign of the kernel, of our init, and of a
+ * panic. Bounded; no memory of its own; bytes are the guest's, so nothing found here is more than
+ * something to show. One owner. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define BOOT_WATCH_LINE 400
+#define BOOT_WATCH_MARK "banger-guest" /* what our init's lines carry */
+
+struct boot_watch {
+    char line[BOOT_WATCH_LINE]; /* the one under way, cut when longer */
+    size_t line_len;
+    char panic[BOOT_WATCH_LINE]; /* "" while there was none; without the time stamp */
+    char last[BOOT_WATCH_LINE];  /* the newest line that says something */
+    bool has_kernel;
+    bool has_init;
+};
+
+void boot_watch_feed(struct boot_watch *watch, const char *bytes, size_t len);

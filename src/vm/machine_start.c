@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* The engine's half of a start: decide, plan, hand the order to a new monitor, wait for its answer. */
+#include "vm/machine_control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/memory.h"
+#include "base/process.h"
+#include "base/progress.h"
+#include "vm/local_socket.h"
+#include "vm/monitor.h"
+#include "vm/monitor_order.h"
+#include "vm/net.h"
+#include "vm/vmm.h"
+
+#define DETACH_TIMEOUT_MS 30000
+#define VMM_TIMEOUT_MS 30000
+/* The monitor gives up on the VMM first, so that its reason is the one that is told. */
+#define ANSWER_TIMEOUT_MS (VMM_TIMEOUT_MS * 2 + 15000)
+#define WITHDRAW_TIMEOUT_MS 10000
+
+/* The one named, else the best that is there. */
+static const struct vmm_backend *choose_backend(const struct machine_spec *spec, struct error *err)
+{
+    const struct vmm_backend *backend =
+        strcmp(spec->vmm, "auto") == 0 ? vmm_backends[0] : vmm_find(spec->vmm);
+    if (backend == NULL) {
+        error_set(err, ERROR_UNSUPPORTED, "the VMM %s is not known to this program", spec->vmm);
+    }
+    return backend;
+}
+
+static bool make_order(const struct machine_spec *spec, const struct machine_boot *boot,
+    struct monitor_order *order, struct error *err)
+{
+    struct accel_choice accel;
+    const struct vmm_backend *backend = choose_backend(spec, err);
+    const char *mode = boot->accel != NULL ? boot->accel : spec->accel;
+    if (backend == NULL || !accel_choose(mode, &accel, err)) {
+        return false;
+    }
+    auto_done(machine_spec) struct machine_spec chosen = {0};
+    machine_spec_copy(spec, &chosen);
+    if (!net_check_ports(chosen.ports, chosen.port_count, err) ||
+        !backend->plan(&chosen, boot, &accel, &order->plan, err)) {
+        return false;
+    }
+    order->name = memory_strdup(spec->name);
+    memcpy(order->uuid, spec->uuid, sizeof(order->uuid));
+    order->console_log_bytes =
+        boot->console_log_bytes != 0 ? boot->console_log_bytes : limits_default.console_log_bytes;
+    order->start_timeout_ms = VMM_TIMEOUT_MS;
+    order->port_count = chosen.port_count;
+    for (size_t i = 0; i < chosen.port_count; i++) {
+        order->ports[i] = chosen.ports[i];
+    }
+    return true;
+}
+
+/* The process that is spawned forks the monitor and ends at once. */
+static bool spawn_monitor(const struct machine_spec *spec, int vm_dir, const char *self_path,
+    int channel, struct error *err)
+{
+    const char *const argv[] = {self_path != NULL ? self_path : "/proc/self/exe", MONITOR_OPTION,
+        spec->name, spec->uuid, NULL};
+    struct process_spec process = {.argv = argv,
+        .stdin_fd = channel,
+        .stdout_fd = -1,
+        .stderr_fd = -1,
+        .cwd_fd = vm_dir,
+        .is_new_session = true};
+    pid_t pid = -1;
+    auto_close int pidfd = -1;
+    int status = 0;
+    /* Without a cancel: it must be reaped, and it ends by itself. */
+    if (!process_spawn(&process, &pid, &pidfd, err) ||
+        !process_wait(pid, pidfd, DETACH_TIMEOUT_MS, NULL, &status, err)) {
+        return error_wrap(err, "the monitor of %s", spec->name);
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+        return error_set(err, ERROR_VMM, "the monitor of %s could not begin", spec->name);
+    }
+    return true;
+}
+
+/* What the monitor said so far. */
+struct start_state {
+    struct process_identity monitor;
+    struct machine_handle handle;
+    bool is_alive;
+    bool is_recorded;
+    bool is_running;
+};
+
+static bool take_answer(const struct json *json, struct start_state *state, struct error *err)
+{
+    const struct json *part = json_get(json, "error");
+    if (part != NULL) {
+        monitor_error_from_json(part, err);
+        return false;
+    }
+    part = json_get(json, "monitor");
+    if (part != NULL) {
+        state->monitor.pid = (pid_t)json_integer(part, "pid", 0);
+        state->monitor.start_time = (uint64_t)json_integer(part, "start_time", 0);
+        state->is_alive = true;
+        return true;
+    }
+    state->is_running = json_get(json, "running") != NULL;
+    part = json_get(json, state->is_running ? "running" : "recorded");
+    if (part == NULL) {
+        return true; /* of a newer monitor */
+    }
+    state->is_recorded = true;
+    return machine_handle_from_json(part, &state->handle, err);
+}
+
+static bool read_answers(int channel, struct start_state *state, const struct progress *progress,
+    const struct cancel *cancel, struct error *err)
+{
+    auto_done(text) struct text pending = {0};
+    uint64_t deadline = clock_deadline(ANSWER_TIMEOUT_MS);
+    while (!state->is_running) {
+        auto_done(text) struct text line = {0};
+        if (!local_socket_read_line(
+                channel, &pending, MONITOR_ANSWER_MAX, &line, deadline, cancel, err)) {
+            if (err->code == ERROR_IO) {
+                struct error plain = {0};
+                error_set(&plain, ERROR_VMM, "the machine's monitor died at the start");
+                *err = plain;
+            }
+            return false;
+        }
+        auto_json struct json *json = json_parse(text_cstr(&line), line.len, MONITOR_ANSWER_MAX,
+            limits_default.json_depth, "the monitor's answer", err);
+        if (json == NULL || !take_answer(json, state, err)) {
+            return false;
+        }
+        progress_report(progress, PROGRESS_BOOT, PROGRESS_STEPS, state->is_running ? 1 : 0,
+            MACHINE_STAGE_COUNT);
+    }
+    return true;
+}
+
+static void wait_gone(const struct process_identity *identity, uint64_t timeout_ms)
+{
+    auto_close int pidfd = process_open(identity);
+    struct error ignored = {0};
+    if (pidfd >= 0) {
+        local_socket_wait(pidfd, POLLIN, clock_deadline(timeout_ms), NULL, &ignored);
+    }
+}
+
+/* After a failure nothing may stay: the monitor cleans up when the channel closes; one that does not
+ * is killed, and the VMM with it. */
+static void withdraw(int *channel, const struct start_state *state)
+{
+    struct error ignored = {0};
+    memory_auto_close(channel);
+    *channel = -1;
+    if (state->is_recorded) {
+        process_signal(&state->handle.vmm, SIGKILL, &ignored);
+    }
+    if (state->is_alive) {
+        wait_gone(&state->monitor, WITHDRAW_TIMEOUT_MS);
+        process_signal(&state->monitor, SIGKILL, &ignored);
+    }
+}
+
+static bool run_start(const struct machine_spec *spec, int vm_dir, const char *self_path,
+    const struct monitor_order *order, const struct progress *progress, const struct cancel *cancel,
+    struct start_state *state, struct error *err)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+        return error_set_errno(err, errno, "no socket for the monitor");
+    }
+    auto_close int channel = pair[0];
+    auto_close int theirs = pair[1];
+    if (!spawn_monitor(spec, vm_dir, self_path, theirs, err)) {
+        return false;
+    }
+    close(take_fd(&theirs));
+    auto_json struct json *json = monitor_order_to_json(order);
+    auto_done(text) struct text line = {0};
+    json_write(json, false, &line);
+    text_append_char(&line, '\n');
+    if (!local_socket_send(
+            channel, line.data, line.len, clock_deadline(DETACH_TIMEOUT_MS), cancel, err) ||
+        !read_answers(channel, state, progress, cancel, err)) {
+        withdraw(&channel, state);
+        return false;
+    }
+    return true;
+}
+
+bool machine_start(const struct machine_spec *spec, const struct machine_boot *boot,
+    const char *self_path, const struct progress *progress, const struct cancel *cancel,
+    struct machine_handle *handle, struct error *err)
+{
+    struct machine_handle running;
+    struct error ignored = {0};
+    if (!machine_spec_validate(spec, err) || cancel_check(cancel, err)) {
+        return false;
+    }
+    if (machine_handle_read(boot->vm_dir, &running, &ignored)) {
+        enum machine_state state = machine_status(boot->vm_dir, &running, NULL);
+        if (state == MACHINE_RUNNING || state == MACHINE_STARTING || state == MACHINE_PAUSED) {
+            return error_set(err, ERROR_BUSY, "%s is running already", spec->name);
+        }
+    }
+    struct monitor_order order = {0};
+    struct start_state state = {0};
+    bool is_started =
+        make_order(spec, boot, &order, err) &&
+        run_start(spec, boot->vm_dir, self_path, &order, progress, cancel, &state, err);
+    monitor_order_done(&order);
+    if (is_started) {
+        *handle = state.handle;
+    }
+    return is_started;
+}

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: MIT */
+/* The monitor's life: it leaves the caller's session, takes its order, starts the VMM, serves until
+ * the VMM ends, and records how it ended. */
+#include "vm/monitor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/process.h"
+#include "vm/local_socket.h"
+#include "vm/monitor_state.h"
+
+#define LOCK_FILE "monitor.lock"
+#define LOG_FILE "monitor.log"
+#define LOG_BYTES_MAX (256 << 10)
+#define ORDER_TIMEOUT_MS 10000
+#define ANSWER_TIMEOUT_MS 5000
+#define LOCK_TIMEOUT_MS (MONITOR_FAREWELL_MS + 1000)
+#define LOCK_RETRY_MS 5
+
+/* ---- what is told and recorded -------------------------------------------------------------- */
+
+/* Not durable: what it says is only true until the host goes down anyway. */
+static void record_boot(const struct monitor *monitor, const struct json *json)
+{
+    auto_done(text) struct text text = {0};
+    json_write(json, true, &text);
+    auto_close int fd = openat(monitor->vm_dir, MACHINE_BOOT_FILE ".new",
+        O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    struct error failure = {0};
+    if (fd < 0 || !file_write_all(fd, text.data, text.len, &failure) ||
+        renameat(monitor->vm_dir, MACHINE_BOOT_FILE ".new", monitor->vm_dir, MACHINE_BOOT_FILE) !=
+            0) {
+        log_write(LOG_WARNING, "cannot write " MACHINE_BOOT_FILE);
+    }
+}
+
+void monitor_tell(struct monitor *monitor)
+{
+    auto_json struct json *boot = machine_timeline_to_json(&monitor->timeline);
+    record_boot(monitor, boot);
+    auto_json struct json *event = json_new_object();
+    json_put(event, "boot", json_copy(boot));
+    monitor_broadcast(monitor, event);
+}
+
+bool monitor_reach(struct monitor *monitor, enum machine_stage stage)
+{
+    uint64_t *at_ms = &monitor->timeline.at_ms[stage];
+    if (*at_ms != MACHINE_STAGE_UNREACHED) {
+        return false;
+    }
+    *at_ms = clock_monotonic_ms() - monitor->exec_ms;
+    return true;
+}
+
+bool monitor_record(
+    const struct monitor *monitor, const char *name, const struct json *json, struct error *err)
+{
+    auto_done(text) struct text text = {0};
+    json_write(json, true, &text);
+    return file_replace(monitor->vm_dir, name, text.data, text.len, 0600, err);
+}
+
+/* Tells the engine that waits for the start; the last answer also closes the channel. */
+static void answer(struct monitor *monitor, const struct json *json, bool is_last)
+{
+    auto_done(text) struct text line = {0};
+    struct error ignored = {0};
+    json_write(json, false, &line);
+    text_append_char(&line, '\n');
+    if (monitor->channel_fd >= 0) {
+        local_socket_send(monitor->channel_fd, line.data, line.len,
+            clock_deadline(ANSWER_TIMEOUT_MS), NULL, &ignored);
+    }
+    if (is_last) {
+        memory_auto_close(&monitor->channel_fd);
+        monitor->channel_fd = -1;
+    }
+}
+
+static void answer_handle(struct monitor *monitor, const char *key, bool is_last)
+{
+    auto_json struct json *json = json_new_object();
+    json_put(json, key, machine_handle_to_json(&monitor->handle));
+    answer(monitor, json, is_last);
+}
+
+static void answer_error(struct monitor *monitor, const struct error *failure)
+{
+    auto_json struct json *json = monitor_error_to_json(failure);
+    answer(monitor, json, true);
+}
+
+/* ---- serving -------------------------------------------------------------------------------- */
+
+enum slot {
+    SLOT_SIGNAL,
+    SLOT_VMM,
+    SLOT_SAID,
+    SLOT_SERIAL,
+    SLOT_EVENTS,
+    SLOT_AGENT,
+    SLOT_LISTEN,
+    SLOT_CLIENTS,
+};
+
+static void take_signal(struct monitor *monitor)
+{
+    struct signalfd_siginfo info;
+    while (read(monitor->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo == SIGTERM) {
+            monitor->is_requested = true;
+            monitor_signal_vmm(monitor, SIGTERM);
+        }
+    }
+}
+
+static void fill_slots(struct monitor *monitor, struct pollfd *fds)
+{
+    const struct launch *launch = &monitor->launch;
+    short typed = monitor->typed.len > 0 ? POLLOUT : 0;
+    short to_guest = monitor->relay.out.len > 0 ? POLLOUT : 0;
+    fds[SLOT_SIGNAL] = (struct pollfd){monitor->signal_fd, POLLIN, 0};
+    fds[SLOT_VMM] = (struct pollfd){launch->pidfd, POLLIN, 0};
+    fds[SLOT_SAID] = (struct pollfd){launch->stderr_fd, POLLIN, 0};
+    fds[SLOT_SERIAL] = (struct pollfd){launch->lines[VMM_LINE_SERIAL], (short)(POLLIN | typed), 0};
+    fds[SLOT_EVENTS] = (struct pollfd){launch->lines[VMM_LINE_EVENTS], POLLIN, 0};
+    fds[SLOT_AGENT] = (struct pollfd){launch->lines[VMM_LINE_AGENT], (short)(POLLIN | to_guest), 0};
+    fds[SLOT_LISTEN] = (struct pollfd){monitor->listen_fd, POLLIN, 0};
+    for (size_t i = 0; i < monitor->client_count; i++) {
+        struct monitor_client *client = monitor->clients[i];
+        fds[SLOT_CLIENTS + i] =
+            (struct pollfd){client->fd, monitor_client_wants(monitor, client), 0};
+    }
+}
+
+static void serve_lines(struct monitor *monitor, const struct pollfd *fds)
+{
+    const short in = POLLIN | POLLHUP | POLLERR;
+    if ((fds[SLOT_SAID].revents & in) != 0) {
+        monitor_read_said(monitor);
+    }
+    if ((fds[SLOT_SERIAL].revents & in) != 0) {
+        monitor_read_serial(monitor);
+    }
+    if ((fds[SLOT_SERIAL].revents & POLLOUT) != 0) {
+        monitor_write_serial(monitor);
+    }
+    if ((fds[SLOT_EVENTS].revents & in) != 0) {
+        monitor_read_events(monitor);
+    }
+    if ((fds[SLOT_AGENT].revents & in) != 0) {
+        monitor_read_agent(monitor);
+    }
+    if ((fds[SLOT_AGENT].revents & POLLOUT) != 0) {
+        monitor_write_agent(monitor);
+    }
+}
+
+/* Until the VMM ends. Without anything to do it sleeps for good. */
+static void serve(struct monitor *monitor)
+{
+    for (;;) {
+        struct pollfd fds[SLOT_CLIENTS + MONITOR_CLIENTS_MAX];
+        size_t client_count = monitor->client_count;
+        fill_slots(monitor, fds);
+        if (poll(fds, SLOT_CLIENTS + client_count, -1) < 0) {
+            continue; /* EINTR; anything else cannot happen and would show as a busy process */
+        }
+        serve_lines(monitor, fds);
+        for (size_t i = 0; i < client_count; i++) {
+            if (fds[SLOT_CLIENTS + i].revents != 0) {
+                monitor_client_ready(monitor, monitor->clients[i], fds[SLOT_CLIENTS + i].revents);
+            }
+        }
+        monitor_sweep_clients(monitor);
+        if (fds[SLOT_LISTEN].revents != 0) {
+            monitor_accept(monitor);
+        }
+        if (fds[SLOT_SIGNAL].revents != 0) {
+            take_signal(monitor);
+        }
+        if (fds[SLOT_VMM].revents != 0 && monitor_reap(monitor, WNOHANG)) {
+            return;
+        }
+    }
+}
+
+/* ---- the start ------------------------------------------------------------------------------ */
+
+/* Nothing of the caller's stays: no descriptor but the channel, no terminal, no session. */
+static bool leave_caller(struct monitor *monitor)
+{
+    umask(077);
+    int channel = fcntl(0, F_DUPFD_CLOEXEC, 3);
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (channel < 0 || null_fd < 0) {
+        return false;
+    }
+    for (int fd = 0; fd < 3; fd++) {
+        dup2(null_fd, fd);
+    }
+    if (channel != 3) {
+        dup3(channel, 3, O_CLOEXEC);
+    }
+    syscall(SYS_close_range, 4U, ~0U, 0U);
+    monitor->channel_fd = 3;
+    fcntl(monitor->channel_fd, F_SETFL, O_NONBLOCK);
+    pid_t pid = fork();
+    if (pid != 0) {
+        /* The engine waits for this one; the other has init for a parent. */
+        _exit(pid > 0 ? 0 : 1);
+    }
+    setsid();
+    return true;
+}
+
+static bool block_signals(struct monitor *monitor, struct error *err)
+{
+    sigset_t taken;
+    sigfillset(&taken);
+    sigprocmask(SIG_SETMASK, &taken, NULL); /* hang-ups and the terminal's signals reach nobody */
+    sigemptyset(&taken);
+    sigaddset(&taken, SIGTERM);
+    monitor->signal_fd = signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
+    return monitor->signal_fd >= 0 || error_set_errno(err, errno, "no signal descriptor");
+}
+
+/* One monitor per machine, whoever starts it. */
+static bool take_lock(struct monitor *monitor, struct error *err)
+{
+    monitor->lock_fd =
+        openat(monitor->vm_dir, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (monitor->lock_fd < 0) {
+        return error_set_errno(err, errno, "cannot open " LOCK_FILE);
+    }
+    /* The one before may still be saying farewell to its clients. */
+    uint64_t deadline = clock_deadline(LOCK_TIMEOUT_MS);
+    while (flock(monitor->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        if (clock_left_ms(deadline) == 0) {
+            return error_set(err, ERROR_BUSY, "the machine is running: another monitor has it");
+        }
+        poll(NULL, 0, LOCK_RETRY_MS);
+    }
+    return true;
+}
+
+static void open_log(const struct monitor *monitor)
+{
+    struct stat status;
+    if (fstatat(monitor->vm_dir, LOG_FILE, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+        status.st_size > LOG_BYTES_MAX) {
+        unlinkat(monitor->vm_dir, LOG_FILE, 0);
+    }
+    struct error ignored = {0};
+    log_open(monitor->vm_dir, LOG_FILE, &ignored);
+}
+
+static bool read_order(struct monitor *monitor, struct error *err)
+{
+    auto_done(text) struct text pending = {0};
+    auto_done(text) struct text line = {0};
+    if (!local_socket_read_line(monitor->channel_fd, &pending, MONITOR_ORDER_MAX, &line,
+            clock_deadline(ORDER_TIMEOUT_MS), NULL, err)) {
+        return error_wrap(err, "the monitor's order");
+    }
+    auto_json struct json *json = json_parse(text_cstr(&line), line.len, MONITOR_ORDER_MAX,
+        limits_default.json_depth, "the monitor's order", err);
+    if (json == NULL || !monitor_order_from_json(json, &monitor->order, err)) {
+        return false;
+    }
+    monitor->backend = vmm_find(monitor->order.plan.kind);
+    return true;
+}
+
+static void answer_alive(struct monitor *monitor)
+{
+    struct process_identity self = process_self();
+    struct json *identity = json_new_object();
+    json_put_integer(identity, "pid", self.pid);
+    json_put_integer(identity, "start_time", (int64_t)self.start_time);
+    auto_json struct json *json = json_new_object();
+    json_put(json, "monitor", identity);
+    answer(monitor, json, false);
+}
+
+static bool prepare(struct monitor *monitor, struct error *err)
+{
+    monitor->vm_dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (monitor->vm_dir < 0) {
+        return error_set_errno(err, errno, "the machine's directory");
+    }
+    if (!block_signals(monitor, err) || !take_lock(monitor, err)) {
+        return false;
+    }
+    open_log(monitor);
+    if (!serial_log_open(&monitor->log, monitor->vm_dir, monitor->order.console_log_bytes, err)) {
+        return false;
+    }
+    monitor->listen_fd = local_socket_listen(monitor->vm_dir, MONITOR_SOCKET, err);
+    return monitor->listen_fd >= 0;
+}
+
+static bool fill_handle(struct monitor *monitor, struct error *err)
+{
+    struct machine_handle *handle = &monitor->handle;
+    *handle = (struct machine_handle){.monitor = process_self(),
+        .started_at = clock_wall(),
+        .log_offset = monitor->log.end,
+        .port_count = monitor->order.port_count};
+    memcpy(handle->ports, monitor->order.ports, sizeof(handle->ports));
+    snprintf(handle->boot_id, sizeof(handle->boot_id), "%s", process_boot_id());
+    snprintf(handle->uuid, sizeof(handle->uuid), "%s", monitor->order.uuid);
+    snprintf(handle->kind, sizeof(handle->kind), "%s", monitor->order.plan.kind);
+    snprintf(handle->accel, sizeof(handle->accel), "%s", accel_name(monitor->order.plan.accel));
+    if (!process_identify(monitor->launch.pid, &handle->vmm)) {
+        return error_set(err, ERROR_VMM, "the process for the VMM died before it began");
+    }
+    return true;
+}
+
+/* Record, then exec, then the VMM's answer. */
+static bool start_vmm(struct monitor *monitor, struct error *err)
+{
+    if (!launch_prepare(&monitor->order, monitor->vm_dir, &monitor->launch, err) ||
+        !fill_handle(monitor, err)) {
+        return false;
+    }
+    unlinkat(monitor->vm_dir, MACHINE_EXIT_FILE, 0);
+    machine_timeline_init(&monitor->timeline);
+    monitor->timeline.started_at = monitor->handle.started_at;
+    monitor_tell(monitor);
+    auto_json struct json *record = machine_handle_to_json(&monitor->handle);
+    if (!monitor_record(monitor, MACHINE_HANDLE_FILE, record, err)) {
+        return false;
+    }
+    answer_handle(monitor, "recorded", false);
+    monitor->exec_ms = clock_monotonic_ms();
+    if (!launch_release(&monitor->order, &monitor->launch, err)) {
+        return false;
+    }
+    relay_init(&monitor->relay);
+    monitor_greet_agent(monitor);
+    if (monitor->backend->boot != NULL &&
+        !monitor->backend->boot(monitor->launch.lines[VMM_LINE_EVENTS],
+            monitor->order.start_timeout_ms, &monitor->events, err)) {
+        return false;
+    }
+    monitor_reach(monitor, MACHINE_STAGE_VMM);
+    monitor_take_events(monitor);
+    monitor_tell(monitor);
+    return true;
+}
+
+/* True when the engine hung up before it knew: it wants nothing of this any more. */
+static bool is_given_up(const struct monitor *monitor)
+{
+    struct pollfd channel = {.fd = monitor->channel_fd, .events = POLLIN};
+    return poll(&channel, 1, 0) > 0;
+}
+
+/* Takes down what was begun, and says in one sentence why: the VMM's own words where it has any. */
+static void fail_start(struct monitor *monitor, struct error *failure)
+{
+    bool has_vmm = monitor->launch.pidfd >= 0;
+    monitor_kill_vmm(monitor);
+    if (has_vmm && monitor->handle.vmm.pid != 0) {
+        struct machine_exit exit = {0};
+        bool was_started = monitor->launch.gate_fd < 0;
+        monitor->is_requested = monitor->is_requested || failure->code == ERROR_CANCELLED;
+        monitor_finish(monitor, &exit);
+        char words[512];
+        monitor_last_words(monitor, words, sizeof(words));
+        if (was_started && failure->code != ERROR_CANCELLED && words[0] != '\0') {
+            *failure = (struct error){0};
+            error_set(failure, ERROR_VMM, "%s did not start: %s", monitor->order.name, words);
+        }
+    } else {
+        unlinkat(monitor->vm_dir, MACHINE_HANDLE_FILE, 0);
+        unlinkat(monitor->vm_dir, MONITOR_SOCKET, 0);
+        launch_remove_sockets(monitor->vm_dir);
+    }
+    log_write(LOG_ERROR, "%s", failure->text);
+    answer_error(monitor, failure);
+}
+
+static int run(struct monitor *monitor)
+{
+    struct error failure = {0};
+    answer_alive(monitor);
+    if (!read_order(monitor, &failure) || !prepare(monitor, &failure)) {
+        answer_error(monitor, &failure);
+        return error_exit_status(failure.code);
+    }
+    bool is_started = start_vmm(monitor, &failure);
+    if (is_started && is_given_up(monitor)) {
+        is_started = error_set(&failure, ERROR_CANCELLED, "the start was cancelled");
+    }
+    if (!is_started) {
+        fail_start(monitor, &failure);
+        return error_exit_status(failure.code);
+    }
+    answer_handle(monitor, "running", true);
+    serve(monitor);
+    struct machine_exit exit = {0};
+    monitor_finish(monitor, &exit);
+    return 0;
+}
+
+int monitor_main(int argc, char **argv)
+{
+    if (argc != 4 || strcmp(argv[1], MONITOR_OPTION) != 0) {
+        return error_exit_status(ERROR_INVALID);
+    }
+    struct monitor monitor = {.vm_dir = -1,
+        .lock_fd = -1,
+        .channel_fd = -1,
+        .signal_fd = -1,
+        .listen_fd = -1,
+        .log = {.log_fd = -1, .index_fd = -1},
+        .said = {.cap_bytes = MONITOR_SAID_MAX},
+        .events = {.cap_bytes = MONITOR_ORDER_MAX}};
+    launch_init(&monitor.launch);
+    if (!leave_caller(&monitor)) {
+        return error_exit_status(ERROR_IO);
+    }
+    int status = run(&monitor);
+    launch_done(&monitor.launch);
+    serial_log_done(&monitor.log);
+    relay_done(&monitor.relay);
+    machine_timeline_done(&monitor.timeline);
+    monitor_order_done(&monitor.order);
+    wire_buffer_done(&monitor.typed);
+    text_done(&monitor.events);
+    text_done(&monitor.said);
+    return status;
+}

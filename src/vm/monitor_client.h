@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* Connections to a machine's monitor, from any process. A connection opens with one request, a line
+ * of JSON {"format": 1, "want": WORD, …}, and is answered by one line:
+ *     events    no answer of its own: lines {"boot": {boot.json}} for what is and for every change,
+ *               at the end {"exit": {exit.json}}
+ *     console   {"ok": true, "offset": N}, then frames of base/wire.h on stream 1: from the monitor
+ *               DATA and END of channel out (serial bytes) and DATA of channel err (notices), from
+ *               the client DATA of channel in. Fields: "replay" bytes of the log first, "type"
+ *     agent     {"ok": true}, then frames of base/wire.h without marker and HELLO
+ *     stop      {"ok": true}: the end that is coming was asked for
+ * or by {"error": {"code", "message"}}. Any thread; blocks within its deadline. */
+
+#include "base/text.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cancel;
+struct error;
+struct json;
+
+#define MONITOR_EVENT_MAX (256u * 1024u)
+#define MONITOR_STREAM 1 /* of a console connection */
+
+struct monitor_connection {
+    int fd;              /* non-blocking */
+    struct text pending; /* bytes that came behind the last line that was read */
+};
+
+/* A new request, for monitor_request; *want is borrowed. Caller frees. */
+struct json *monitor_request_new(const char *want);
+/* Connects and sends. ERROR_NOT_FOUND when no monitor listens. */
+bool monitor_connect(int vm_dir, const struct json *request, uint64_t deadline_ms,
+    const struct cancel *cancel, struct monitor_connection *connection, struct error *err);
+/* The same, and reads the answer: an error answer becomes *err. */
+bool monitor_request(int vm_dir, const struct json *request, uint64_t deadline_ms,
+    const struct cancel *cancel, struct monitor_connection *connection, struct error *err);
+/* The next line as JSON, caller frees. ERROR_IO at the end of the connection. */
+struct json *monitor_read_json(struct monitor_connection *connection, uint64_t deadline_ms,
+    const struct cancel *cancel, struct error *err);
+void monitor_connection_done(struct monitor_connection *connection);

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* The end of a machine as its monitor sees it: why, the record of it, and the farewell. */
+#include "vm/monitor_state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "vm/monitor.h"
+
+#define SAID_FILE "vmm.log"
+#define REAP_TIMEOUT_MS 60000
+
+/* The last line of what the VMM said, which is where the reason stands. */
+void monitor_last_words(const struct monitor *monitor, char *buffer, size_t size)
+{
+    const char *said = text_cstr(&monitor->said);
+    size_t end = strlen(said);
+    while (end > 0 && (said[end - 1] == '\n' || said[end - 1] == '\r')) {
+        end--;
+    }
+    size_t begin = end;
+    while (begin > 0 && said[begin - 1] != '\n') {
+        begin--;
+    }
+    snprintf(buffer, size, "%.*s", (int)(end - begin), said + begin);
+}
+
+static bool is_signal_of_somebody(int number)
+{
+    return number == SIGTERM || number == SIGKILL || number == SIGINT || number == SIGHUP ||
+           number == SIGQUIT;
+}
+
+static enum machine_exit_reason reason_of_clean_end(const struct monitor *monitor)
+{
+    bool has_panic = monitor->boot.panic[0] != '\0';
+    switch (monitor->fate) {
+    case VMM_EVENT_GUEST_PANIC:
+        return MACHINE_EXIT_PANIC;
+    case VMM_EVENT_GUEST_REBOOT:
+        return has_panic ? MACHINE_EXIT_PANIC : MACHINE_EXIT_GUEST_REBOOT;
+    case VMM_EVENT_GUEST_POWEROFF:
+        return MACHINE_EXIT_GUEST_POWEROFF;
+    case VMM_EVENT_HOST_QUIT:
+        return MACHINE_EXIT_KILLED;
+    case VMM_EVENT_NONE:
+    case VMM_EVENT_PAUSED:
+    case VMM_EVENT_RESUMED:
+        break;
+    }
+    if (has_panic) {
+        return MACHINE_EXIT_PANIC;
+    }
+    return monitor->is_requested ? MACHINE_EXIT_KILLED : MACHINE_EXIT_VMM_ERROR;
+}
+
+static void explain_end(const struct monitor *monitor, struct machine_exit *exit)
+{
+    int status = monitor->wait_status;
+    *exit = (struct machine_exit){.code = -1,
+        .at = clock_wall(),
+        .started_at = monitor->handle.started_at,
+        .is_requested = monitor->is_requested};
+    if (WIFSIGNALED(status)) {
+        exit->signal = WTERMSIG(status);
+        exit->reason =
+            is_signal_of_somebody(exit->signal) ? MACHINE_EXIT_KILLED : MACHINE_EXIT_VMM_ERROR;
+    } else {
+        exit->code = WEXITSTATUS(status);
+        exit->reason = exit->code == 0 ? reason_of_clean_end(monitor) : MACHINE_EXIT_VMM_ERROR;
+    }
+    if (exit->reason == MACHINE_EXIT_PANIC) {
+        snprintf(exit->detail, sizeof(exit->detail), "%s", monitor->boot.panic);
+    } else if (exit->reason == MACHINE_EXIT_VMM_ERROR) {
+        monitor_last_words(monitor, exit->detail, sizeof(exit->detail));
+    }
+}
+
+static void poll_clients(struct monitor *monitor, int timeout_ms)
+{
+    struct pollfd fds[MONITOR_CLIENTS_MAX];
+    size_t count = monitor->client_count;
+    for (size_t i = 0; i < count; i++) {
+        struct monitor_client *client = monitor->clients[i];
+        fds[i] = (struct pollfd){.fd = client->fd, .events = monitor_client_wants(monitor, client)};
+    }
+    if (poll(fds, count, timeout_ms) > 0) {
+        for (size_t i = 0; i < count; i++) {
+            monitor_client_ready(monitor, monitor->clients[i], fds[i].revents);
+        }
+    }
+    monitor_sweep_clients(monitor);
+}
+
+static void drain_lines(struct monitor *monitor)
+{
+    /* The VMM is gone, so each of these comes to its end; what it wrote is all there already. */
+    uint64_t before;
+    do {
+        before = monitor->log.end + monitor->said.len;
+        monitor_read_serial(monitor);
+        monitor_read_events(monitor);
+        monitor_read_said(monitor);
+    } while (monitor->log.end + monitor->said.len != before);
+}
+
+static void keep_words(const struct monitor *monitor)
+{
+    struct error ignored = {0};
+    auto_close int fd = openat(
+        monitor->vm_dir, SAID_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd >= 0) {
+        file_write_all(fd, text_cstr(&monitor->said), monitor->said.len, &ignored);
+    }
+}
+
+/* The record first, then the farewell, then nothing of the run is left but its logs. */
+void monitor_finish(struct monitor *monitor, struct machine_exit *exit)
+{
+    monitor->has_ended = true;
+    drain_lines(monitor);
+    explain_end(monitor, exit);
+    keep_words(monitor);
+    auto_json struct json *record = machine_exit_to_json(exit);
+    struct error failure = {0};
+    if (!monitor_record(monitor, MACHINE_EXIT_FILE, record, &failure)) {
+        log_write(LOG_ERROR, "%s", failure.text);
+    }
+    unlinkat(monitor->vm_dir, MACHINE_HANDLE_FILE, 0);
+    unlinkat(monitor->vm_dir, MONITOR_SOCKET, 0);
+    launch_remove_sockets(monitor->vm_dir);
+    memory_auto_close(&monitor->listen_fd);
+    monitor->listen_fd = -1;
+    auto_json struct json *farewell = json_new_object();
+    json_put(farewell, "exit", json_copy(record));
+    monitor_dismiss_clients(monitor, farewell);
+    uint64_t deadline = clock_deadline(MONITOR_FAREWELL_MS);
+    while (monitor->client_count > 0 && clock_left_ms(deadline) > 0) {
+        poll_clients(monitor, clock_left_ms(deadline));
+    }
+}
+
+bool monitor_reap(struct monitor *monitor, int flags)
+{
+    int status = 0;
+    pid_t pid = waitpid(monitor->launch.pid, &status, flags);
+    if (pid == monitor->launch.pid) {
+        monitor->wait_status = status;
+        return true;
+    }
+    return pid < 0 && errno == ECHILD;
+}
+
+void monitor_signal_vmm(struct monitor *monitor, int number)
+{
+    syscall(SYS_pidfd_send_signal, monitor->launch.pidfd, number, NULL, 0U);
+}
+
+/* Ends a VMM that must not go on, and waits for it: freeing a big guest takes a while. */
+void monitor_kill_vmm(struct monitor *monitor)
+{
+    if (monitor->launch.pidfd < 0) {
+        return;
+    }
+    monitor_signal_vmm(monitor, SIGKILL);
+    struct pollfd gone = {.fd = monitor->launch.pidfd, .events = POLLIN};
+    while (poll(&gone, 1, REAP_TIMEOUT_MS) < 0 && errno == EINTR) {
+    }
+    monitor_reap(monitor, WNOHANG);
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#include "vm/monitor_launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "vm/local_socket.h"
+#include "vm/monitor_order.h"
+
+#define CONNECT_TIMEOUT_MS 5000
+/* Descriptors in the child on the way to their places: above every place. */
+#define PARKED_FD 64
+
+void launch_init(struct launch *launch)
+{
+    *launch =
+        (struct launch){.pid = -1, .pidfd = -1, .stderr_fd = -1, .gate_fd = -1, .exec_fd = -1};
+    for (size_t i = 0; i < VMM_LINE_COUNT; i++) {
+        launch->lines[i] = -1;
+    }
+}
+
+/* ---- the child: only async-signal-safe calls ------------------------------------------------ */
+
+struct child_fds {
+    int listeners[VMM_LINE_COUNT];
+    int stderr_fd;
+    int gate_fd;
+    int exec_fd;
+};
+
+static _Noreturn void child_fail(int exec_fd)
+{
+    int failure = errno;
+    ssize_t ignored = write(exec_fd, &failure, sizeof(failure));
+    (void)ignored;
+    _exit(127);
+}
+
+/* Everything but the listed descriptors closes at exec. Each goes first to a parking place above all
+ * final places, so that none is overwritten before it was moved. */
+static bool child_place_fds(const struct child_fds *fds)
+{
+    int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int parked[VMM_LINE_COUNT];
+    for (int i = 0; i < VMM_LINE_COUNT; i++) {
+        parked[i] =
+            fds->listeners[i] < 0 ? -1 : fcntl(fds->listeners[i], F_DUPFD_CLOEXEC, PARKED_FD);
+        if (fds->listeners[i] >= 0 && parked[i] < 0) {
+            return false;
+        }
+    }
+    if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0 ||
+        dup2(fds->stderr_fd, 2) < 0) {
+        return false;
+    }
+    for (int i = 0; i < VMM_LINE_COUNT; i++) {
+        if (parked[i] >= 0 && dup2(parked[i], VMM_LINE_FD + i) < 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void child_reset_signals(void)
+{
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    for (int number = 1; number < NSIG; number++) {
+        sigaction(number, &action, NULL);
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static _Noreturn void child_run(char *const *argv, const struct child_fds *fds)
+{
+    static const char *const environment[] = {
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", NULL};
+    /* The gate and exec descriptors may lie where a line has to go. */
+    int gate_fd = fcntl(fds->gate_fd, F_DUPFD_CLOEXEC, PARKED_FD);
+    int exec_fd = fcntl(fds->exec_fd, F_DUPFD_CLOEXEC, PARKED_FD);
+    if (gate_fd < 0 || exec_fd < 0) {
+        _exit(127);
+    }
+    char word = 0;
+    ssize_t got;
+    do {
+        got = read(gate_fd, &word, 1);
+    } while (got < 0 && errno == EINTR);
+    if (got != 1) {
+        _exit(0); /* the monitor is gone: as if nothing had been */
+    }
+    syscall(SYS_close_range, 3U, ~0U, 1U << 2 /* CLOSE_RANGE_CLOEXEC */);
+    if (!child_place_fds(fds)) {
+        child_fail(exec_fd);
+    }
+    struct rlimit none = {0};
+    setrlimit(RLIMIT_CORE, &none); /* a core file would hold the guest's memory */
+    child_reset_signals();
+    execve(argv[0], argv, (char *const *)environment);
+    child_fail(exec_fd);
+}
+
+/* ---- the monitor ---------------------------------------------------------------------------- */
+
+static bool open_lines(const struct monitor_order *order, int vm_dir, struct launch *launch,
+    int *listeners, struct error *err)
+{
+    uint64_t deadline = clock_deadline(CONNECT_TIMEOUT_MS);
+    for (size_t i = 0; i < VMM_LINE_COUNT; i++) {
+        if (!order->plan.has_line[i]) {
+            continue;
+        }
+        const char *name = vmm_line_socket((enum vmm_line)i);
+        listeners[i] = local_socket_listen(vm_dir, name, err);
+        if (listeners[i] < 0) {
+            return false;
+        }
+        /* The VMM's own main loop expects what it would have made itself. */
+        fcntl(listeners[i], F_SETFL, fcntl(listeners[i], F_GETFL) & ~O_NONBLOCK);
+        if (i == VMM_LINE_CONTROL) {
+            continue; /* everybody's */
+        }
+        launch->lines[i] = local_socket_connect(vm_dir, name, deadline, NULL, err);
+        if (launch->lines[i] < 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool fork_child(const struct monitor_order *order, const int *listeners,
+    struct launch *launch, struct error *err)
+{
+    int gate[2];
+    int exec_report[2];
+    int said[2];
+    if (pipe2(gate, O_CLOEXEC) != 0 || pipe2(exec_report, O_CLOEXEC) != 0 ||
+        pipe2(said, O_CLOEXEC) != 0) {
+        return error_set_errno(err, errno, "no pipe for the VMM");
+    }
+    launch->gate_fd = gate[1];
+    launch->exec_fd = exec_report[0];
+    launch->stderr_fd = said[0];
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct child_fds fds = {
+            .gate_fd = gate[0], .exec_fd = exec_report[1], .stderr_fd = said[1]};
+        memcpy(fds.listeners, listeners, sizeof(fds.listeners));
+        close(gate[1]); /* else the child would hold its own gate open */
+        child_run(order->plan.argv.items, &fds);
+    }
+    int failure = errno;
+    close(gate[0]);
+    close(exec_report[1]);
+    close(said[1]);
+    if (pid < 0) {
+        return error_set_errno(err, failure, "cannot fork the VMM");
+    }
+    launch->pid = pid;
+    launch->pidfd = (int)syscall(SYS_pidfd_open, pid, 0U);
+    if (launch->pidfd < 0) {
+        return error_set_errno(err, errno, "cannot watch the VMM");
+    }
+    fcntl(launch->stderr_fd, F_SETFL, O_NONBLOCK);
+    return true;
+}
+
+bool launch_prepare(
+    const struct monitor_order *order, int vm_dir, struct launch *launch, struct error *err)
+{
+    int listeners[VMM_LINE_COUNT];
+    for (size_t i = 0; i < VMM_LINE_COUNT; i++) {
+        listeners[i] = -1;
+    }
+    bool is_ready = open_lines(order, vm_dir, launch, listeners, err) &&
+                    fork_child(order, listeners, launch, err);
+    for (size_t i = 0; i < VMM_LINE_COUNT; i++) {
+        memory_auto_close(&listeners[i]);
+    }
+    return is_ready;
+}
+
+bool launch_release(const struct monitor_order *order, struct launch *launch, struct error *err)
+{
+    ssize_t put;
+    do {
+        put = write(launch->gate_fd, "g", 1);
+    } while (put < 0 && errno == EINTR);
+    close(take_fd(&launch->gate_fd));
+    int failure = 0;
+    ssize_t got;
+    do {
+        got = read(launch->exec_fd, &failure, sizeof(failure));
+    } while (got < 0 && errno == EINTR);
+    close(take_fd(&launch->exec_fd));
+    if (got == (ssize_t)sizeof(failure)) {
+        return error_set_errno(err, failure, "cannot run %s", order->plan.argv.items[0]);
+    }
+    if (put != 1) {
+        return error_set(err, ERROR_VMM, "the process for the VMM died before it began");
+    }
+    return true;
+}
+
+void launch_done(struct launch *launch)
+{
+    memory_auto_close(&launch->gate_fd);
+    memory_auto_close(&launch->exec_fd);
+    memory_auto_close(&launch->stderr_fd);
+    memory_auto_close(&launch->pidfd);
+    for (size_t i = 0; i < VMM_LINE_COUNT; i++) {
+        memory_auto_close(&launch->lines[i]);
+    }
+    launch_init(launch);
+}
+
+void launch_remove_sockets(int vm_dir)
+{
+    for (size_t i = 0; i < VMM_LINE_COUNT; i++) {
+        unlinkat(vm_dir, vmm_line_socket((enum vmm_line)i), 0);
+    }
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* What the engine tells a new monitor, and what the monitor answers, each a line of JSON over the
+ * socket pair that is the monitor's descriptor 0. The order comes first; the answers are
+ *     {"monitor": {"pid", "start_time"}}        it lives in a session of its own
+ *     {"recorded": {handle}}                    handle.json is durable; the VMM may exec now
+ *     {"running": {handle}}                     the VMM answered; the last one
+ *     {"error": {"code", "message"}}            nothing is left running; the last one
+ * The engine that hangs up before the last answer wants it all taken down again. */
+
+#include "vm/machine.h"
+#include "vm/vmm.h"
+
+struct error;
+struct json;
+struct text;
+
+#define MONITOR_ORDER_MAX (1024u * 1024u)
+#define MONITOR_ANSWER_MAX (64u * 1024u)
+
+struct monitor_order {
+    char *name;
+    char uuid[MACHINE_UUID_LEN + 1];
+    struct vmm_plan plan;
+    uint64_t console_log_bytes;
+    uint64_t start_timeout_ms; /* for the VMM to answer */
+    size_t port_count;
+    struct machine_port ports[MACHINE_PORT_MAX];
+};
+
+void monitor_order_done(struct monitor_order *order);
+struct json *monitor_order_to_json(const struct monitor_order *order);
+bool monitor_order_from_json(
+    const struct json *json, struct monitor_order *order, struct error *err);
+
+/* {"error": …} of an error, and back: sets *err. */
+struct json *monitor_error_to_json(const struct error *failure);
+void monitor_error_from_json(const struct json *error_object, struct error *err);

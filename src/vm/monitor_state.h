@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* The monitor's state, shared by its files alone: monitor.c (start, loop, end), monitor_lines.c (the
+ * VMM's lines) and monitor_clients.c (connections). One thread. */
+
+#include "base/text.h"
+#include "base/wire.h"
+#include "vm/agent_relay.h"
+#include "vm/boot_watch.h"
+#include "vm/machine.h"
+#include "vm/monitor_launch.h"
+#include "vm/monitor_order.h"
+#include "vm/serial_log.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define MONITOR_CLIENTS_MAX 128
+#define MONITOR_REQUEST_MAX 4096
+#define MONITOR_TYPED_MAX (64u << 10)   /* waiting for the guest to read its serial port */
+#define MONITOR_TO_GUEST_MAX (1u << 20) /* waiting for the agent; beyond, clients wait */
+#define MONITOR_SAID_MAX (64u << 10)    /* of the VMM's own words, per boot */
+#define MONITOR_FAREWELL_MS 2000        /* for clients to read what is left for them */
+#define MONITOR_CHUNK (64u << 10)
+
+enum client_kind {
+    CLIENT_NEW,     /* its request has not come yet */
+    CLIENT_EVENTS,  /* a line of JSON for every change */
+    CLIENT_CONSOLE, /* the serial line, as frames of stream 1 */
+    CLIENT_AGENT,   /* the agent line */
+    CLIENT_LEAVING, /* hung up on as soon as its bytes are written */
+};
+
+struct error;
+struct json;
+
+struct monitor_client {
+    int fd;
+    enum client_kind kind;
+    int pid; /* of the peer, for notices */
+    struct text request;
+    struct wire_buffer out;
+    struct wire_decoder decoder; /* console */
+    struct relay_client relay;   /* agent */
+    uint64_t log_offset;         /* console: next byte of the serial stream */
+    bool may_type;
+    bool is_dead; /* swept after the round */
+};
+
+struct monitor {
+    int vm_dir;
+    int lock_fd;
+    int channel_fd; /* to the engine that started us; -1 once it knows */
+    int signal_fd;
+    int listen_fd;
+    struct monitor_order order;
+    const struct vmm_backend *backend;
+    struct launch launch;
+    struct machine_handle handle;
+    struct machine_timeline timeline;
+    uint64_t exec_ms; /* monotonic */
+    struct serial_log log;
+    struct boot_watch boot;
+    struct relay relay;
+    struct text events;       /* bytes of the event line that are no whole line yet */
+    struct text said;         /* the VMM's stderr */
+    struct wire_buffer typed; /* for the guest's serial port */
+    enum vmm_event fate;      /* the last event that explains an end */
+    bool is_requested;        /* somebody asked for the end */
+    bool has_ended;
+    int wait_status;
+    struct monitor_client *clients[MONITOR_CLIENTS_MAX];
+    size_t client_count;
+    struct monitor_client *typist;
+};
+
+/* monitor.c: something in the timeline changed; records and tells it. */
+void monitor_tell(struct monitor *monitor);
+/* The stage is reached now, unless it was before. True when it is new. */
+bool monitor_reach(struct monitor *monitor, enum machine_stage stage);
+
+/* Writes a record of this name durably. */
+bool monitor_record(
+    const struct monitor *monitor, const char *name, const struct json *json, struct error *err);
+
+/* monitor_end.c: the VMM is gone. Records how it ended, tells everybody, and leaves nothing of the
+ * run but its logs. */
+void monitor_finish(struct monitor *monitor, struct machine_exit *exit);
+/* The last line the VMM said, which is where a reason stands. */
+void monitor_last_words(const struct monitor *monitor, char *buffer, size_t size);
+/* flags as for waitpid(2). True when it has ended. */
+bool monitor_reap(struct monitor *monitor, int flags);
+void monitor_signal_vmm(struct monitor *monitor, int number);
+/* Ends a VMM that must not go on, and waits for it: freeing a big guest takes a while. */
+void monitor_kill_vmm(struct monitor *monitor);
+
+/* monitor_lines.c: bytes came, or room. Each reads what is there, and closes a line that ended. */
+void monitor_read_serial(struct monitor *monitor);
+void monitor_write_serial(struct monitor *monitor);
+void monitor_read_events(struct monitor *monitor);
+void monitor_take_events(struct monitor *monitor);
+void monitor_read_agent(struct monitor *monitor);
+void monitor_write_agent(struct monitor *monitor);
+void monitor_read_said(struct monitor *monitor);
+bool monitor_greet_agent(struct monitor *monitor);
+
+/* monitor_clients.c */
+void monitor_accept(struct monitor *monitor);
+/* Events to poll for. */
+short monitor_client_wants(const struct monitor *monitor, const struct monitor_client *client);
+void monitor_client_ready(struct monitor *monitor, struct monitor_client *client, short revents);
+/* Frees clients that are dead or have nothing more to get. */
+void monitor_sweep_clients(struct monitor *monitor);
+/* One line of JSON to everybody who listens to events. */
+void monitor_broadcast(struct monitor *monitor, const struct json *json);
+/* The machine ended (has_ended is set): every client gets what is left for it, then the end. */
+void monitor_dismiss_clients(struct monitor *monitor, const struct json *farewell);

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* A machine's directory for tests: a spec, empty disks, and a start on the fake QEMU
+ * (tests/support/fake_qemu.c) or a real one. The test program itself is the monitor: its main must
+ * begin with `if (world_is_monitor(argc, argv)) return monitor_main(argc, argv);`. Include cmocka's
+ * headers first. */
+
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "support/scratch.h"
+#include "vm/machine_control.h"
+#include "vm/monitor.h"
+
+#include <poll.h>
+#include <signal.h>
+
+struct world {
+    char *path;
+    int dir;
+    struct machine_spec spec;
+    struct machine_handle handle;
+    char *qemu;
+};
+
+static inline bool world_is_monitor(int argc, char **argv)
+{
+    return argc > 1 && strcmp(argv[1], MONITOR_OPTION) == 0;
+}
+
+static inline void world_fill_spec(struct machine_spec *spec, const char *append)
+{
+    struct error err = {0};
+    *spec = (struct machine_spec){.name = memory_strdup("web"),
+        .image = memory_strdup("debian"),
+        .append = memory_strdup(append),
+        .vmm = memory_strdup("auto"),
+        .accel = memory_strdup("tcg"),
+        .vcpu = 1,
+        .memory_mib = 256,
+        .disk_bytes = 64 << 20,
+        .created_at = 1780000000};
+    assert_true(machine_spec_identify(spec, &err));
+}
+
+/* qemu NULL: the fake one. */
+static inline void world_make(struct world *world, const char *append, const char *qemu)
+{
+    struct error err = {0};
+    *world = (struct world){.path = scratch_make()};
+    world->qemu = qemu != NULL ? memory_strdup(qemu)
+                               : memory_printf("%s/tests/support/fake_qemu", getenv("BUILDDIR"));
+    world->dir = file_open_dir(AT_FDCWD, world->path, &err);
+    assert_fine(err);
+    scratch_write(world->path, "rootfs.ext4", "image");
+    scratch_write(world->path, MACHINE_UPPER_FILE, "upper");
+    assert_int_equal(truncate(memory_printf("%s/rootfs.ext4", world->path), 1 << 20), 0);
+    world_fill_spec(&world->spec, append);
+}
+
+static inline bool world_try_start(struct world *world, const char *kernel, const char *initrd,
+    const struct cancel *cancel, struct error *err)
+{
+    struct machine_boot boot = {.vm_dir = world->dir,
+        .kernel_path = kernel,
+        .initrd_path = initrd,
+        .image_path = "rootfs.ext4",
+        .qemu = world->qemu,
+        .console_log_bytes = 1 << 20};
+    return machine_start(&world->spec, &boot, NULL, NULL, cancel, &world->handle, err);
+}
+
+static inline void world_start(struct world *world)
+{
+    struct error err = {0};
+    bool is_started = world_try_start(world, "vmlinux", NULL, NULL, &err);
+    assert_fine(err);
+    assert_true(is_started);
+}
+
+static inline void world_wait_ready(struct world *world, struct machine_timeline *timeline)
+{
+    struct error err = {0};
+    machine_wait_ready(world->dir, &world->handle, 20000, NULL, NULL, timeline, &err);
+    assert_fine(err);
+}
+
+static inline enum machine_state world_state(const struct world *world)
+{
+    struct machine_facts facts;
+    machine_look(world->dir, &facts);
+    enum machine_state state = facts.state;
+    machine_facts_done(&facts);
+    return state;
+}
+
+/* Whatever runs is killed: nothing may outlive a test. */
+static inline void world_remove(struct world *world)
+{
+    struct error ignored = {0};
+    struct machine_handle handle;
+    if (machine_handle_read(world->dir, &handle, &ignored)) {
+        machine_kill(world->dir, &handle, SIGKILL, NULL, NULL, &ignored);
+    }
+    close(world->dir);
+    scratch_remove(world->path);
+    free(world->qemu);
+    machine_spec_done(&world->spec);
+}
+
+/* Until the file in the machine's directory holds the text; fails after 20 seconds. */
+static inline void world_wait_text(const struct world *world, const char *name, const char *text)
+{
+    uint64_t deadline = clock_deadline(20000);
+    for (;;) {
+        auto_free char *content = scratch_read(world->path, name);
+        if (content != NULL && strstr(content, text) != NULL) {
+            return;
+        }
+        if (clock_left_ms(deadline) == 0) {
+            fail_msg("%s never held \"%s\" but \"%s\"", name, text,
+                content != NULL ? content : "(nothing)");
+        }
+        poll(NULL, 0, 5);
+    }
+}
