@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "artifact/confine.h"
+#include "support/scratch.h"
+
+/* What a confined process finds that it can still do. */
+enum {
+    DID_FAIL = 1,    /* confine_self itself */
+    CANNOT_WORK = 2, /* not even write where it should */
+    WROTE_OUTSIDE = 4,
+    MADE_OUTSIDE = 8,
+    MADE_SOCKET = 16,
+    HAS_LANDLOCK = 64,
+    HAS_SECCOMP = 128,
+};
+
+static int probe(const char *inside, const char *outside)
+{
+    struct error err = {0};
+    struct confine_result result = {0};
+    struct confine confine = {
+        .writable_dir = open(inside, O_PATH | O_DIRECTORY | O_CLOEXEC),
+        .memory_bytes = (uint64_t)1 << 30,
+        .file_bytes = 4096,
+        .cpu_seconds = 60,
+        .descriptors = 32,
+    };
+    auto_free char *victim = memory_printf("%s/victim", outside);
+    auto_free char *stranger = memory_printf("%s/stranger", outside);
+    if (!confine_self(&confine, &result, &err)) {
+        return DID_FAIL;
+    }
+    int found = (result.has_landlock ? HAS_LANDLOCK : 0) | (result.has_seccomp ? HAS_SECCOMP : 0);
+    int fd = openat(confine.writable_dir, "made", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    char page[8192] = "";
+    if (fd < 0 || write(fd, page, sizeof page) != 4096 || write(fd, page, 1) != -1 ||
+        errno != EFBIG || mkdirat(confine.writable_dir, "dir", 0700) != 0 ||
+        symlinkat("made", confine.writable_dir, "link") != 0) {
+        found |= CANNOT_WORK;
+    }
+    found |= open(victim, O_WRONLY | O_CLOEXEC) >= 0 ? WROTE_OUTSIDE : 0;
+    found |= open(stranger, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >= 0 ? MADE_OUTSIDE : 0;
+    found |= socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0 ? MADE_SOCKET : 0;
+    char *const argv[] = {(char *)"true", NULL};
+    execv("/bin/true", argv);
+    return found;
+}
+
+static void a_confined_process_can_only_write_inside(void **state)
+{
+    (void)state;
+    char *world = scratch_make();
+    auto_free char *inside = memory_printf("%s/inside", world);
+    scratch_write(world, "victim", "untouched");
+    assert_int_equal(mkdir(inside, 0700), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        _exit(probe(inside, world));
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    int found = WEXITSTATUS(status);
+    auto_free char *names = scratch_list(world, "inside");
+    assert_string_equal(names, "dir link made");
+    scratch_remove(world);
+    if (found == 0) {
+        fail_msg("it could run a program");
+    }
+    assert_int_equal(found & (DID_FAIL | CANNOT_WORK), 0);
+    if (found & HAS_LANDLOCK) {
+        assert_int_equal(found & (WROTE_OUTSIDE | MADE_OUTSIDE), 0);
+    } else {
+        print_message("no Landlock here\n");
+    }
+    if (found & HAS_SECCOMP) {
+        assert_int_equal(found & MADE_SOCKET, 0);
+    } else {
+        print_message("no seccomp filter here\n");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_confined_process_can_only_write_inside),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
