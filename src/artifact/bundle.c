@@ -51,7 +51,7 @@ static ssize_t read_stream(void *context, void *buffer, size_t len, struct error
     return got;
 }
 
-static void note_skipped(struct bundle_report *report, const char *what, const char *path)
+void bundle_note_skipped(struct bundle_report *report, const char *what, const char *path)
 {
     if (report->skipped.count < BUNDLE_SKIPPED_NAMED) {
         strings_printf(&report->skipped, "%s %s", what, path);
@@ -77,7 +77,7 @@ static void count_skipped(
     case TAR_DIRECTORY:
         return;
     }
-    note_skipped(report, tar_type_name(member->type), path);
+    bundle_note_skipped(report, tar_type_name(member->type), path);
 }
 
 static void count_xattrs(
@@ -85,7 +85,7 @@ static void count_xattrs(
 {
     if (member->xattr_total > 0) {
         report->skipped_xattrs += member->xattr_total;
-        note_skipped(report, "extended attributes of", path);
+        bundle_note_skipped(report, "extended attributes of", path);
     }
 }
 

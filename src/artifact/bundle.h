@@ -50,6 +50,7 @@ bool bundle_extract(int blob_fd, int staging_dir, enum bundle_kind kind,
     const struct limits *limits, const char *self_path, const struct progress *progress,
     const struct cancel *cancel, struct bundle_report *report, struct error *err);
 
-/* Entry point of the child: main dispatches `--internal-extract` here, before anything else runs.
+#define BUNDLE_CHILD_OPTION "--internal-extract"
+/* Entry point of the child: main dispatches that first word here, before anything else runs.
  * Returns the exit status. */
 int bundle_child_main(int argc, char **argv);

@@ -240,35 +240,36 @@ bool unpack_file(struct unpack *unpack, const char *path, struct archive_reader 
 static int count_ups(const char *target)
 {
     int ups = 0;
-    while (strncmp(target, "../", 3) == 0) {
-        ups++;
-        target += 3;
-    }
-    if (strcmp(target, "..") == 0) {
-        return ups + 1;
-    }
-    size_t len = strlen(target);
-    size_t begin = 0;
-    for (size_t i = 0; i <= len; i++) {
-        if (i == len || target[i] == '/') {
-            if (!is_plain_component(target + begin, i - begin)) {
-                return -1;
-            }
-            begin = i + 1;
+    bool has_name = false;
+    for (const char *at = target;;) {
+        size_t len = strcspn(at, "/");
+        bool is_up = len == 2 && memcmp(at, "..", 2) == 0;
+        bool is_here = len == 1 && at[0] == '.';
+        if (is_up ? has_name : !is_here && !is_plain_component(at, len)) {
+            return -1;
         }
+        ups += is_up;
+        has_name |= !is_up && !is_here;
+        if (at[len] == '\0') {
+            return ups;
+        }
+        at += len + 1;
     }
-    return ups;
 }
 
-bool unpack_symlink(struct unpack *unpack, const char *path, const char *target, struct error *err)
+bool unpack_link_stays(const char *path, const char *target)
 {
     int depth = 0;
     for (const char *c = path; *c; c++) {
         depth += *c == '/';
     }
-    size_t len = strlen(target);
-    int ups = len > UNPACK_PATH_MAX ? -1 : count_ups(target);
-    if (ups < 0 || ups > depth) {
+    int ups = strlen(target) > UNPACK_PATH_MAX ? -1 : count_ups(target);
+    return ups >= 0 && ups <= depth;
+}
+
+bool unpack_symlink(struct unpack *unpack, const char *path, const char *target, struct error *err)
+{
+    if (!unpack_link_stays(path, target)) {
         return error_set(err, ERROR_FORMAT,
             "the symlink %s leaves the archive: it points to \"%s\"", path, target);
     }
@@ -327,6 +328,9 @@ static bool stays_inside(int dir, const char *link)
         size_t len = strcspn(rest, "/");
         text_append(&walk.rest, rest[len] ? rest + len + 1 : "");
         rest[len] = '\0';
+        if (strcmp(rest, ".") == 0) {
+            continue;
+        }
         if (strcmp(rest, "..") == 0) {
             if (!walk_up(&walk)) {
                 return false;

@@ -48,8 +48,11 @@ bool unpack_directory(struct unpack *unpack, const char *path, struct error *err
 /* Writes the reader's current member, holes kept. */
 bool unpack_file(struct unpack *unpack, const char *path, struct archive_reader *reader,
     const struct cancel *cancel, struct error *err);
-/* The target must be relative, with ".." only at its front, and stay below dir by itself; whether
- * links together do is seen in unpack_finish. */
+/* True when the target is relative, with ".." only at its front, and stays in the directory that
+ * path is relative to. */
+bool unpack_link_stays(const char *path, const char *target);
+/* A target that does not stay below dir is ERROR_FORMAT; whether links together do is seen in
+ * unpack_finish. */
 bool unpack_symlink(struct unpack *unpack, const char *path, const char *target, struct error *err);
 /* Follows every link made: one that leaves dir or never ends refuses the archive. */
 bool unpack_finish(struct unpack *unpack, struct error *err);

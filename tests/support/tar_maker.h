@@ -112,3 +112,25 @@ static inline void tar_put_end(struct text *tar)
     static const char zeros[1024];
     text_append_bytes(tar, zeros, sizeof zeros);
 }
+
+/* Wraps bytes into a zstd frame of raw blocks (RFC 8878, 3.1.1): compression is not the point. */
+static inline void zstd_wrap(const struct text *bytes, struct text *out)
+{
+    static const uint8_t head[] = {0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x38 /* window: 128 KiB */};
+    const size_t block_max = (size_t)128 << 10;
+    text_append_bytes(out, head, sizeof head);
+    for (size_t at = 0; at == 0 || at < bytes->len;) {
+        size_t len = bytes->len - at < block_max ? bytes->len - at : block_max;
+        bool is_last = at + len == bytes->len;
+        uint32_t word = (uint32_t)(len << 3) | is_last;
+        uint8_t header[3] = {(uint8_t)word, (uint8_t)(word >> 8), (uint8_t)(word >> 16)};
+        text_append_bytes(out, header, sizeof header);
+        if (len > 0) {
+            text_append_bytes(out, bytes->data + at, len);
+        }
+        at += len;
+        if (is_last) {
+            return;
+        }
+    }
+}
