@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* Takes boot/vmlinu[xz]-*, boot/config-* and everything below lib/modules out of one or several
+/* Takes boot/vmlinux-*, boot/vmlinuz-* and everything below lib/modules out of one or several
  * .deb packages and makes a kernel entry of them by kernel_dir's rules. Nothing else of a package
  * is created and no script of it ever runs. Source: deb(5). Workers; blocks. */
 
