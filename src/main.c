@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "artifact/bundle.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -266,6 +267,9 @@ static int run_words(struct outside *outside, char **words, size_t count)
 int main(int argc, char **argv)
 {
     fill_standard_fds();
+    if (argc > 1 && strcmp(argv[1], BUNDLE_CHILD_OPTION) == 0) {
+        return bundle_child_main(argc, argv);
+    }
     setlocale(LC_CTYPE, "");
     auto_done(outside) struct outside outside = {
         .setup = {.program = "banger-tui", .version = PACKAGE_VERSION, .is_utf8 = is_utf8_locale()},

@@ -6,8 +6,12 @@ src_libartifact_a_SOURCES =
 src_libartifact_a_SOURCES += \
 	src/artifact/archive.c src/artifact/archive.h \
 	src/artifact/bundle.c src/artifact/bundle.h \
-	src/artifact/bundle_child.h \
-	src/artifact/deb.h \
+	src/artifact/bundle_child.c src/artifact/bundle_child.h \
+	src/artifact/bundle_frame.h \
+	src/artifact/bundle_run.c \
+	src/artifact/confine.c src/artifact/confine.h \
+	src/artifact/deb.c src/artifact/deb.h \
+	src/artifact/deb_unpack.c \
 	src/artifact/kernel_dir.c src/artifact/kernel_dir.h \
 	src/artifact/kernel_find.c src/artifact/kernel_find.h \
 	src/artifact/kernel_modules.c \

@@ -48,7 +48,8 @@ bool kernel_host_import(int root_dir, const char *release, int staging_dir,
  * itself (kernel/, modules.order or modules.dep in it) or a directory of such ones; it is taken as
  * it is. Links that stay inside are kept; others (build, source) and special files are left out,
  * with a sentence each in notes (NULL: not wanted), and so is said when it does not look like
- * modules. Used by import, `image register --modules` and promote. An empty one is ERROR_FORMAT. */
+ * modules. With a directory descriptor path stays inside it; with AT_FDCWD it may be any. Used by
+ * import, `image register --modules` and promote. An empty one is ERROR_FORMAT. */
 bool kernel_modules_copy(int from_dir, const char *path, int staging_dir,
     const struct progress *progress, const struct cancel *cancel, struct strings *notes,
     struct error *err);

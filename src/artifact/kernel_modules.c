@@ -40,9 +40,16 @@ bool kernel_is_modules_dir(int dir, const char *path)
     return fd >= 0 && is_contents(fd);
 }
 
+/* Below a directory nobody vouches for; a path of the caller's own is opened as it is. */
+static int open_source(int dir, const char *path)
+{
+    return dir == AT_FDCWD ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                           : kernel_open_inside(dir, path, O_RDONLY | O_DIRECTORY);
+}
+
 int kernel_modules_open(int dir, const char *path, char **version, struct error *err)
 {
-    auto_close int fd = kernel_open_inside(dir, path, O_RDONLY | O_DIRECTORY);
+    auto_close int fd = open_source(dir, path);
     if (fd < 0) {
         error_set_errno(err, errno, "cannot open the modules directory %s", path);
         return -1;
@@ -239,7 +246,7 @@ bool kernel_modules_copy(int from_dir, const char *path, int staging_dir,
     const struct progress *progress, const struct cancel *cancel, struct strings *notes,
     struct error *err)
 {
-    auto_close int from = kernel_open_inside(from_dir, path, O_RDONLY | O_DIRECTORY);
+    auto_close int from = open_source(from_dir, path);
     if (from < 0) {
         return error_set_errno(err, errno, "cannot open the modules directory %s", path);
     }
