@@ -19,6 +19,7 @@
 #include "batch/batch.h"
 #include "batch/options.h"
 #include "batch/output.h"
+#include "vm/monitor.h"
 #include "engine/engine.h"
 #include "ui/app.h"
 
@@ -269,6 +270,9 @@ int main(int argc, char **argv)
     fill_standard_fds();
     if (argc > 1 && strcmp(argv[1], BUNDLE_CHILD_OPTION) == 0) {
         return bundle_child_main(argc, argv);
+    }
+    if (argc > 1 && strcmp(argv[1], MONITOR_OPTION) == 0) {
+        return monitor_main(argc, argv);
     }
     setlocale(LC_CTYPE, "");
     auto_done(outside) struct outside outside = {
