@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* file: URLs (RFC 8089), for local catalogs and what they name. Used by http*.c only; any thread. */
+/* file: URLs (RFC 8089), for local catalogs and what they name. Used by http*.c only; any
+ * thread. */
 
 struct error;
 

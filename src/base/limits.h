@@ -2,7 +2,8 @@
 #pragma once
 
 /* Everything the outside decides has a limit, and the limit has a name: the [limits] section of
- * config.ini. One value, filled from limits_default and then from the file, handed down as const. */
+ * config.ini. One value, filled from limits_default and then from the file, handed down as
+ * const. */
 
 #include <stdint.h>
 

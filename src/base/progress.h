@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* Where long work reports how far it is. The engine gives each job a sink; lower layers only call
- * progress_report, as often as they like (it is O(1) and never blocks). NULL is accepted everywhere.
- * Called in the thread that does the work. */
+/* Where long work reports how far it is. The engine gives each job a sink; lower layers only
+ * call progress_report, as often as they like (it is O(1) and never blocks). NULL is accepted
+ * everywhere. Called in the thread that does the work. */
 
 #include <stdint.h>
 

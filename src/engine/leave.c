@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Quitting with a transfer under way: a job is its command line plus a part file, so another process
- * can go on with it. */
+/* Quitting with a transfer under way: a job is its command line plus a part file, so another
+ * process can go on with it. */
 #include "engine/engine.h"
 
 #include <libgen.h>

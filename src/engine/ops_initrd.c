@@ -22,7 +22,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Part of the cache's key: to be raised when initrd_build makes something else of the same input. */
+/* Part of the cache's key: to be raised when initrd_build makes something else of the same
+ * input. */
 #define INITRD_RECIPE 1
 
 void boot_kernel_done(struct boot_kernel *kernel)

@@ -17,8 +17,8 @@ struct ops;
 enum verified_state ops_kernel_verified(const struct kernel_entry *entry);
 /* The fields of `kernel list`; caller frees. */
 struct json *ops_kernel_json(const struct kernel_entry *entry);
-/* "elf" or "bzimage" by the first bytes of vmlinux in an entry's directory; NULL for neither. Caller
- * frees. */
+/* "elf" or "bzimage" by the first bytes of vmlinux in an entry's directory; NULL for neither.
+ * Caller frees. */
 char *ops_kernel_format(int entry_dir);
 /* Lists kernels and offers again for the front end, when one is watching. */
 void ops_kernels_changed(struct ops *ops);

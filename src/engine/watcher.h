@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* One thread that notices what others do: inotify(7) on the store's directories of kernels, images,
- * VMs, catalogs and jobs, and on each entry, so that a change made by another process or by hand
- * appears by itself; pidfds of running VMs and of processes with jobs, so that an end does. It reads
- * nothing itself: it collects subjects for a moment and asks housekeeping to read them again. Where
- * the system has no more watches, what lies deeper is not noticed, and the log says so once. */
+/* One thread that notices what others do: inotify(7) on the store's directories of kernels,
+ * images, VMs, catalogs and jobs, and on each entry, so that a change made by another process or
+ * by hand appears by itself; pidfds of running VMs and of processes with jobs, so that an end
+ * does. It reads nothing itself: it collects subjects for a moment and asks housekeeping to read
+ * them again. Where the system has no more watches, what lies deeper is not noticed, and the log
+ * says so once. */
 
 #include "base/process.h"
 

@@ -25,8 +25,8 @@ struct ui_options {
     int stderr_fd;     /* where stderr goes while curses is up; -1: /dev/null */
 };
 
-/* Whether there is a terminal that can show the screen; nothing is written to it. To be asked before
- * the engine is made. ERROR_UNSUPPORTED: the sentence ends with the line to type instead. */
+/* Whether there is a terminal that can show the screen; nothing is written to it. To be asked
+ * before the engine is made. ERROR_UNSUPPORTED: the sentence ends with the line to type instead. */
 bool ui_check(const struct ui_options *options, struct error *err);
 /* Returns the exit status of the program: 0 after a quit, 69 when the screen could not be opened
  * (with a sentence on stderr), 129 / 130 / 143 when a signal asked for the end. Running transfers

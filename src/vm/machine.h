@@ -155,11 +155,11 @@ const char *machine_exit_describe(const struct machine_exit *exit, char *buffer,
 
 /* Stages of a boot in the order they are reached; milliseconds since exec of the VMM. */
 enum machine_stage {
-    MACHINE_STAGE_VMM,    /* the control socket answered */
-    MACHINE_STAGE_KERNEL, /* first sign of the kernel on the serial line */
-    MACHINE_STAGE_INIT,   /* our init runs */
-    MACHINE_STAGE_ROOT,   /* it has mounted the machine's root */
-    MACHINE_STAGE_NETWORK, /* it has configured the network; unreached where the guest does not say */
+    MACHINE_STAGE_VMM,     /* the control socket answered */
+    MACHINE_STAGE_KERNEL,  /* first sign of the kernel on the serial line */
+    MACHINE_STAGE_INIT,    /* our init runs */
+    MACHINE_STAGE_ROOT,    /* it has mounted the machine's root */
+    MACHINE_STAGE_NETWORK, /* the network is up; unreached where the guest does not say */
     MACHINE_STAGE_AGENT,   /* the agent answered: ready */
     MACHINE_STAGE_COUNT,
 };
@@ -184,6 +184,6 @@ bool machine_timeline_is_ready(const struct machine_timeline *timeline);
 struct json *machine_timeline_to_json(const struct machine_timeline *timeline);
 bool machine_timeline_from_json(
     const struct json *json, struct machine_timeline *timeline, struct error *err);
-/* Reads boot.json, the latest boot (also after its end), into an uninitialised *timeline; on failure
- * it is left empty. ERROR_NOT_FOUND when it never started. */
+/* Reads boot.json, the latest boot (also after its end), into an uninitialised *timeline; on
+ * failure it is left empty. ERROR_NOT_FOUND when it never started. */
 bool machine_timeline_read(int vm_dir, struct machine_timeline *timeline, struct error *err);

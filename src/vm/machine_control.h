@@ -37,9 +37,9 @@ bool machine_start(const struct machine_spec *spec, const struct machine_boot *b
     struct machine_handle *handle, struct error *err);
 
 /* Waits until the agent answered and fills *timeline (uninitialised before, the caller's to free
- * with machine_timeline_done, also after a failure: it then holds the stages that were reached). ERROR_VMM with the reason (panic line, exit
- * code, last stage) when the machine ends first; ERROR_TIMEOUT naming the last stage reached.
- * timeout_ms 0: none. */
+ * with machine_timeline_done, also after a failure: it then holds the stages that were reached).
+ * ERROR_VMM with the reason (panic line, exit code, last stage) when the machine ends first;
+ * ERROR_TIMEOUT naming the last stage reached. timeout_ms 0: none. */
 bool machine_wait_ready(int vm_dir, const struct machine_handle *handle, uint64_t timeout_ms,
     const struct progress *progress, const struct cancel *cancel, struct machine_timeline *timeline,
     struct error *err);

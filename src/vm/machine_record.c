@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* handle.json, exit.json and boot.json: what the monitor of a machine writes and everybody reads. */
+/* handle.json, exit.json and boot.json: what the monitor of a machine writes and everybody
+ * reads. */
 #include "vm/machine.h"
 
 #include <errno.h>

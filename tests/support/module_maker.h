@@ -9,6 +9,6 @@
 
 #define MODULE_MAKER_MAX 2048
 
-/* Fills bytes with a module whose .modinfo is info_len bytes of info ("key=value\0..."). Returns its
- * length. */
+/* Fills bytes with a module whose .modinfo is info_len bytes of info ("key=value\0..."). Returns
+ * its length. */
 size_t module_maker(uint8_t bytes[MODULE_MAKER_MAX], const char *info, size_t info_len);
