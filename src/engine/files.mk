@@ -19,10 +19,10 @@ src_libengine_a_SOURCES = \
 	src/engine/state_jobs.c src/engine/state_jobs.h \
 	src/engine/state_snapshot.c \
 	src/engine/watcher.c src/engine/watcher.h \
-	src/engine/workers.c src/engine/workers.h
+	src/engine/workers.c src/engine/workers.h \
+	$(engine_ops)
 
-# The operations: one file per subject, named in the rows of the command table. They are linked
-# once every layer they call is there; until then ops_pending.c stands in.
+# The operations: one file per subject, named in the rows of the command table.
 engine_ops = \
 	src/engine/ops_catalog.c \
 	src/engine/ops_common.c src/engine/ops_common.h \
@@ -31,14 +31,7 @@ engine_ops = \
 	src/engine/ops_image.c src/engine/ops_image.h \
 	src/engine/ops_image_pull.c \
 	src/engine/ops_image_register.c \
-	src/engine/ops_initrd.c src/engine/ops_initrd.h \
 	src/engine/ops_job.c \
 	src/engine/ops_kernel.c src/engine/ops_kernel.h \
 	src/engine/ops_kernel_import.c \
-	src/engine/ops_kernel_pull.c \
-	src/engine/ops_vm.c src/engine/ops_vm.h \
-	src/engine/ops_vm_boot.c \
-	src/engine/ops_vm_create.c \
-	src/engine/ops_vm_run.c \
-	src/engine/ops_vm_stop.c \
-	src/engine/ops_vm_stream.c
+	src/engine/ops_kernel_pull.c

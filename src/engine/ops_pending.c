@@ -2,6 +2,8 @@
 /* Operations whose file is not there yet. Each line goes when the operation comes. */
 #include "engine/ops.h"
 
+#include "artifact/apt.h"
+
 #include "base/error.h"
 
 #define PENDING(operation)                                                                         \
@@ -20,22 +22,7 @@
         return true;                                                                               \
     }
 
-PENDING_REFRESH(ops_refresh_offers)
-PENDING_REFRESH(ops_refresh_kernels)
-PENDING_REFRESH(ops_refresh_images)
 PENDING_REFRESH(ops_refresh_vms)
-PENDING_REFRESH(ops_refresh_host)
-PENDING_REFRESH(ops_sweep)
-PENDING(ops_kernel_list)
-PENDING(ops_kernel_show)
-PENDING(ops_kernel_import)
-PENDING(ops_kernel_pull)
-PENDING(ops_kernel_rm)
-PENDING(ops_image_list)
-PENDING(ops_image_show)
-PENDING(ops_image_register)
-PENDING(ops_image_pull)
-PENDING(ops_image_rm)
 PENDING(ops_vm_run)
 PENDING(ops_vm_create)
 PENDING(ops_vm_start)
@@ -48,6 +35,19 @@ PENDING(ops_vm_exec)
 PENDING(ops_vm_logs)
 PENDING(ops_vm_console)
 PENDING(ops_vm_wait)
-PENDING(ops_host_doctor)
-PENDING(ops_job_list)
-PENDING(ops_job_cancel)
+
+/* Until artifact/apt.c is there. */
+__attribute__((weak)) void apt_answer_done(struct apt_answer *answer)
+{
+    (void)answer;
+}
+
+__attribute__((weak)) bool apt_resolve(const char *package, int cache_dir,
+    const struct cancel *cancel, struct apt_answer *answer, struct error *err)
+{
+    (void)package;
+    (void)cache_dir;
+    (void)cancel;
+    (void)answer;
+    return error_set(err, ERROR_UNSUPPORTED, "apt is not built in");
+}
