@@ -34,13 +34,16 @@ struct staging {
 };
 
 /* Takes the mark of life of a directory that was just opened by name. False when a sweep was
- * quicker: the lock is held, or the name is gone or another's. */
+ * quicker: the lock is held, or the name is gone or another's. Where directories cannot be locked
+ * (flock(2), NFS) the sweep goes by age, so there the mark may be missing. */
 static bool mark_alive(int parent, const char *name, int dir)
 {
     struct stat by_fd;
     struct stat by_name;
-    return flock(dir, LOCK_EX | LOCK_NB) == 0 && fstat(dir, &by_fd) == 0 &&
-           fstatat(parent, name, &by_name, AT_SYMLINK_NOFOLLOW) == 0 &&
+    if (flock(dir, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        return false;
+    }
+    return fstat(dir, &by_fd) == 0 && fstatat(parent, name, &by_name, AT_SYMLINK_NOFOLLOW) == 0 &&
            by_fd.st_ino == by_name.st_ino && by_fd.st_dev == by_name.st_dev;
 }
 

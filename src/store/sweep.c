@@ -17,6 +17,7 @@
 
 #define PARTIAL_KEPT_SECONDS (7 * 24 * 3600)
 #define TEMPORARY_KEPT_SECONDS 3600
+#define UNLOCKED_KEPT_SECONDS (24 * 3600)
 
 static bool is_leftover(const char *name)
 {
@@ -31,7 +32,13 @@ static bool hold_dead(int parent, const char *name, int *held)
         /* A directory without permission bits was never a live one: those are made 0700. */
         return errno == EACCES;
     }
-    return flock(*held, LOCK_EX | LOCK_NB) == 0;
+    if (flock(*held, LOCK_EX | LOCK_NB) == 0) {
+        return true;
+    }
+    /* Where directories cannot be locked, one that nobody added to for a day is a dead one's. */
+    struct stat info;
+    return errno != EWOULDBLOCK && fstat(*held, &info) == 0 &&
+           clock_wall() - info.st_mtime > UNLOCKED_KEPT_SECONDS;
 }
 
 static void sweep_dir(int parent, uint64_t *removed, struct error *err)

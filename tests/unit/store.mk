@@ -39,3 +39,5 @@ check_PROGRAMS += tests/support/store_driver
 tests_support_store_driver_LDADD = $(LINK_STORE)
 dist_check_SCRIPTS += tests/unit/store_faults.py
 TESTS += tests/unit/store_faults.py
+dist_check_SCRIPTS += tests/unit/store_stress.py
+TESTS += tests/unit/store_stress.py

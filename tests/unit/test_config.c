@@ -291,6 +291,49 @@ static void test_nul_byte(void **state)
     assert_non_null(strstr(err.text, "nul.ini:2:"));
 }
 
+/* The example's lines with the '#' taken away from every setting. */
+static char *uncommented(const char *example)
+{
+    struct text out = {0};
+    auto_done(strings) struct strings lines = {0};
+    strings_split(&lines, example, "\n");
+    for (size_t i = 0; i < lines.count; i++) {
+        const char *line = lines.items[i];
+        bool is_setting = line[0] == '#' && line[1] != ' ' && strstr(line, " = ") != NULL;
+        text_printf(&out, "%s\n", is_setting ? line + 1 : line);
+    }
+    return text_take(&out);
+}
+
+static void test_example_file(void **state)
+{
+    const char *source = getenv("SRCDIR");
+    if (source == NULL) {
+        skip();
+    }
+    struct error err = {0};
+    auto_free char *example = scratch_read(source, "data/config.ini");
+    assert_non_null(example);
+    auto_free char *content = uncommented(example);
+    auto_done(config) struct config config = {0};
+    assert_true(load(state, content, &config, &err));
+    assert_fine(err);
+    assert_int_equal(config.warnings.count, 0);
+    /* The limits shown are all there are, with their defaults. */
+    assert_memory_equal(&config.limits, &limits_default, sizeof(limits_default));
+    for (unsigned i = 0; i < limits_row_count; i++) {
+        auto_free char *line = memory_printf("\n#%s = ", limits_rows[i].key);
+        assert_non_null(strstr(example, line));
+    }
+    assert_string_equal(config.default_restart, "no");
+    assert_int_equal(config.trust_count, 1);
+    /* As delivered it changes nothing. */
+    auto_done(config) struct config plain = {0};
+    assert_true(load(state, example, &plain, &err));
+    assert_null(plain.default_image);
+    assert_int_equal(plain.catalogs.count, 0);
+}
+
 #define CONFIG_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -306,6 +349,7 @@ int main(void)
         CONFIG_TEST(test_later_values_replace),
         CONFIG_TEST(test_what_is_no_file),
         CONFIG_TEST(test_nul_byte),
+        CONFIG_TEST(test_example_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
