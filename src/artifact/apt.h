@@ -30,7 +30,7 @@ struct apt_file {
 /* Zero-initialise; free with apt_answer_done. */
 struct apt_answer {
     char *package;          /* of the alternatives asked for, the one this machine has */
-    char *version;          /* of that package; source records "apt:<package>=<version>" */
+    char *version;          /* of the first file; source is "apt:<package of it>=<version>" */
     char *kernel_version;   /* "6.1.0-37-cloud-amd64" */
     uint64_t size_bytes;    /* of all files together */
     struct apt_file *files; /* linux-image or linux-binary first */

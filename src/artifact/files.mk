@@ -21,7 +21,10 @@ src_libartifact_a_SOURCES += \
 	src/artifact/tar_pax.c src/artifact/tar_pax.h \
 	src/artifact/unpack.c src/artifact/unpack.h
 src_libartifact_a_SOURCES += \
-	src/artifact/apt.h \
+	src/artifact/apt.c src/artifact/apt.h \
+	src/artifact/apt_cache.c src/artifact/apt_cache.h \
+	src/artifact/apt_search.c src/artifact/apt_search.h \
+	src/artifact/apt_text.c src/artifact/apt_text.h \
 	src/artifact/decompress.c src/artifact/decompress.h \
 	src/artifact/decompress_codec.h \
 	src/artifact/decompress_stream.c \

@@ -20,9 +20,12 @@ check_PROGRAMS += $(artifact_tests)
 TESTS += $(artifact_tests)
 EXTRA_DIST += tests/support/hostile_http.py
 
-artifact_net_tests = tests/unit/test_decompress tests/unit/test_hash tests/unit/test_http
+artifact_net_tests = tests/unit/test_apt tests/unit/test_decompress tests/unit/test_hash \
+	tests/unit/test_http
 check_PROGRAMS += $(artifact_net_tests)
 TESTS += $(artifact_net_tests)
+tests_unit_test_apt_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_apt_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
 tests_unit_test_decompress_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_decompress_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
 tests_unit_test_hash_CPPFLAGS = $(TEST_CPPFLAGS)
