@@ -385,6 +385,13 @@ static bool read_program(
            read_copy(config, "user", false, what, &program->user, err);
 }
 
+/* A word that would be wrong on the command line is wrong content in a file. */
+static bool wrong_content(const char *what, struct error *err)
+{
+    err->code = ERROR_FORMAT;
+    return error_wrap(err, "%s", what);
+}
+
 static bool read_ports(
     const struct json *json, const char *what, struct machine_spec *spec, struct error *err)
 {
@@ -395,7 +402,7 @@ static bool read_ports(
     for (size_t i = 0; i < words.count; i++) {
         struct machine_port port;
         if (!net_parse_publish(words.items[i], &port, err)) {
-            return error_wrap(err, "%s", what);
+            return wrong_content(what, err);
         }
         machine_spec_publish(spec, &port);
     }
@@ -407,11 +414,11 @@ static bool read_choices(
 {
     const char *word = json_string(json, "root", root_names[MACHINE_ROOT_OVERLAY]);
     if (!machine_root_parse(word, &spec->root, err)) {
-        return error_wrap(err, "%s", what);
+        return wrong_content(what, err);
     }
     word = json_string(json, "restart", restart_names[MACHINE_RESTART_NO]);
     if (!machine_restart_parse(word, &spec->restart, err)) {
-        return error_wrap(err, "%s", what);
+        return wrong_content(what, err);
     }
     const char *created = NULL;
     if (!json_read_string(json, "created_at", true, what, &created, err)) {
@@ -464,8 +471,7 @@ bool machine_spec_from_json(
     }
     keep_unknown(json, &read);
     if (!machine_spec_validate(&read, err)) {
-        err->code = ERROR_FORMAT;
-        return error_wrap(err, "%s", what);
+        return wrong_content(what, err);
     }
     *spec = read;
     read = (struct machine_spec){0};

@@ -60,7 +60,8 @@ static inline void world_make(struct world *world, const char *append, const cha
     assert_fine(err);
     scratch_write(world->path, "rootfs.ext4", "image");
     scratch_write(world->path, MACHINE_UPPER_FILE, "upper");
-    assert_int_equal(truncate(memory_printf("%s/rootfs.ext4", world->path), 1 << 20), 0);
+    auto_free char *image = memory_printf("%s/rootfs.ext4", world->path);
+    assert_int_equal(truncate(image, 1 << 20), 0);
     world_fill_spec(&world->spec, append);
 }
 

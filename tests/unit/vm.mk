@@ -1,9 +1,21 @@
 # SPDX-License-Identifier: MIT
-vm_tests = tests/unit/test_monitor
+vm_tests = tests/unit/test_accel tests/unit/test_machine tests/unit/test_monitor \
+	tests/unit/test_net tests/unit/test_qmp tests/unit/test_serial_log
 check_PROGRAMS += $(vm_tests) tests/support/fake_qemu
 TESTS += $(vm_tests)
 tests_support_fake_qemu_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_support_fake_qemu_LDADD = $(LINK_BASE)
-tests_unit_test_monitor_SOURCES = tests/unit/test_monitor.c tests/support/machine_world.h
+EXTRA_DIST += tests/support/machine_world.h
+
+tests_unit_test_accel_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_accel_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+tests_unit_test_machine_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_machine_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 tests_unit_test_monitor_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_monitor_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+tests_unit_test_net_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_net_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+tests_unit_test_qmp_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_qmp_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+tests_unit_test_serial_log_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_serial_log_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
