@@ -21,7 +21,6 @@
 #include "store/catalog.h"
 #include "store/config.h"
 #include "store/image_store.h"
-#include "store/kernel_store.h"
 #include "store/lock.h"
 #include "store/publish.h"
 
@@ -65,29 +64,6 @@ static bool choose_kernel(struct ops *ops, const struct catalog_entry *offer,
         offer->name);
 }
 
-/* The bundle's own manifest says what is in it; ours takes its place. NULL on failure. */
-static struct json *take_manifest(struct ops *ops, int staging, struct error *err)
-{
-    auto_done(text) struct text content = {0};
-    if (!file_read_all(staging, STORE_MANIFEST, ops->limits->json_bytes, &content, err)) {
-        return NULL;
-    }
-    auto_json struct json *manifest = json_parse(text_cstr(&content), content.len,
-        ops->limits->json_bytes, ops->limits->json_depth, "the bundle's manifest.json", err);
-    if (manifest == NULL) {
-        return NULL;
-    }
-    if (!json_is_object(manifest)) {
-        error_set(err, ERROR_FORMAT, "the bundle's manifest.json is not an object");
-        return NULL;
-    }
-    if (unlinkat(staging, STORE_MANIFEST, 0) != 0) {
-        error_set_errno(err, errno, "cannot replace the bundle's manifest.json");
-        return NULL;
-    }
-    return take_ptr(manifest);
-}
-
 static bool examine_rootfs(int staging, struct image_entry *entry, struct error *err)
 {
     auto_close int fd = file_open_read(staging, IMAGE_ROOTFS, err);
@@ -105,9 +81,11 @@ static bool examine_rootfs(int staging, struct image_entry *entry, struct error 
 }
 
 static bool fill_entry(struct ops *ops, const struct request *request,
-    const struct catalog_entry *offer, int staging, struct image_entry *entry, struct error *err)
+    const struct catalog_entry *offer, const struct bundle_report *report, int staging,
+    struct image_entry *entry, struct error *err)
 {
-    auto_json struct json *bundle = take_manifest(ops, staging, err);
+    auto_json struct json *bundle = json_parse(text_cstr(&report->manifest), report->manifest.len,
+        ops->limits->json_bytes, ops->limits->json_depth, "the bundle's manifest.json", err);
     if (bundle == NULL || !examine_rootfs(staging, entry, err) ||
         !choose_kernel(ops, offer, bundle, &entry->kernel_ref, err)) {
         return false;
@@ -137,7 +115,7 @@ static bool stage_and_publish(struct ops *ops, const struct request *request,
     int dir = staging_dir(staging);
     if (!bundle_extract(blob, dir, BUNDLE_IMAGE, ops->limits, ops_self_path(ops), ops->progress,
             ops->cancel, report, err) ||
-        !fill_entry(ops, request, offer, dir, entry, err)) {
+        !fill_entry(ops, request, offer, report, dir, entry, err)) {
         return false;
     }
     progress_report(ops->progress, PROGRESS_PUBLISH, PROGRESS_STEPS, 0, 1);
