@@ -86,8 +86,7 @@ static void free_parts(struct engine *engine)
 static bool start_watching(struct engine *engine, struct error *err)
 {
     engine->watcher = watcher_new(engine, err);
-    return engine->watcher && watcher_start(engine->watcher, err) &&
-           housekeeping_reconcile(engine, err);
+    return engine->watcher && watcher_start(engine->watcher, err);
 }
 
 static bool open_parts(struct engine *engine, struct error *err)
@@ -181,12 +180,17 @@ bool engine_start_job(struct engine *engine, struct job *job, uint64_t *id, stru
         return true;
     }
     struct error failure = {0};
-    if (!to_lane(engine, job, &failure)) {
-        /* It is in the list: the failure is the job's. */
-        state_job_finish(engine->state, job, NULL, &failure);
-        job_release(job);
+    if (to_lane(engine, job, &failure)) {
+        return true;
     }
-    return true;
+    /* It is in the list: the failure is the job's, unless nobody can see it there. */
+    bool is_seen = !job->is_internal;
+    if (!is_seen) {
+        *err = failure;
+    }
+    state_job_finish(engine->state, job, NULL, &failure);
+    job_release(job);
+    return is_seen;
 }
 
 static bool check_submission(
@@ -218,20 +222,6 @@ bool engine_submit(struct engine *engine, struct command *command, uint64_t *id,
     return engine_start_job(engine, job_new(command), id, err);
 }
 
-/* The process that runs it is asked by a worker: that is file work. */
-static void cancel_foreign(struct engine *engine, uint64_t id)
-{
-    struct command *command = command_new(verb_find("job", "cancel"));
-    auto_free char *word = memory_printf("%llu", (unsigned long long)id);
-    struct error err = {0};
-    uint64_t job;
-    if (!command_set(command, "id", word, &err)) {
-        command_free(command);
-    } else if (!engine_submit(engine, command, &job, &err)) {
-        state_log(engine->state, LOG_WARNING, "%s", err.text);
-    }
-}
-
 bool engine_cancel(struct engine *engine, uint64_t id)
 {
     if (state_job_cancel(engine->state, id)) {
@@ -239,7 +229,7 @@ bool engine_cancel(struct engine *engine, uint64_t id)
     }
     bool is_foreign = state_job_is_foreign(engine->state, id);
     if (is_foreign) {
-        cancel_foreign(engine, id);
+        housekeeping_cancel(engine, id);
     }
     return is_foreign;
 }

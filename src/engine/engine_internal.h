@@ -58,7 +58,11 @@ void engine_fill_ops(struct engine *engine, struct job *job, struct ops *ops);
 /* Puts a job on its way: into the list, then to its lane. Takes it over. */
 bool engine_start_job(struct engine *engine, struct job *job, uint64_t *id, struct error *err);
 
-/* housekeeping.c. The job at start: sweeps, lists everything, sets is_reconciled. */
-bool housekeeping_reconcile(struct engine *engine, struct error *err);
+/* housekeeping.c. The job at start: sweeps, lists everything, sets is_reconciled. The watcher's
+ * thread, once its watches are set. */
+void housekeeping_reconcile(struct engine *engine);
 /* Starts a job that reads what is dirty again, unless one is under way. The watcher's thread. */
 void housekeeping_refresh(struct engine *engine);
+/* Asks another process to stop a job of its own: that is file work, not for the front end's
+ * thread. */
+void housekeeping_cancel(struct engine *engine, uint64_t id);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading the store again when something changed, in quiet jobs that nobody sees: one at a time,
- * each with a thread of its own, so that no lane full of work makes the lists old. */
+/* What the engine does on its own behalf, in jobs that nobody sees, each with a thread of its own,
+ * so that no lane full of work holds it up: listing the store, one such job at a time, and asking
+ * other processes to stop a job. */
 #include "engine/engine_internal.h"
 
-#include <string.h>
+#include <inttypes.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -123,28 +124,70 @@ static const struct verb refresh_verb = {
     .run = run_refresh,
 };
 
-static bool start(struct engine *engine, const struct verb *verb, struct error *err)
+static bool run_cancel(struct ops *ops, struct json **result, struct error *err)
 {
-    uint64_t id;
-    struct job *job = job_new(command_new(verb));
-    job->is_internal = true;
-    return engine_start_job(engine, job, &id, err);
+    (void)result;
+    uint64_t id = command_number(ops->command, "id");
+    if (!job_file_cancel(store_area_dir(ops->store, STORE_JOBS), id, err)) {
+        state_log(ops->state, LOG_WARNING, "%s", err->text);
+        return false;
+    }
+    return true;
 }
 
-bool housekeeping_reconcile(struct engine *engine, struct error *err)
+static const struct argument cancel_arguments[] = {
+    {.name = "id", .kind = ARGUMENT_NUMBER, .max = UINT64_MAX, .value_name = "ID", .help = "Job"},
+};
+
+static const struct verb cancel_verb = {
+    .subject = "",
+    .name = "cancel",
+    .flags = VERB_READS | VERB_STREAMS | VERB_HIDDEN,
+    .summary = "Ask another process to stop a job",
+    .arguments = cancel_arguments,
+    .argument_count = array_length(cancel_arguments),
+    .run = run_cancel,
+};
+
+/* Takes the command over. What cannot even start is said in the log. */
+static bool start(struct engine *engine, struct command *command)
+{
+    uint64_t id;
+    struct error err = {0};
+    struct job *job = job_new(command);
+    job->is_internal = true;
+    bool is_started = engine_start_job(engine, job, &id, &err);
+    if (!is_started) {
+        state_log(engine->state, LOG_WARNING, "%s", err.text);
+    }
+    return is_started;
+}
+
+static void start_listing(struct engine *engine, const struct verb *verb)
+{
+    if (!start(engine, command_new(verb))) {
+        atomic_store(&engine->is_refreshing, false);
+    }
+}
+
+void housekeeping_reconcile(struct engine *engine)
 {
     atomic_store(&engine->is_refreshing, true);
-    return start(engine, &reconcile_verb, err);
+    start_listing(engine, &reconcile_verb);
 }
 
 void housekeeping_refresh(struct engine *engine)
 {
-    if (atomic_exchange(&engine->is_refreshing, true)) {
-        return;
+    if (!atomic_exchange(&engine->is_refreshing, true)) {
+        start_listing(engine, &refresh_verb);
     }
-    struct error err = {0};
-    if (!start(engine, &refresh_verb, &err)) {
-        atomic_store(&engine->is_refreshing, false);
-        state_log(engine->state, LOG_WARNING, "cannot list again: %s", err.text);
-    }
+}
+
+void housekeeping_cancel(struct engine *engine, uint64_t id)
+{
+    auto_free char *word = memory_printf("%" PRIu64, id);
+    struct command *command = command_new(&cancel_verb);
+    struct error ignored = {0};
+    command_set(command, "id", word, &ignored);
+    start(engine, command);
 }

@@ -121,6 +121,10 @@ static bool read_file(int jobs, const char *name, struct section *strings, struc
     if (!json) {
         return false;
     }
+    char expected[FILE_NAME_MAX];
+    if (strcmp(name_of(natural(json, "id"), ".json", expected), name) != 0) {
+        return error_set(err, ERROR_FORMAT, "jobs/%s belongs to another job", name);
+    }
     *file = (struct job_file){
         .id = natural(json, "id"),
         .command = section_string(strings, json_string(json, "command", "")),

@@ -97,6 +97,9 @@ bool engine_leave_running(struct engine *engine, uint64_t id, struct error *err)
     if (!job) {
         return error_set(err, ERROR_NOT_FOUND, "there is no job %llu", (unsigned long long)id);
     }
+    if (!state_job_is_live(engine->state, job)) {
+        return error_set(err, ERROR_NOT_FOUND, "'%s' has ended already", job->line);
+    }
     if (job->lane != JOB_LANE_TRANSFER) {
         return error_set(err, ERROR_UNSUPPORTED,
             "'%s' cannot go on without this program: let it end, or cancel it", job->line);

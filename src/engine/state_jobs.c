@@ -314,6 +314,14 @@ bool state_job_outcome(struct state *state, const struct job *job, char **result
     return is_ok;
 }
 
+bool state_job_is_live(struct state *state, const struct job *job)
+{
+    state_lock(state);
+    bool is_live = !job_state_is_final(job->state);
+    state_unlock(state);
+    return is_live;
+}
+
 static struct job *cancel_job(struct state *state, struct job *job)
 {
     cancel_request(job->cancel);

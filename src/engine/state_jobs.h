@@ -56,6 +56,7 @@ void state_job_wait_end(struct state *state, struct job *job);
 bool state_job_outcome(
     struct state *state, const struct job *job, char **result, struct error *err);
 
+bool state_job_is_live(struct state *state, const struct job *job);
 /* Asks to stop: a queued one ends at once. False when there is no such job or it has ended. */
 bool state_job_cancel(struct state *state, uint64_t id);
 void state_job_cancel_all(struct state *state);

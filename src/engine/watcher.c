@@ -399,6 +399,8 @@ static void *watcher_main(void *argument)
 {
     struct watcher *watcher = argument;
     watch_all(watcher);
+    /* Only now: what changes from here on is noticed, what changed before is listed. */
+    housekeeping_reconcile(watcher->engine);
     while (!atomic_load(&watcher->is_stopping)) {
         wait_once(watcher);
         do_what_is_due(watcher);

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/job_file.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "base/json.h"
+#include "engine/section.h"
+#include "support/scratch.h"
+
+struct place {
+    char *dir;
+    int jobs;
+    pid_t other; /* a process that only waits for a signal */
+};
+
+static int set_up(void **state)
+{
+    struct place *place = memory_zero(1, sizeof(*place));
+    place->dir = scratch_make();
+    place->jobs = open(place->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    place->other = fork();
+    if (place->other == 0) {
+        for (;;) {
+            pause();
+        }
+    }
+    *state = place;
+    return place->other > 0 ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    struct place *place = *state;
+    if (place->other > 0) {
+        kill(place->other, SIGKILL);
+        waitpid(place->other, NULL, 0);
+    }
+    close(place->jobs);
+    scratch_remove(place->dir);
+    free(place);
+    return 0;
+}
+
+static struct job_file file_of(pid_t pid, uint64_t id)
+{
+    struct job_file file = {
+        .id = id,
+        .command = "kernel pull 'a b'",
+        .object = "kernel/a",
+        .phase = PROGRESS_EXTRACT,
+        .unit = PROGRESS_ENTRIES,
+        .done = 5,
+        .total = 9,
+        .started_at = 1700000000,
+    };
+    assert_true(process_identify(pid, &file.process));
+    return file;
+}
+
+static void put(struct place *place, const struct job_file *file)
+{
+    struct error err = {0};
+    assert_true(job_file_write(place->jobs, file, &err));
+}
+
+static void what_is_written_is_read_back(void **state)
+{
+    struct place *place = *state;
+    struct job_file file = file_of(place->other, 42);
+    put(place, &file);
+    file.done = 6;
+    file.is_watched = true;
+    put(place, &file);
+    struct error err = {0};
+    auto_section struct section *list = job_file_list(place->jobs, false, &err);
+    assert_int_equal(section_count(list), 1);
+    const struct job_file *read = section_items(list);
+    assert_int_equal(read->id, 42);
+    assert_string_equal(read->command, "kernel pull 'a b'");
+    assert_string_equal(read->object, "kernel/a");
+    assert_int_equal(read->process.pid, place->other);
+    assert_int_equal(read->process.start_time, file.process.start_time);
+    assert_int_equal(read->phase, PROGRESS_EXTRACT);
+    assert_int_equal(read->unit, PROGRESS_ENTRIES);
+    assert_int_equal(read->done, 6);
+    assert_int_equal(read->total, 9);
+    assert_int_equal(read->started_at, 1700000000);
+    assert_true(read->is_watched);
+    auto_free char *names = scratch_list(place->dir, ".");
+    assert_string_equal(names, "42.json");
+}
+
+static void the_file_has_the_fields_others_rely_on(void **state)
+{
+    struct place *place = *state;
+    struct job_file file = file_of(place->other, 42);
+    put(place, &file);
+    auto_free char *text = scratch_read(place->dir, "42.json");
+    struct error err = {0};
+    auto_json struct json *json = json_parse(text, strlen(text), 1 << 20, 8, "42.json", &err);
+    assert_non_null(json);
+    assert_int_equal(json_integer(json, "format", 0), 1);
+    assert_int_equal(json_integer(json, "id", 0), 42);
+    assert_string_equal(json_string(json, "command", ""), "kernel pull 'a b'");
+    assert_int_equal(json_integer(json, "pid", 0), place->other);
+    assert_int_equal(json_integer(json, "start_time", 0), (int64_t)file.process.start_time);
+    assert_string_equal(json_string(json, "boot_id", ""), process_boot_id());
+    assert_string_equal(json_string(json, "phase", ""), "extract");
+    assert_int_equal(json_integer(json, "done", 0), 5);
+    assert_int_equal(json_integer(json, "total", 0), 9);
+    assert_int_equal(scratch_mode(place->dir, "42.json"), 0600);
+}
+
+static void files_of_dead_processes_are_debris(void **state)
+{
+    struct place *place = *state;
+    struct job_file alive = file_of(place->other, 1);
+    struct job_file dead = file_of(place->other, 2);
+    dead.process.start_time++;
+    put(place, &alive);
+    put(place, &dead);
+    struct error err = {0};
+    /* A seat that only reads leaves it where it is. */
+    auto_section struct section *first = job_file_list(place->jobs, true, &err);
+    assert_int_equal(section_count(first), 1);
+    assert_true(scratch_has(place->dir, "2.json"));
+    auto_section struct section *second = job_file_list(place->jobs, false, &err);
+    assert_int_equal(section_count(second), 1);
+    assert_false(scratch_has(place->dir, "2.json"));
+    assert_true(scratch_has(place->dir, "1.json"));
+}
+
+static void what_cannot_be_read_is_left_alone(void **state)
+{
+    struct place *place = *state;
+    scratch_write(place->dir, "7.json", "{ not json");
+    scratch_write(place->dir, "8.json", "[]");
+    scratch_write(place->dir, "note.txt", "hello");
+    struct error err = {0};
+    auto_section struct section *list = job_file_list(place->jobs, false, &err);
+    assert_fine(err);
+    assert_int_equal(section_count(list), 0);
+    assert_true(scratch_has(place->dir, "7.json"));
+    assert_true(scratch_has(place->dir, "note.txt"));
+}
+
+static void cancelling_sends_sigint_to_one_that_has_one_job(void **state)
+{
+    struct place *place = *state;
+    struct job_file file = file_of(place->other, 42);
+    put(place, &file);
+    struct error err = {0};
+    assert_true(job_file_cancel(place->jobs, 42, &err));
+    int status = 0;
+    assert_int_equal(waitpid(place->other, &status, 0), place->other);
+    place->other = 0;
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGINT);
+}
+
+static void cancelling_leaves_a_word_for_one_that_watches(void **state)
+{
+    struct place *place = *state;
+    struct job_file file = file_of(place->other, 42);
+    file.is_watched = true;
+    put(place, &file);
+    struct error err = {0};
+    assert_true(job_file_cancel(place->jobs, 42, &err));
+    assert_true(scratch_has(place->dir, "42.cancel"));
+    int status;
+    assert_int_equal(waitpid(place->other, &status, WNOHANG), 0);
+    job_file_remove(place->jobs, 42);
+    auto_free char *names = scratch_list(place->dir, ".");
+    assert_string_equal(names, "");
+}
+
+static void nobody_is_signalled_for_a_job_that_is_gone(void **state)
+{
+    struct place *place = *state;
+    struct error err = {0};
+    assert_false(job_file_cancel(place->jobs, 42, &err));
+    assert_code(err, ERROR_NOT_FOUND);
+    /* The number of the process was given to another one meanwhile. */
+    struct job_file file = file_of(place->other, 42);
+    file.process.start_time--;
+    put(place, &file);
+    error_clear(&err);
+    assert_false(job_file_cancel(place->jobs, 42, &err));
+    assert_code(err, ERROR_NOT_FOUND);
+    int status;
+    assert_int_equal(waitpid(place->other, &status, WNOHANG), 0);
+}
+
+#define in_place(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        in_place(what_is_written_is_read_back),
+        in_place(the_file_has_the_fields_others_rely_on),
+        in_place(files_of_dead_processes_are_debris),
+        in_place(what_cannot_be_read_is_left_alone),
+        in_place(cancelling_sends_sigint_to_one_that_has_one_job),
+        in_place(cancelling_leaves_a_word_for_one_that_watches),
+        in_place(nobody_is_signalled_for_a_job_that_is_gone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
