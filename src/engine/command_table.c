@@ -393,8 +393,8 @@ const struct verb verbs[] = {
     {"vm", "run", NULL, VERB_STREAMS, "Create and start a VM",
         "Creates a VM from an image and boots it; image and kernel are pulled on the way when\n"
         "they are absent. Returns when the guest is ready and leaves it running; with --detach as\n"
-        "soon as it runs. With a command behind -- that command gets this terminal's input and output\n"
-        "and its status is given back.",
+        "soon as it runs. With a command behind -- that command gets this terminal's input and\n"
+        "output and its status is given back.",
         "banger-tui --batch vm run debian --name web --memory 1G\n"
         "banger-tui --batch vm run debian --rm -- uname -a",
         ROWS(vm_run_arguments), STEPS(boot_steps), .check = check_run, .run = ops_vm_run},
