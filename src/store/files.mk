@@ -11,6 +11,7 @@ src_libstore_a_SOURCES = \
 	src/store/config_keys.c src/store/config_keys.h \
 	src/store/embedded_catalog.c src/store/embedded_catalog.h \
 	src/store/entries.c src/store/entries.h \
+	src/store/entries_document.c \
 	src/store/image_store.c src/store/image_store.h \
 	src/store/kernel_store.c src/store/kernel_store.h \
 	src/store/layout.c src/store/layout.h \
