@@ -146,16 +146,17 @@ static void append_row(const struct column *columns, size_t column_count, char *
 void listing_append_table(const struct column *columns, size_t column_count,
     const struct json *array, bool is_utf8, struct text *out)
 {
-    size_t row_count = json_count(array);
+    size_t row_count = 0;
     auto_done(strings) struct strings cells = {0};
     auto_free size_t *widths = memory_zero(column_count, sizeof(size_t));
     for (size_t c = 0; c < column_count; ++c) {
         widths[c] = strlen(columns[c].header);
         strings_add(&cells, columns[c].header);
     }
-    for (size_t r = 0; r < row_count; ++r) {
+    for (const struct json *row = json_first(array); row != NULL; row = json_next(row)) {
+        row_count++;
         for (size_t c = 0; c < column_count; ++c) {
-            const struct json *value = find_field(json_at(array, r), columns[c].field);
+            const struct json *value = find_field(row, columns[c].field);
             auto_done(text) struct text cell = {0};
             if (value != NULL) {
                 append_cell(value, columns[c].form, is_utf8, &cell);
@@ -228,7 +229,7 @@ void listing_append_names(const struct json *result, bool is_utf8, struct text *
         append_name(result, is_utf8, out);
         return;
     }
-    for (size_t i = 0; i < json_count(result); ++i) {
-        append_name(json_at(result, i), is_utf8, out);
+    for (const struct json *row = json_first(result); row != NULL; row = json_next(row)) {
+        append_name(row, is_utf8, out);
     }
 }

@@ -86,10 +86,11 @@ static void append_json(
         json_write(whole, true, out);
         return;
     }
-    bool is_array = json_is_array(whole);
-    for (size_t i = 0; i < (is_array ? json_count(whole) : 1); ++i) {
-        json_write(is_array ? json_at(whole, i) : whole, false, out);
+    const struct json *line = json_is_array(whole) ? json_first(whole) : whole;
+    while (line != NULL) {
+        json_write(line, false, out);
         text_append_char(out, '\n');
+        line = line != whole ? json_next(line) : NULL;
     }
 }
 
