@@ -72,8 +72,7 @@ static void provide_pkgcache(struct apt_search *search, const char *configuratio
     if (own != NULL && access(own, R_OK) == 0) {
         return;
     }
-    const char *parent = getenv("TMPDIR");
-    auto_free char *path = memory_printf("%s/banger-apt-XXXXXX", parent != NULL ? parent : "/tmp");
+    auto_free char *path = memory_strdup("/tmp/banger-apt-XXXXXX");
     if (mkdtemp(path) != NULL) {
         search->pkgcache = take_ptr(path);
     }

@@ -36,6 +36,7 @@ src_libartifact_a_SOURCES += \
 	src/artifact/http_parse.c src/artifact/http_parse.h \
 	src/artifact/http_reply.c \
 	src/artifact/http_small.c \
+	src/artifact/http_url.c src/artifact/http_url.h \
 	src/artifact/lz4_legacy.c src/artifact/lz4_legacy.h \
 	src/artifact/part.c src/artifact/part.h
 src_libartifact_a_SOURCES += \

@@ -4,12 +4,11 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include <curl/curl.h>
 
 #include "artifact/http_exchange.h"
-#include "artifact/http_file.h"
+#include "artifact/http_url.h"
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -75,110 +74,6 @@ void http_session_free(struct http_session *session)
 void http_session_auto_free(struct http_session **session)
 {
     http_session_free(*session);
-}
-
-static void url_cleanup(CURLU **url)
-{
-    curl_url_cleanup(*url);
-}
-
-static void curl_text_cleanup(char **text)
-{
-    curl_free(*text);
-}
-
-#define auto_url __attribute__((cleanup(url_cleanup)))
-#define auto_curl_text __attribute__((cleanup(curl_text_cleanup)))
-
-static bool url_has(CURLU *url, CURLUPart part)
-{
-    auto_curl_text char *text = NULL;
-    return curl_url_get(url, part, &text, 0) == CURLUE_OK;
-}
-
-/* Parses an http or https URL; NULL when it is anything else. */
-static CURLU *url_parse(const char *text)
-{
-    CURLU *url = curl_url();
-    auto_curl_text char *scheme = NULL;
-    if (url == NULL || curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK ||
-        curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
-        (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)) {
-        curl_url_cleanup(url);
-        return NULL;
-    }
-    return url;
-}
-
-static bool url_part_equal(CURLU *a, CURLU *b, CURLUPart part)
-{
-    auto_curl_text char *left = NULL;
-    auto_curl_text char *right = NULL;
-    return curl_url_get(a, part, &left, CURLU_DEFAULT_PORT) == CURLUE_OK &&
-           curl_url_get(b, part, &right, CURLU_DEFAULT_PORT) == CURLUE_OK &&
-           strcasecmp(left, right) == 0;
-}
-
-static bool url_is_same_origin(CURLU *a, CURLU *b)
-{
-    return url_part_equal(a, b, CURLUPART_SCHEME) && url_part_equal(a, b, CURLUPART_HOST) &&
-           url_part_equal(a, b, CURLUPART_PORT);
-}
-
-static bool url_is_https(CURLU *url)
-{
-    auto_curl_text char *scheme = NULL;
-    return curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-           strcmp(scheme, "https") == 0;
-}
-
-static bool url_has_userinfo(CURLU *url)
-{
-    return url_has(url, CURLUPART_USER) || url_has(url, CURLUPART_PASSWORD);
-}
-
-/* The URL as it may be shown and sent: without userinfo and fragment. Caller frees. */
-static char *url_text_plain(CURLU *url)
-{
-    auto_url CURLU *copy = curl_url_dup(url);
-    auto_curl_text char *text = NULL;
-    if (copy == NULL || curl_url_set(copy, CURLUPART_USER, NULL, 0) != CURLUE_OK ||
-        curl_url_set(copy, CURLUPART_PASSWORD, NULL, 0) != CURLUE_OK ||
-        curl_url_set(copy, CURLUPART_FRAGMENT, NULL, 0) != CURLUE_OK ||
-        curl_url_get(copy, CURLUPART_URL, &text, 0) != CURLUE_OK) {
-        abort();
-    }
-    return memory_strdup(text);
-}
-
-char *http_strip_userinfo(const char *url)
-{
-    auto_url CURLU *parsed = url_parse(url);
-    if (parsed != NULL) {
-        return url_text_plain(parsed);
-    }
-    auto_free char *path = http_file_path(url);
-    /* Whatever else it is might hold a password anywhere. */
-    return memory_strdup(path != NULL ? url : "(not a URL)");
-}
-
-bool http_check_url(const char *url, bool is_userinfo_ok, struct error *err)
-{
-    auto_free char *path = http_file_path(url);
-    if (path != NULL) {
-        return true;
-    }
-    auto_url CURLU *parsed = url_parse(url);
-    if (parsed == NULL) {
-        return error_set(
-            err, ERROR_INVALID, "%s is not an http, https or file URL with a full path", url);
-    }
-    if (!is_userinfo_ok && url_has_userinfo(parsed)) {
-        auto_free char *plain = url_text_plain(parsed);
-        return error_set(err, ERROR_INVALID,
-            "the URL of %s holds a user name or password, which a catalog must not", plain);
-    }
-    return true;
 }
 
 /* What libcurl's own failures mean. */
@@ -348,14 +243,16 @@ static void set_limits(CURL *easy, const struct limits *limits)
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "banger-tui");
 }
 
-static void set_userinfo(CURL *easy, CURLU *url)
+static void set_userinfo(CURL *easy, const char *url)
 {
-    auto_curl_text char *user = NULL;
-    auto_curl_text char *password = NULL;
-    curl_url_get(url, CURLUPART_USER, &user, CURLU_URLDECODE);
-    curl_url_get(url, CURLUPART_PASSWORD, &password, CURLU_URLDECODE);
+    auto_free char *user = NULL;
+    auto_free char *password = NULL;
+    http_url_userinfo(url, &user, &password);
     curl_easy_setopt(easy, CURLOPT_USERNAME, user);
     curl_easy_setopt(easy, CURLOPT_PASSWORD, password);
+    if (password != NULL) {
+        explicit_bzero(password, strlen(password));
+    }
 }
 
 static void set_method(CURL *easy, const struct http_exchange *exchange)
@@ -419,20 +316,19 @@ static enum http_outcome perform_hop(struct hop *hop)
     return outcome;
 }
 
-static enum http_outcome request_hop(struct hop *hop, CURLU *url, CURLU *home)
+/* Requests reply->fetched_from. */
+static enum http_outcome request_hop(struct hop *hop)
 {
     CURL *easy = hop->session->easy;
     const struct http_exchange *exchange = hop->exchange;
-    bool is_at_home = url_is_same_origin(url, home);
-    free(hop->reply->fetched_from);
-    hop->reply->fetched_from = url_text_plain(url);
+    bool is_at_home = http_url_is_same_origin(hop->reply->fetched_from, exchange->url);
     hop->last_byte_ms = clock_monotonic_ms();
     curl_easy_reset(easy);
     set_security(easy, exchange->settings);
     set_limits(easy, limits_of(exchange->settings));
     set_method(easy, exchange);
     if (is_at_home && exchange->settings->is_userinfo_ok) {
-        set_userinfo(easy, home);
+        set_userinfo(easy, exchange->url);
     }
     __attribute__((cleanup(slist_cleanup))) struct curl_slist *headers =
         request_headers(exchange, is_at_home);
@@ -442,49 +338,34 @@ static enum http_outcome request_hop(struct hop *hop, CURLU *url, CURLU *home)
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, hop);
     enum http_outcome outcome = perform_hop(hop);
-    /* The handle outlives what these point to. */
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, NULL);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL);
+    /* The handle outlives what it was given. */
+    curl_easy_reset(easy);
     return outcome;
 }
 
-/* Turns url into where the answer points; false when we do not go there. */
-static bool follow(CURLU *url, const struct http_reply *reply, struct error *err)
+/* Makes reply->fetched_from where the answer points; false when we do not go there. */
+static bool follow(struct http_reply *reply, struct error *err)
 {
-    const char *location = http_reply_header(reply, "location");
+    const char *location = http_reply_only_header(reply, "location");
     if (location == NULL) {
         return error_set(err, ERROR_NETWORK, "%s: the server redirects (%u) to nowhere",
             reply->fetched_from, reply->status);
     }
-    bool was_https = url_is_https(url);
-    /* A relative one would inherit it; one that comes with its own is refused. */
-    curl_url_set(url, CURLUPART_USER, NULL, 0);
-    curl_url_set(url, CURLUPART_PASSWORD, NULL, 0);
-    auto_curl_text char *text = NULL;
-    auto_url CURLU *next = NULL;
-    if (curl_url_set(url, CURLUPART_URL, location, 0) == CURLUE_OK &&
-        curl_url_get(url, CURLUPART_URL, &text, 0) == CURLUE_OK) {
-        next = url_parse(text);
+    char *next = http_url_redirect(reply->fetched_from, location, err);
+    if (next == NULL) {
+        return false;
     }
-    if (next == NULL || url_has_userinfo(next)) {
-        return error_set(err, ERROR_NETWORK, "%s: the server redirects to a place we do not go to",
-            reply->fetched_from);
-    }
-    if (was_https && !url_is_https(next)) {
-        return error_set(err, ERROR_NETWORK,
-            "%s: the server redirects from https to plain http, which is refused",
-            reply->fetched_from);
-    }
+    free(reply->fetched_from);
+    reply->fetched_from = next;
     return true;
 }
 
 enum http_outcome http_exchange(struct http_session *session, const struct http_exchange *exchange,
     const struct cancel *cancel, struct http_reply *reply, struct error *err)
 {
-    auto_url CURLU *home = url_parse(exchange->url);
-    auto_url CURLU *url = home != NULL ? curl_url_dup(home) : NULL;
-    if (url == NULL) {
-        error_set(err, ERROR_INVALID, "%s is not an http or https URL", exchange->url);
+    reply->fetched_from = http_url_plain(exchange->url);
+    if (reply->fetched_from == NULL) {
+        error_set(err, ERROR_INVALID, "this is not an http or https URL");
         return HTTP_NEVER;
     }
     for (unsigned hops = 0; hops <= HTTP_REDIRECTS_MAX; hops++) {
@@ -495,15 +376,15 @@ enum http_outcome http_exchange(struct http_session *session, const struct http_
             .reply = reply,
             .err = err,
         };
-        enum http_outcome outcome = request_hop(&hop, url, home);
+        enum http_outcome outcome = request_hop(&hop);
         if (outcome != HTTP_DONE || !hop.is_redirect) {
             return outcome;
         }
-        if (!follow(url, reply, err)) {
+        if (!follow(reply, err)) {
             return HTTP_NEVER;
         }
     }
-    error_set(err, ERROR_NETWORK, "%s: the server redirects more than %d times", exchange->url,
-        HTTP_REDIRECTS_MAX);
+    error_set(err, ERROR_NETWORK, "%s: the server redirects more than %d times",
+        reply->fetched_from, HTTP_REDIRECTS_MAX);
     return HTTP_NEVER;
 }
