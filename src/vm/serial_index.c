@@ -73,6 +73,13 @@ bool serial_index_find_time(int fd, int64_t wall_ms, uint64_t *offset)
             high = middle;
         }
     }
+    /* Lines that followed a record within the step have none of their own. */
+    int64_t before_ms = 0;
+    if (low > 0 && read_record(fd, low - 1, &at_offset, &before_ms) &&
+        before_ms + SERIAL_INDEX_STEP_MS > wall_ms) {
+        *offset = at_offset;
+        return true;
+    }
     int64_t ignored = 0;
     return low < count && read_record(fd, low, offset, &ignored);
 }

@@ -12,7 +12,8 @@
 void serial_index_put(uint8_t *at, uint64_t number);
 /* The stream offset of the segment's first byte; false when this is no index. */
 bool serial_index_begin(int fd, uint64_t *begin);
-/* Offset of the first record at this time or later; false when there is none. */
+/* Where to begin so that no line of this time or later is missed (older ones by less than a step may
+ * be there); false when there is none. */
 bool serial_index_find_time(int fd, int64_t wall_ms, uint64_t *offset);
 /* Time of the last record at or before the offset; false when there is none. */
 bool serial_index_time_at(int fd, uint64_t offset, int64_t *wall_ms);

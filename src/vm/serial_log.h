@@ -72,7 +72,8 @@ int64_t serial_view_read(
 /* First and one past the last byte that is kept. */
 uint64_t serial_view_begin(const struct serial_view *view);
 uint64_t serial_view_end(const struct serial_view *view);
-/* Offset of the first line that came at this time or later; the end when there is none. */
+/* Offset of the first line that came at this time or later, or of one that came less than
+ * SERIAL_INDEX_STEP_MS before; the end when there is none. */
 uint64_t serial_view_find_time(const struct serial_view *view, int64_t wall_ms);
 /* When the byte at offset came, to the index's precision; 0 when not known. */
 int64_t serial_view_time_at(const struct serial_view *view, uint64_t offset);

@@ -112,7 +112,8 @@ static void test_segments_bound_the_log(void **state)
     assert_memory_equal(lines, "line 00030000\n", 14);
     struct console_log_options since = {.tail_lines = -1, .since_ms = EPOCH_MS + 30000};
     auto_free char *late = written(&place, &since);
-    assert_memory_equal(late, "line 00030000\n", 14);
+    unsigned begin = (unsigned)strtoul(late + 5, NULL, 10);
+    assert_in_range(begin, 30001 - SERIAL_INDEX_STEP_MS, 30000);
     place_remove(&place);
 }
 
