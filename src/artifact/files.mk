@@ -40,5 +40,8 @@ src_libartifact_a_SOURCES += \
 	src/artifact/lz4_legacy.c src/artifact/lz4_legacy.h \
 	src/artifact/part.c src/artifact/part.h
 src_libartifact_a_SOURCES += \
+	src/artifact/cpio.c src/artifact/cpio.h \
 	src/artifact/ext4.c src/artifact/ext4.h \
-	src/artifact/modinfo.c src/artifact/modinfo.h
+	src/artifact/initrd.c src/artifact/initrd.h \
+	src/artifact/modinfo.c src/artifact/modinfo.h \
+	src/artifact/module_set.c src/artifact/module_set.h

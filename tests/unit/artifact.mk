@@ -38,7 +38,7 @@ tests_unit_test_http_SOURCES = tests/unit/test_http.c \
 tests_unit_test_http_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_http_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
 
-artifact_machine_tests = tests/unit/test_ext4 tests/unit/test_modinfo
+artifact_machine_tests = tests/unit/test_ext4 tests/unit/test_initrd tests/unit/test_modinfo
 check_PROGRAMS += $(artifact_machine_tests)
 TESTS += $(artifact_machine_tests)
 tests_unit_test_ext4_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -47,3 +47,7 @@ tests_unit_test_modinfo_SOURCES = tests/unit/test_modinfo.c \
 	tests/support/module_maker.c tests/support/module_maker.h
 tests_unit_test_modinfo_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_modinfo_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
+tests_unit_test_initrd_SOURCES = tests/unit/test_initrd.c \
+	tests/support/module_maker.c tests/support/module_maker.h
+tests_unit_test_initrd_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_initrd_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
