@@ -5,6 +5,7 @@ src_libengine_a_SOURCES = \
 	src/engine/command_table.c \
 	src/engine/engine.c src/engine/engine.h \
 	src/engine/engine_internal.h \
+	src/engine/guest_blob.c src/engine/guest_blob.h \
 	src/engine/housekeeping.c \
 	src/engine/job.c src/engine/job.h \
 	src/engine/job_file.c src/engine/job_file.h \

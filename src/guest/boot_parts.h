@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* The steps of /init, in the order boot.c takes them. Those that must not fail end in die(); the
+ * others say what went wrong and go on. Each may add facts for the agent. PID 1 only. */
+
+struct facts;
+
+/* modules.c: loads what /modules/order names. */
+void modules_load(struct facts *facts);
+
+/* disks.c: the device node of a disk, waiting for it to appear. wanted is a serial number or, on a
+ * VMM that has none, an ext4 label; "/dev/..." is taken as it is. Caller frees. */
+char *disk_find(const char *wanted);
+
+/* root.c: mounts the root at ROOT_DIR, as overlay or copy. */
+#define ROOT_DIR "/newroot"
+void root_mount(struct facts *facts);
+/* Makes it / and mounts what every image finds there: /dev /dev/pts /proc /sys /run. Frees the
+ * initrd. */
+void root_enter(void);
+
+/* identity.c: clock, host name, /etc/hostname, /etc/hosts, /etc/resolv.conf. */
+void identity_set(const struct facts *facts);
+
+/* network.c: loopback, and the first Ethernet device with its fixed address. */
+void network_set(struct facts *facts);
+
+/* mounts.c: a directory, made when it is missing, and what goes there; both say what failed. */
+void mount_make_dir(const char *path, unsigned mode);
+_Bool mount_try(const char *type, const char *path, unsigned long flags, const char *options);

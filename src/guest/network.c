@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/boot_parts.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <net/if.h>
+#include <net/route.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "guest/facts.h"
+#include "guest/guest.h"
+
+/* The addresses of QEMU's user networking. */
+#define DEFAULT_ADDRESS "10.0.2.15/24"
+#define DEFAULT_GATEWAY "10.0.2.2"
+
+static struct ifreq request_for(const char *device)
+{
+    struct ifreq request = {0};
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", device);
+    return request;
+}
+
+static void put_address(struct sockaddr *to, struct in_addr address)
+{
+    struct sockaddr_in inet = {.sin_family = AF_INET, .sin_addr = address};
+    memcpy(to, &inet, sizeof inet);
+}
+
+static bool set_up(int fd, const char *device)
+{
+    struct ifreq request = request_for(device);
+    if (ioctl(fd, SIOCGIFFLAGS, &request) != 0) {
+        return false;
+    }
+    request.ifr_flags |= IFF_UP | IFF_RUNNING;
+    return ioctl(fd, SIOCSIFFLAGS, &request) == 0;
+}
+
+/* The first by name whose hardware type is Ethernet. Caller frees. */
+static char *find_ethernet(void)
+{
+    DIR *dir = opendir("/sys/class/net");
+    char *found = NULL;
+    if (dir == NULL) {
+        return NULL;
+    }
+    for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+        char *path = format_text("/sys/class/net/%s/type", entry->d_name);
+        char *type = read_file(path, 16, NULL);
+        if (type != NULL && strcmp(trim(type), "1") == 0 &&
+            (found == NULL || strcmp(entry->d_name, found) < 0)) {
+            free(found);
+            found = copy_text(entry->d_name);
+        }
+        free(type);
+        free(path);
+    }
+    closedir(dir);
+    return found;
+}
+
+static bool parse_address(const char *text, struct in_addr *address, struct in_addr *mask)
+{
+    char *copy = copy_text(text);
+    char *slash = strchr(copy, '/');
+    uint64_t bits = 32;
+    bool is_good = true;
+    if (slash != NULL) {
+        *slash = '\0';
+        is_good = parse_number(slash + 1, 32, &bits);
+    }
+    is_good = is_good && inet_pton(AF_INET, copy, address) == 1;
+    mask->s_addr = bits == 0 ? 0 : htonl((uint32_t)(0xffffffffull << (32 - bits)));
+    free(copy);
+    return is_good;
+}
+
+static bool set_address(int fd, const char *device, struct in_addr address, struct in_addr mask)
+{
+    struct ifreq request = request_for(device);
+    put_address(&request.ifr_addr, address);
+    if (ioctl(fd, SIOCSIFADDR, &request) != 0) {
+        return false;
+    }
+    put_address(&request.ifr_netmask, mask);
+    return ioctl(fd, SIOCSIFNETMASK, &request) == 0 && set_up(fd, device);
+}
+
+static bool set_gateway(int fd, const char *text)
+{
+    struct in_addr any = {0}, gateway;
+    if (inet_pton(AF_INET, text, &gateway) != 1) {
+        errno = EINVAL;
+        return false;
+    }
+    struct rtentry route = {.rt_flags = RTF_UP | RTF_GATEWAY};
+    put_address(&route.rt_dst, any);
+    put_address(&route.rt_genmask, any);
+    put_address(&route.rt_gateway, gateway);
+    return ioctl(fd, SIOCADDRT, &route) == 0 || errno == EEXIST;
+}
+
+static void set_ethernet(int fd, struct facts *facts)
+{
+    const char *text = facts_get(facts, "address", DEFAULT_ADDRESS);
+    const char *gateway = facts_get(facts, "gateway", DEFAULT_GATEWAY);
+    struct in_addr address, mask;
+    if (strcmp(text, "none") == 0) {
+        return;
+    }
+    char *device = find_ethernet();
+    if (device == NULL) {
+        return;
+    }
+    if (!parse_address(text, &address, &mask)) {
+        say("address=%s is no IPv4 address with prefix length", text);
+    } else if (!set_address(fd, device, address, mask)) {
+        say("cannot give %s the address %s: %m", device, text);
+    } else {
+        if (*gateway != '\0' && !set_gateway(fd, gateway)) {
+            say("cannot make %s the gateway: %m", gateway);
+        }
+        char *network = format_text("%s %s", device, text);
+        facts_tell(facts, "network", network);
+        free(network);
+    }
+    free(device);
+}
+
+void network_set(struct facts *facts)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return; /* a kernel without networking */
+    }
+    set_up(fd, "lo");
+    set_ethernet(fd, facts);
+    close(fd);
+}
