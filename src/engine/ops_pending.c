@@ -2,8 +2,6 @@
 /* Operations whose file is not there yet. Each line goes when the operation comes. */
 #include "engine/ops.h"
 
-#include "artifact/apt.h"
-
 #include "base/error.h"
 
 #define PENDING(operation)                                                                         \
@@ -35,19 +33,3 @@ PENDING(ops_vm_exec)
 PENDING(ops_vm_logs)
 PENDING(ops_vm_console)
 PENDING(ops_vm_wait)
-
-/* Until artifact/apt.c is there. */
-__attribute__((weak)) void apt_answer_done(struct apt_answer *answer)
-{
-    (void)answer;
-}
-
-__attribute__((weak)) bool apt_resolve(const char *package, int cache_dir,
-    const struct cancel *cancel, struct apt_answer *answer, struct error *err)
-{
-    (void)package;
-    (void)cache_dir;
-    (void)cancel;
-    (void)answer;
-    return error_set(err, ERROR_UNSUPPORTED, "apt is not built in");
-}
