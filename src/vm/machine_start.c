@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,7 +29,8 @@
 #define VMM_TIMEOUT_MS 30000
 /* The monitor gives up on the VMM first, so that its reason is the one that is told. */
 #define ANSWER_TIMEOUT_MS (VMM_TIMEOUT_MS * 2 + 15000)
-#define WITHDRAW_TIMEOUT_MS 10000
+#define WITHDRAW_TIMEOUT_MS 1000
+#define KILL_TIMEOUT_MS 10000
 
 /* The one named, else the best that is there. */
 static const struct vmm_backend *choose_backend(const struct machine_spec *spec, struct error *err)
@@ -162,9 +164,9 @@ static void wait_gone(const struct process_identity *identity, uint64_t timeout_
     }
 }
 
-/* After a failure nothing may stay: the monitor cleans up when the channel closes; one that does not
- * is killed, and the VMM with it. */
-static void withdraw(int *channel, const struct start_state *state)
+/* After a failure nothing may stay. The monitor cleans up when the channel closes; one that is still
+ * busy with a VMM that does not answer is killed, and what it leaves is settled from its record. */
+static void withdraw(int vm_dir, int *channel, const struct start_state *state)
 {
     struct error ignored = {0};
     memory_auto_close(channel);
@@ -172,9 +174,13 @@ static void withdraw(int *channel, const struct start_state *state)
     if (state->is_recorded) {
         process_signal(&state->handle.vmm, SIGKILL, &ignored);
     }
-    if (state->is_alive) {
-        wait_gone(&state->monitor, WITHDRAW_TIMEOUT_MS);
-        process_signal(&state->monitor, SIGKILL, &ignored);
+    if (!state->is_alive) {
+        return;
+    }
+    wait_gone(&state->monitor, WITHDRAW_TIMEOUT_MS);
+    if (process_signal(&state->monitor, SIGKILL, &ignored)) {
+        wait_gone(&state->monitor, KILL_TIMEOUT_MS);
+        machine_settle(vm_dir, &ignored);
     }
 }
 
@@ -199,7 +205,7 @@ static bool run_start(const struct machine_spec *spec, int vm_dir, const char *s
     if (!local_socket_send(
             channel, line.data, line.len, clock_deadline(DETACH_TIMEOUT_MS), cancel, err) ||
         !read_answers(channel, state, progress, cancel, err)) {
-        withdraw(&channel, state);
+        withdraw(vm_dir, &channel, state);
         return false;
     }
     return true;

@@ -246,11 +246,11 @@ static void client_read(struct monitor *monitor, struct monitor_client *client)
 
 static void client_write(struct monitor *monitor, struct monitor_client *client)
 {
-    if (client->kind == CLIENT_CONSOLE) {
+    if (client->kind == CLIENT_CONSOLE && !client->is_deaf) {
         fill_console(monitor, client);
     }
     if (client->kind == CLIENT_CONSOLE && monitor->has_ended &&
-        client->log_offset == monitor->log.end) {
+        (client->is_deaf || client->log_offset == monitor->log.end)) {
         wire_put_end(&client->out, CONSOLE_STREAM, WIRE_OUT);
         client->kind = CLIENT_LEAVING;
     }
@@ -260,8 +260,13 @@ static void client_write(struct monitor *monitor, struct monitor_client *client)
         if (put < 0 && errno == EINTR) {
             continue;
         }
+        if (put < 0 && errno == EAGAIN) {
+            return;
+        }
         if (put < 0) {
-            client->is_dead = client->is_dead || errno != EAGAIN;
+            /* It hears nothing any more, but what it said before it left still counts. */
+            client->is_deaf = true;
+            wire_buffer_consume(&client->out, client->out.len);
             return;
         }
         wire_buffer_consume(&client->out, (size_t)put);
@@ -271,6 +276,9 @@ static void client_write(struct monitor *monitor, struct monitor_client *client)
 short monitor_client_wants(const struct monitor *monitor, const struct monitor_client *client)
 {
     short wants = client->out.len > 0 ? POLLOUT : 0;
+    if (client->is_deaf) {
+        return POLLIN;
+    }
     switch (client->kind) {
     case CLIENT_NEW:
     case CLIENT_EVENTS:

@@ -45,6 +45,7 @@ struct monitor_client {
     struct relay_client relay;   /* agent */
     uint64_t log_offset;         /* console: next byte of the serial stream */
     bool may_type;
+    bool is_deaf; /* it closed its reading side */
     bool is_dead; /* swept after the round */
 };
 

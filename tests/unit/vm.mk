@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-vm_tests = tests/unit/test_accel tests/unit/test_machine tests/unit/test_monitor \
-	tests/unit/test_net tests/unit/test_qmp tests/unit/test_serial_log
+vm_tests = tests/unit/test_accel tests/unit/test_agent_relay tests/unit/test_machine \
+	tests/unit/test_monitor tests/unit/test_net tests/unit/test_qmp \
+	tests/unit/test_serial_log tests/unit/test_vmm_qemu
 check_PROGRAMS += $(vm_tests) tests/support/fake_qemu
 TESTS += $(vm_tests)
 tests_support_fake_qemu_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -19,3 +20,7 @@ tests_unit_test_qmp_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_qmp_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 tests_unit_test_serial_log_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_serial_log_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+tests_unit_test_agent_relay_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_agent_relay_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+tests_unit_test_vmm_qemu_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_vmm_qemu_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
