@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-vm_tests = tests/unit/test_accel tests/unit/test_agent_relay tests/unit/test_machine \
+vm_tests = tests/unit/test_accel tests/unit/test_agent_client \
+	tests/unit/test_agent_relay tests/unit/test_console tests/unit/test_machine \
 	tests/unit/test_monitor tests/unit/test_net tests/unit/test_qmp \
 	tests/unit/test_serial_log tests/unit/test_vmm_qemu
 check_PROGRAMS += $(vm_tests) tests/support/fake_qemu
@@ -24,3 +25,7 @@ tests_unit_test_agent_relay_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_agent_relay_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 tests_unit_test_vmm_qemu_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_vmm_qemu_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+tests_unit_test_agent_client_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_agent_client_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+tests_unit_test_console_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_console_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
