@@ -24,7 +24,7 @@ TESTS += $(artifact_tests)
 EXTRA_DIST += tests/support/hostile_http.py
 
 artifact_net_tests = tests/unit/test_apt tests/unit/test_decompress tests/unit/test_hash \
-	tests/unit/test_http
+	tests/unit/test_http tests/unit/test_http_parse
 check_PROGRAMS += $(artifact_net_tests)
 TESTS += $(artifact_net_tests)
 tests_unit_test_apt_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -51,3 +51,5 @@ tests_unit_test_initrd_SOURCES = tests/unit/test_initrd.c \
 	tests/support/module_maker.c tests/support/module_maker.h
 tests_unit_test_initrd_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_initrd_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
+tests_unit_test_http_parse_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_http_parse_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)

@@ -6,9 +6,11 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "artifact/hash.h"
@@ -724,6 +726,90 @@ static void waiting_can_be_cancelled(void **state)
     fetch_done(&fetch);
 }
 
+struct thread {
+    pthread_t id;
+    const struct world *world;
+    bool is_fine;
+    bool was_shared;
+};
+
+static void *fetch_in_thread(void *context)
+{
+    struct thread *thread = context;
+    struct fetch fetch;
+    fetch_init(&fetch, thread->world, "rate=6000000/blob", NULL);
+    thread->is_fine = fetch_run(&fetch, thread->world);
+    thread->was_shared = fetch.result.was_shared;
+    fetch_done(&fetch);
+    return NULL;
+}
+
+static void threads_share_one_transfer_too(void **state)
+{
+    struct thread threads[4];
+    for (size_t i = 0; i < array_length(threads); i++) {
+        threads[i] = (struct thread){.world = *state};
+        assert_int_equal(pthread_create(&threads[i].id, NULL, fetch_in_thread, &threads[i]), 0);
+    }
+    unsigned shared = 0;
+    for (size_t i = 0; i < array_length(threads); i++) {
+        pthread_join(threads[i].id, NULL);
+        assert_true(threads[i].is_fine);
+        shared += threads[i].was_shared;
+    }
+    const struct world *world = *state;
+    assert_int_equal(web_server_count(&world->server, "\"method\""), 1);
+    /* Who came when all was done found it complete, without having waited. */
+    assert_in_range(shared, 0, 3);
+}
+
+/* The limit of a file's size stands for a disk that fills up on the way. */
+static void a_disk_that_fills_up(void **state)
+{
+    const struct world *world = *state;
+    static const char *const paths[] = {"blob", "no-length/blob"};
+    for (size_t i = 0; i < array_length(paths); i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            struct rlimit limit = {.rlim_cur = 1000000, .rlim_max = 1000000};
+            signal(SIGXFSZ, SIG_IGN);
+            setrlimit(RLIMIT_FSIZE, &limit);
+            struct fetch fetch;
+            fetch_init(&fetch, world, paths[i], NULL);
+            fetch.request.expected.size_bytes = 0;
+            bool is_fetched = fetch_run(&fetch, world);
+            _exit(!is_fetched && fetch.err.code == ERROR_NO_SPACE ? 0 : 1);
+        }
+        int status = 0;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+        assert_false(http_part_is_held(world->dir, PART));
+    }
+    /* What was there by then is gone on from. */
+    uint64_t size = part_size(world);
+    assert_in_range(size, 1, 1000000);
+    struct fetch fetch;
+    fetch_init(&fetch, world, "blob", NULL);
+    assert_true(fetch_run(&fetch, world));
+    assert_int_equal(fetch.result.resumed_bytes, size);
+    fetch_done(&fetch);
+}
+
+static void a_proxy_of_the_environment(void **state)
+{
+    const struct world *world = *state;
+    auto_free char *proxy = web_server_url(&world->server, "");
+    setenv("http_proxy", proxy, 1);
+    expect_blob(world, "http://example.invalid/blob");
+    assert_int_equal(web_server_count(&world->server, "http://example.invalid/blob"), 1);
+    setenv("no_proxy", "127.0.0.1", 1);
+    web_server_forget_log(&world->server);
+    expect_blob(world, "blob");
+    assert_int_equal(web_server_count(&world->server, "\"target\": \"/blob\""), 1);
+    unsetenv("http_proxy");
+    unsetenv("no_proxy");
+}
+
 /* --- small documents --- */
 
 static bool get_small(const struct world *world, const char *path, uint64_t max_bytes,
@@ -1033,6 +1119,9 @@ int main(void)
         test(who_waited_goes_on_when_the_other_dies),
         test(what_was_published_meanwhile_is_taken),
         test(waiting_can_be_cancelled),
+        test(threads_share_one_transfer_too),
+        test(a_disk_that_fills_up),
+        test(a_proxy_of_the_environment),
         test(a_document_arrives),
         test(an_answer_with_its_headers),
         test(credentials_stay_at_home),
