@@ -175,6 +175,23 @@ struct section *job_file_list(int jobs, bool is_readonly, struct error *err)
     return list;
 }
 
+/* A program that a script starts behind '&' ignores SIGINT, as its shell arranged: SIGTERM means
+ * the same to ours. Field SigIgn of /proc/PID/status, proc(5): a mask with bit n - 1 for signal n. */
+static int signal_for(pid_t pid)
+{
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    auto_done(text) struct text status = {0};
+    struct error ignored = {0};
+    if (!file_read_all(AT_FDCWD, path, FILE_BYTES_MAX, &status, &ignored)) {
+        return SIGINT;
+    }
+    const char *field = strstr(text_cstr(&status), "\nSigIgn:");
+    uint64_t mask = 0;
+    bool is_known = field && sscanf(field, "\nSigIgn: %" SCNx64, &mask) == 1;
+    return is_known && (mask & UINT64_C(1) << (SIGINT - 1)) ? SIGTERM : SIGINT;
+}
+
 bool job_file_cancel(int jobs, uint64_t id, struct error *err)
 {
     char name[FILE_NAME_MAX];
@@ -192,7 +209,7 @@ bool job_file_cancel(int jobs, uint64_t id, struct error *err)
             err, ERROR_NOT_FOUND, "there is no job %" PRIu64 " under way: see job list", id);
     }
     if (!file.is_watched) {
-        return process_signal(&file.process, SIGINT, err);
+        return process_signal(&file.process, signal_for(file.process.pid), err);
     }
     auto_close int fd = openat(
         jobs, name_of(id, ".cancel", name), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);

@@ -27,7 +27,7 @@ struct job_file {
     uint64_t total;     /* 0: not known */
     int64_t started_at; /* wall */
     /* The process watches this directory: a file <id>.cancel stops just this job. Otherwise it has
-     * only this one, and SIGINT stops it. */
+     * only this one, and SIGINT stops it, or SIGTERM where that is ignored. */
     bool is_watched;
 };
 

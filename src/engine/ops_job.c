@@ -11,6 +11,7 @@
 #include "engine/ops.h"
 #include "engine/ops_common.h"
 #include "engine/section.h"
+#include "engine/snapshot.h"
 #include "store/layout.h"
 
 #include <inttypes.h>
@@ -31,6 +32,7 @@ bool ops_job_list(struct ops *ops, struct json **result, struct error *err)
         json_put_string(row, "command", file->command);
         json_put_string(row, "object", file->object[0] != '\0' ? file->object : NULL);
         json_put_integer(row, "pid", file->process.pid);
+        json_put_string(row, "state", job_state_name(JOB_RUNNING));
         json_put_string(row, "phase", progress_phase_name(file->phase));
         json_put_string(row, "unit", progress_unit_name(file->unit));
         json_put_integer(row, "done", (int64_t)file->done);

@@ -22,6 +22,7 @@ struct place {
 
 static int set_up(void **state)
 {
+    signal(SIGINT, SIG_DFL);
     struct place *place = memory_zero(1, sizeof(*place));
     place->dir = scratch_make();
     place->jobs = open(place->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -165,6 +166,27 @@ static void cancelling_sends_sigint_to_one_that_has_one_job(void **state)
     assert_int_equal(WTERMSIG(status), SIGINT);
 }
 
+static void one_that_ignores_sigint_gets_sigterm(void **state)
+{
+    struct place *place = *state;
+    signal(SIGINT, SIG_IGN);
+    pid_t deaf = fork();
+    if (deaf == 0) {
+        for (;;) {
+            pause();
+        }
+    }
+    signal(SIGINT, SIG_DFL);
+    struct job_file file = file_of(deaf, 43);
+    put(place, &file);
+    struct error err = {0};
+    assert_true(job_file_cancel(place->jobs, 43, &err));
+    int status = 0;
+    assert_int_equal(waitpid(deaf, &status, 0), deaf);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGTERM);
+}
+
 static void cancelling_leaves_a_word_for_one_that_watches(void **state)
 {
     struct place *place = *state;
@@ -208,6 +230,7 @@ int main(void)
         in_place(files_of_dead_processes_are_debris),
         in_place(what_cannot_be_read_is_left_alone),
         in_place(cancelling_sends_sigint_to_one_that_has_one_job),
+        in_place(one_that_ignores_sigint_gets_sigterm),
         in_place(cancelling_leaves_a_word_for_one_that_watches),
         in_place(nobody_is_signalled_for_a_job_that_is_gone),
     };
