@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/units.h"
 
 #define READS_MAX 16 /* per round, so that one line cannot starve the others */
 
@@ -157,7 +159,16 @@ static void agent_broke(struct monitor *monitor)
     }
 }
 
-/* What the guest knows better than the serial line shows: times since its kernel began. */
+static bool guest_time(const struct monitor *monitor, const char *key, uint64_t *ms)
+{
+    const char *value = machine_timeline_fact(&monitor->timeline, key);
+    struct error ignored = {0};
+    return value != NULL && units_parse_number(value, key, UINT32_MAX, ms, &ignored);
+}
+
+/* What the guest knows better than the serial line shows. Its clock begins at some unknown moment of
+ * its kernel's start, so times are counted back from the one moment that both sides saw: the agent
+ * begins to answer. They are the guest's word: never outside of kernel and now. */
 static void take_guest_stages(struct monitor *monitor)
 {
     static const struct {
@@ -170,16 +181,19 @@ static void take_guest_stages(struct monitor *monitor)
     };
     uint64_t *at_ms = monitor->timeline.at_ms;
     uint64_t now_ms = clock_monotonic_ms() - monitor->exec_ms;
+    uint64_t kernel_ms = at_ms[MACHINE_STAGE_KERNEL];
+    uint64_t agent = 0;
+    if (kernel_ms == MACHINE_STAGE_UNREACHED || !guest_time(monitor, "stage_agent_ms", &agent)) {
+        return;
+    }
     for (size_t i = 0; i < array_length(rows); i++) {
-        const char *value = machine_timeline_fact(&monitor->timeline, rows[i].key);
-        unsigned long since = value == NULL ? 0 : strtoul(value, NULL, 10);
-        if (value == NULL || at_ms[rows[i].stage] != MACHINE_STAGE_UNREACHED ||
-            at_ms[MACHINE_STAGE_KERNEL] == MACHINE_STAGE_UNREACHED) {
+        uint64_t stage = 0;
+        if (!guest_time(monitor, rows[i].key, &stage) || stage > agent) {
             continue;
         }
-        /* The guest's clock is the guest's: never later than now. */
-        uint64_t at = at_ms[MACHINE_STAGE_KERNEL] + since;
-        at_ms[rows[i].stage] = since > now_ms || at > now_ms ? now_ms : at;
+        uint64_t ago = agent - stage;
+        uint64_t at = ago < now_ms ? now_ms - ago : 0;
+        at_ms[rows[i].stage] = at > kernel_ms ? at : kernel_ms;
     }
 }
 

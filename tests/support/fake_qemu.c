@@ -322,7 +322,9 @@ static void greet(struct fake *fake, const struct wire_frame *frame)
     wire_add_number(&writer, WIRE_TAG_VERSION, WIRE_VERSION);
     wire_add(&writer, WIRE_TAG_NONCE, nonce.bytes, nonce.len);
     wire_add_text(&writer, WIRE_TAG_FACT, "kernel=6.1.0-fake");
-    wire_add_text(&writer, WIRE_TAG_FACT, "stage_root_ms=1");
+    wire_add_text(&writer, WIRE_TAG_FACT, "stage_init_ms=100000");
+    wire_add_text(&writer, WIRE_TAG_FACT, "stage_root_ms=100200");
+    wire_add_text(&writer, WIRE_TAG_FACT, "stage_agent_ms=100200");
     wire_finish(&writer);
 }
 

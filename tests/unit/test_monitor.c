@@ -71,6 +71,9 @@ static void test_start_ready_stop_again(void **state)
     world_wait_ready(&world, &timeline);
     assert_true(timeline.at_ms[MACHINE_STAGE_VMM] <= timeline.at_ms[MACHINE_STAGE_KERNEL]);
     assert_true(timeline.at_ms[MACHINE_STAGE_INIT] <= timeline.at_ms[MACHINE_STAGE_AGENT]);
+    /* The guest's own times, counted back from the agent's answer, but never before the kernel. */
+    assert_int_equal(timeline.at_ms[MACHINE_STAGE_INIT], timeline.at_ms[MACHINE_STAGE_KERNEL]);
+    assert_true(timeline.at_ms[MACHINE_STAGE_ROOT] + 1 >= timeline.at_ms[MACHINE_STAGE_AGENT]);
     assert_true(timeline.at_ms[MACHINE_STAGE_ROOT] <= timeline.at_ms[MACHINE_STAGE_AGENT]);
     assert_string_equal(machine_timeline_fact(&timeline, "kernel"), "6.1.0-fake");
     machine_timeline_done(&timeline);

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 vm_tests = tests/unit/test_accel tests/unit/test_agent_client \
 	tests/unit/test_agent_relay tests/unit/test_console tests/unit/test_machine \
-	tests/unit/test_monitor tests/unit/test_net tests/unit/test_qmp \
+	tests/unit/test_monitor tests/unit/test_net tests/unit/test_qemu tests/unit/test_qmp \
 	tests/unit/test_serial_log tests/unit/test_vmm_qemu
 check_PROGRAMS += $(vm_tests) tests/support/fake_qemu
 TESTS += $(vm_tests)
 tests_support_fake_qemu_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_support_fake_qemu_LDADD = $(LINK_BASE)
-EXTRA_DIST += tests/support/machine_world.h
+EXTRA_DIST += tests/support/machine_world.h tests/support/tiny_guest.S
 
 tests_unit_test_accel_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_accel_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
@@ -29,3 +29,13 @@ tests_unit_test_agent_client_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_agent_client_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 tests_unit_test_console_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_console_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+tests_unit_test_qemu_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_qemu_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+
+# No header and no library: any x86 compiler makes it. Where it cannot be made the test is skipped.
+check_DATA = tests/support/tiny_guest
+CLEANFILES += tests/support/tiny_guest
+tests/support/tiny_guest: tests/support/tiny_guest.S
+	$(AM_V_GEN)$(MKDIR_P) tests/support && $(CC) -m32 -nostdlib -static -no-pie \
+		-Wl,--build-id=none -Wl,-Ttext=0x100000 -o $@ $(srcdir)/tests/support/tiny_guest.S || \
+		rm -f $@
