@@ -85,11 +85,12 @@ static char *origin_of(const struct catalog_entry *entry)
         "apt:%s", entry->apt_packages.count > 0 ? entry->apt_packages.items[0] : "");
 }
 
-struct json *ops_offers_json(struct ops *ops, enum catalog_kind kind, struct error *err)
+bool ops_offers_json(
+    struct ops *ops, enum catalog_kind kind, struct json **result, struct error *err)
 {
     auto_done(offers) struct offers offers = {0};
     if (!offers_load(ops, &offers, err)) {
-        return NULL;
+        return false;
     }
     struct json *array = json_new_array();
     for (size_t i = 0; i < offers.catalog.entry_count; i++) {
@@ -116,7 +117,9 @@ struct json *ops_offers_json(struct ops *ops, enum catalog_kind kind, struct err
         }
         json_append(array, row);
     }
-    return array;
+    *result = array;
+    const struct catalog_source *broken = catalog_first_problem(&offers.catalog);
+    return broken == NULL || error_set(err, broken->problem.code, "%s", broken->problem.text);
 }
 
 static void fill_item(

@@ -133,8 +133,7 @@ void ops_images_changed(struct ops *ops)
 bool ops_image_list(struct ops *ops, struct json **result, struct error *err)
 {
     if (command_has(ops->command, "available")) {
-        *result = ops_offers_json(ops, CATALOG_IMAGE, err);
-        return *result != NULL;
+        return ops_offers_json(ops, CATALOG_IMAGE, result, err);
     }
     auto_done(inventory) struct inventory inventory = {0};
     if (!inventory_load(ops, &inventory, err)) {

@@ -102,8 +102,7 @@ void ops_kernels_changed(struct ops *ops)
 bool ops_kernel_list(struct ops *ops, struct json **result, struct error *err)
 {
     if (command_has(ops->command, "available")) {
-        *result = ops_offers_json(ops, CATALOG_KERNEL, err);
-        return *result != NULL;
+        return ops_offers_json(ops, CATALOG_KERNEL, result, err);
     }
     auto_done(kernel_list) struct kernel_list list = {0};
     if (!kernel_store_list(ops->store, &list, err)) {

@@ -22,8 +22,10 @@ struct json *ops_kernel_json(const struct kernel_entry *entry);
 char *ops_kernel_format(int entry_dir);
 /* Lists kernels and offers again for the front end, when one is watching. */
 void ops_kernels_changed(struct ops *ops);
-/* The rows of `list --available` for one kind; NULL on failure, caller frees. */
-struct json *ops_offers_json(struct ops *ops, enum catalog_kind kind, struct error *err);
+/* The rows of `list --available` for one kind, the caller's to free. When a source could not be
+ * read, false with what the others offer in *result (ERROR_CONFIG). */
+bool ops_offers_json(
+    struct ops *ops, enum catalog_kind kind, struct json **result, struct error *err);
 /* Makes sure that the kernel is here, pulling it in the same job when it is absent. Any other
  * failure to read it is that error. */
 bool ops_kernel_ensure(struct ops *ops, const char *name, struct error *err);

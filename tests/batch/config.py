@@ -54,15 +54,20 @@ def test_unknown_key_is_reported_and_ignored(world):
     world.ok("kernel", "list", "--config", config)
 
 
-def test_bad_catalogs(world):
-    for text in ("not json", "[]", "{", json.dumps({"version": 1, "kernels": "x"})):
-        world.env["BANGER_CATALOG"] = world.write("catalog.json", text)
-        world.fails(78, "kernel", "list", "--available")
-
-
-def test_missing_catalog(world):
-    world.env["BANGER_CATALOG"] = world.path("absent.json")
-    world.fails(78, "kernel", "list", "--available")
+def test_bad_catalog_is_told_and_harms_no_other(world):
+    good = world.write("good.json", json.dumps({"version": 1, "kernels": [
+        {"name": "good", "tarball_url": "http://127.0.0.1:9/x", "tarball_sha256": "0" * 64}]}))
+    bad = world.path("bad.json")
+    for text in ("not json", "[]", "{", json.dumps({"version": 1, "kernels": "x"}), None):
+        if text is None:
+            os.unlink(bad)
+        else:
+            world.write("bad.json", text)
+        world.env["BANGER_CATALOG"] = f"{bad} {good}"
+        result = world.run("kernel", "list", "--available", "--format", "json")
+        assert result.status == 78 and bad in result.err, str(result)
+        assert [row["name"] for row in result.json()] == ["good"]
+        assert world.fails(78, "kernel", "pull", "unknown")["code"] == "CONFIG"
 
 
 def test_empty_catalog_is_valid(world):
@@ -79,6 +84,7 @@ def test_older_form_of_a_catalog(world):
 
 
 def test_builtin_catalog_offers_the_debian_kernels(world):
+    del world.env["BANGER_BUILTIN_CATALOG"]
     names = {row["name"] for row in world.json("kernel", "list", "--available")}
     assert {"debian", "debian-cloud"} <= names
 

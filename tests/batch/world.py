@@ -61,11 +61,13 @@ class World:
         self.home = self.mkdir("home")
         self.www = self.mkdir("www")
         self.children = []
+        nothing = self.write("nothing.json", '{"version": 1, "kernels": [], "images": []}')
         self.env = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
             "HOME": self.home,
             "BANGER_STATE_DIR": self.state,
             "BANGER_CLOCK": CLOCK,
+            "BANGER_BUILTIN_CATALOG": nothing,
             "LC_ALL": "C.UTF-8",
             "TERM": "dumb",
         }
