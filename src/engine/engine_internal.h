@@ -51,6 +51,7 @@ struct engine {
     struct engine_hooks hooks;
     atomic_uint dirty;         /* subjects to read again */
     atomic_bool is_refreshing; /* a job does that now */
+    atomic_bool has_swept;     /* when not watching: the first change did it */
 };
 
 /* Fills the ops of one job. */
@@ -61,6 +62,9 @@ bool engine_start_job(struct engine *engine, struct job *job, uint64_t *id, stru
 /* housekeeping.c. The job at start: sweeps, lists everything, sets is_reconciled. The watcher's
  * thread, once its watches are set. */
 void housekeeping_reconcile(struct engine *engine);
+/* Without a reconcile job (one-shot commands), the first job that changes something sweeps before
+ * it begins. In a worker. */
+void housekeeping_sweep_once(struct ops *ops);
 /* Starts a job that reads what is dirty again, unless one is under way. The watcher's thread. */
 void housekeeping_refresh(struct engine *engine);
 /* Asks another process to stop a job of its own: that is file work, not for the front end's

@@ -83,15 +83,27 @@ static void finish(struct engine *engine)
     }
 }
 
+static void sweep(struct ops *ops)
+{
+    struct error failure = {0};
+    if (!ops->config->is_readonly && !ops->engine->hooks.sweep(ops, &failure)) {
+        state_log(ops->state, LOG_WARNING, "cannot clean up: %s", failure.text);
+    }
+}
+
+void housekeeping_sweep_once(struct ops *ops)
+{
+    if (!ops->config->is_watching && !atomic_exchange(&ops->engine->has_swept, true)) {
+        sweep(ops);
+    }
+}
+
 static bool run_reconcile(struct ops *ops, struct json **result, struct error *err)
 {
     (void)result;
     (void)err;
     struct engine *engine = ops->engine;
-    struct error failure = {0};
-    if (!ops->config->is_readonly && !engine->hooks.sweep(ops, &failure)) {
-        state_log(ops->state, LOG_WARNING, "cannot clean up: %s", failure.text);
-    }
+    sweep(ops);
     atomic_exchange(&engine->dirty, 0);
     refresh(ops, SUBJECT_ALL);
     state_set_reconciled(ops->state);

@@ -168,6 +168,9 @@ void job_run(struct job *job)
     engine_fill_ops(engine, job, &ops);
     struct error err = {0};
     auto_json struct json *result = NULL;
+    if (job->is_change) {
+        housekeeping_sweep_once(&ops);
+    }
     bool is_ok = job->verb->run(&ops, &result, &err);
     /* Descriptors that were not taken are closed before anybody hears of the end. */
     command_free(take_ptr(job->command));

@@ -11,9 +11,10 @@ def slow_pull(world, behaviour="hang-body=1000"):
     entry = world.offer_kernel(url)
     entry["tarball_url"] = f"{url}/{behaviour}/kernel.tar.zst"
     world.catalog(kernels=[entry])
+    asked = len(world.requests())
     child = world.start("kernel", "pull", "lab", "--format", "json", stdout=subprocess.PIPE,
                         stderr=subprocess.PIPE)
-    world.wait_until(world.requests, "the server was asked")
+    world.wait_until(lambda: len(world.requests()) > asked, "the server was asked")
     return child
 
 
