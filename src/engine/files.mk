@@ -12,7 +12,6 @@ src_libengine_a_SOURCES = \
 	src/engine/leave.c \
 	src/engine/meter.c src/engine/meter.h \
 	src/engine/ops.c src/engine/ops.h \
-	src/engine/ops_pending.c \
 	src/engine/section.c src/engine/section.h \
 	src/engine/snapshot.c src/engine/snapshot.h \
 	src/engine/state.c src/engine/state.h \
@@ -32,7 +31,14 @@ engine_ops = \
 	src/engine/ops_image.c src/engine/ops_image.h \
 	src/engine/ops_image_pull.c \
 	src/engine/ops_image_register.c \
+	src/engine/ops_initrd.c src/engine/ops_initrd.h \
 	src/engine/ops_job.c \
 	src/engine/ops_kernel.c src/engine/ops_kernel.h \
 	src/engine/ops_kernel_import.c \
-	src/engine/ops_kernel_pull.c
+	src/engine/ops_kernel_pull.c \
+	src/engine/ops_vm.c src/engine/ops_vm.h \
+	src/engine/ops_vm_boot.c \
+	src/engine/ops_vm_create.c \
+	src/engine/ops_vm_run.c \
+	src/engine/ops_vm_stop.c \
+	src/engine/ops_vm_stream.c
