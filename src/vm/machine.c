@@ -123,8 +123,9 @@ void machine_spec_copy(const struct machine_spec *spec, struct machine_spec *to)
 
 void machine_spec_publish(struct machine_spec *spec, const struct machine_port *port)
 {
+    struct machine_port added = *port; /* may be one of the list that moves */
     spec->ports = memory_grow(spec->ports, spec->port_count + 1, sizeof(*spec->ports));
-    spec->ports[spec->port_count] = *port;
+    spec->ports[spec->port_count] = added;
     spec->port_count++;
 }
 
