@@ -209,7 +209,7 @@ static bool ask_apt(struct apt_search *search, const char *wanted, const struct 
     if (!find_files(search, answer, err)) {
         return false;
     }
-    if (!is_kernel_file(&answer->files[0])) {
+    if (answer->count == 0 || !is_kernel_file(&answer->files[0])) {
         return error_set(
             err, ERROR_FORMAT, "%s leads to no package with a kernel", search->packages[0].name);
     }

@@ -31,6 +31,7 @@ struct hop {
     const struct http_exchange *exchange;
     const struct cancel *cancel;
     struct http_session *session;
+    const char *url; /* as it is asked for: may hold what must not be shown */
     struct http_reply *reply;
     struct error *err;
     enum http_outcome outcome; /* of our own callbacks */
@@ -316,12 +317,11 @@ static enum http_outcome perform_hop(struct hop *hop)
     return outcome;
 }
 
-/* Requests reply->fetched_from. */
 static enum http_outcome request_hop(struct hop *hop)
 {
     CURL *easy = hop->session->easy;
     const struct http_exchange *exchange = hop->exchange;
-    bool is_at_home = http_url_is_same_origin(hop->reply->fetched_from, exchange->url);
+    bool is_at_home = http_url_is_same_origin(hop->url, exchange->url);
     hop->last_byte_ms = clock_monotonic_ms();
     curl_easy_reset(easy);
     set_security(easy, exchange->settings);
@@ -333,7 +333,7 @@ static enum http_outcome request_hop(struct hop *hop)
     __attribute__((cleanup(slist_cleanup))) struct curl_slist *headers =
         request_headers(exchange, is_at_home);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(easy, CURLOPT_URL, hop->reply->fetched_from);
+    curl_easy_setopt(easy, CURLOPT_URL, hop->url);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, hop->message);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, hop);
@@ -343,36 +343,40 @@ static enum http_outcome request_hop(struct hop *hop)
     return outcome;
 }
 
-/* Makes reply->fetched_from where the answer points; false when we do not go there. */
-static bool follow(struct http_reply *reply, struct error *err)
+/* Makes *url where the answer points; false when we do not go there. */
+static bool follow(char **url, struct http_reply *reply, struct error *err)
 {
     const char *location = http_reply_only_header(reply, "location");
     if (location == NULL) {
         return error_set(err, ERROR_NETWORK, "%s: the server redirects (%u) to nowhere",
             reply->fetched_from, reply->status);
     }
-    char *next = http_url_redirect(reply->fetched_from, location, err);
+    char *next = http_url_redirect(*url, location, err);
     if (next == NULL) {
         return false;
     }
+    free(*url);
+    *url = next;
     free(reply->fetched_from);
-    reply->fetched_from = next;
+    reply->fetched_from = http_url_without_query(next);
     return true;
 }
 
 enum http_outcome http_exchange(struct http_session *session, const struct http_exchange *exchange,
     const struct cancel *cancel, struct http_reply *reply, struct error *err)
 {
-    reply->fetched_from = http_url_plain(exchange->url);
-    if (reply->fetched_from == NULL) {
+    auto_free char *url = http_url_plain(exchange->url);
+    if (url == NULL) {
         error_set(err, ERROR_INVALID, "this is not an http or https URL");
         return HTTP_NEVER;
     }
+    reply->fetched_from = memory_strdup(url);
     for (unsigned hops = 0; hops <= HTTP_REDIRECTS_MAX; hops++) {
         struct hop hop = {
             .exchange = exchange,
             .cancel = cancel,
             .session = session,
+            .url = url,
             .reply = reply,
             .err = err,
         };
@@ -380,7 +384,7 @@ enum http_outcome http_exchange(struct http_session *session, const struct http_
         if (outcome != HTTP_DONE || !hop.is_redirect) {
             return outcome;
         }
-        if (!follow(reply, err)) {
+        if (!follow(&url, reply, err)) {
             return HTTP_NEVER;
         }
     }

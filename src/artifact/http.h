@@ -57,7 +57,7 @@ struct http_request {
 
 /* Zero-initialise; free with http_result_done. */
 struct http_result {
-    char *fetched_from; /* after redirects, without credentials; NULL: nothing was fetched */
+    char *fetched_from; /* as in http_reply; NULL: nothing had to be fetched */
     uint64_t size_bytes;
     uint64_t downloaded_bytes; /* by this call */
     uint64_t resumed_bytes;    /* taken over from an earlier one */
@@ -92,7 +92,7 @@ bool http_part_is_held(int part_dir, const char *part_name);
 /* The answer to a small request. Zero-initialise; free with http_reply_done. */
 struct http_reply {
     unsigned status;
-    char *fetched_from;     /* after redirects, without credentials */
+    char *fetched_from;     /* after redirects, without credentials or a redirect's query */
     struct strings headers; /* "name: value" of the last answer, names in lower case */
 };
 
@@ -111,8 +111,8 @@ struct http_small {
 };
 
 /* Fetches a document (catalog, signature, manifest, token) into *body, which may hold NULs and is
- * emptied first. Retries as http_download does. reply may be NULL. On failure *body is empty and
- * *reply untouched. */
+ * emptied first. Retries as http_download does. reply may be NULL (a file: URL leaves it alone). On
+ * failure *body is empty and *reply untouched. */
 bool http_get_small(const struct http_small *request, const struct cancel *cancel,
     struct text *body, struct http_reply *reply, struct error *err);
 

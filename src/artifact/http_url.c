@@ -78,6 +78,11 @@ char *http_url_plain(const char *url)
     return parsed != NULL ? plain_text(parsed) : NULL;
 }
 
+char *http_url_without_query(const char *url)
+{
+    return memory_strndup(url, strcspn(url, "?"));
+}
+
 char *http_strip_userinfo(const char *url)
 {
     char *plain = http_url_plain(url);
@@ -143,13 +148,14 @@ char *http_url_redirect(const char *url, const char *location, struct error *err
         curl_url_get(parsed, CURLUPART_URL, &text, 0) == CURLUE_OK) {
         next = url_parse(text);
     }
+    auto_free char *shown = http_url_without_query(url);
     if (next == NULL || has_userinfo(next)) {
-        error_set(err, ERROR_NETWORK, "%s: the server redirects to a place we do not go to", from);
+        error_set(err, ERROR_NETWORK, "%s: the server redirects to a place we do not go to", shown);
         return NULL;
     }
     if (text_has_prefix(from, "https:") && !text_has_prefix(text, "https:")) {
         error_set(err, ERROR_NETWORK,
-            "%s: the server redirects from https to plain http, which is refused", from);
+            "%s: the server redirects from https to plain http, which is refused", shown);
         return NULL;
     }
     return plain_text(next);

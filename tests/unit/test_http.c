@@ -356,6 +356,24 @@ static void content_codings_are_refused(void **state)
     expect_failure(world, "fake-gzip/blob", ERROR_FORMAT);
 }
 
+static void a_signed_query_is_used_and_not_told(void **state)
+{
+    const struct world *world = *state;
+    struct fetch fetch;
+    fetch_init(&fetch, world, "redirect=to:%2fblob%3fsignature=secret/blob?a=b", NULL);
+    assert_true(fetch_run(&fetch, world));
+    auto_free char *shown = web_server_url(&world->server, "blob");
+    assert_string_equal(fetch.result.fetched_from, shown);
+    assert_int_equal(web_server_count(&world->server, "\"/blob?signature=secret\""), 1);
+    struct error err = {0};
+    assert_true(http_part_remove(world->dir, PART, &err));
+    fetch_done(&fetch);
+    fetch_init(&fetch, world, "redirect=to:%2f404%2fblob%3fsignature=secret/blob?a=b", NULL);
+    assert_false(fetch_run(&fetch, world));
+    assert_null(strstr(fetch.err.text, "secret"));
+    fetch_done(&fetch);
+}
+
 static void redirects_that_are_refused(void **state)
 {
     const struct world *world = *state;
@@ -1099,6 +1117,7 @@ int main(void)
         test(a_flipped_bit),
         test(a_forgotten_digest_matches_nothing),
         test(content_codings_are_refused),
+        test(a_signed_query_is_used_and_not_told),
         test(redirects_that_are_refused),
         test(what_is_not_http),
         test(the_cap_counts_bytes),
