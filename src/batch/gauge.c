@@ -155,8 +155,11 @@ static void append_sentence(struct text *out, const struct job_item *job, bool i
 {
     char buffer[UNITS_MAX];
     text_append_safe(out, job->title, strlen(job->title), is_utf8);
-    text_printf(out, ": %s ", progress_phase_name(job->phase));
-    append_amount(out, job);
+    text_printf(out, ": %s", progress_phase_name(job->phase));
+    if (job->done != 0 || job->total != 0) {
+        text_append_char(out, ' ');
+        append_amount(out, job);
+    }
     if (job->total != 0) {
         text_printf(out, " (%u%%)", (unsigned)(job->done * 100 / job->total));
     }
