@@ -45,3 +45,7 @@ src_libartifact_a_SOURCES += \
 	src/artifact/initrd.c src/artifact/initrd.h \
 	src/artifact/modinfo.c src/artifact/modinfo.h \
 	src/artifact/module_set.c src/artifact/module_set.h
+src_libartifact_a_SOURCES += \
+	src/artifact/blob_cache.c src/artifact/blob_cache.h \
+	src/artifact/oci_image.c src/artifact/oci_image.h \
+	src/artifact/oci_pull.h

@@ -57,3 +57,9 @@ tests_unit_test_initrd_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_initrd_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
 tests_unit_test_http_parse_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_http_parse_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
+
+artifact_oci_tests = tests/unit/test_blob_cache
+check_PROGRAMS += $(artifact_oci_tests)
+TESTS += $(artifact_oci_tests)
+tests_unit_test_blob_cache_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_blob_cache_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* From a reference to verified blobs in the cache: token if challenged → index → manifest → config
+ * and layers. Every fetch is by an expected digest and size, but for the first by tag, whose digest
+ * is then pinned and handed out. Nothing is decompressed here.
+ *
+ * Straight-line calls that block a worker; the cancel token ends them within a second. Up to
+ * OCI_PARALLEL_LAYERS layers come at once, in threads that live inside the call; progress is
+ * reported by one thread at a time. Each blob is resumable and shared with other processes through
+ * http_download's part files. Plain HTTP is spoken to loopback and to hosts that the settings name,
+ * and to nobody else; credentials go to the host they were configured for. Sources: OCI
+ * distribution-spec "Pull", Docker's token authentication. */
+
+#include "artifact/oci_image.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cancel;
+struct error;
+struct limits;
+struct progress;
+
+#define OCI_PARALLEL_LAYERS 3
+
+/* Asked before the registry itself; one registry may have several, in order. */
+struct oci_mirror {
+    const char *registry; /* "docker.io" */
+    const char *url;      /* "https://mirror.example", maybe with a path in front of repositories */
+};
+
+/* Zero values are the ordinary case, but for the two directories. Everything is borrowed. */
+struct oci_settings {
+    int blobs_dir;                 /* cache/blobs/sha256 */
+    int downloads_dir;             /* cache/downloads */
+    const struct limits *limits;   /* NULL: limits_default */
+    const char *const *insecure;   /* hosts ("host" or "host:port"), NULL-terminated, or NULL */
+    const char *const *auth_files; /* in order, NULL-terminated, or NULL; missing ones are fine */
+    const struct oci_mirror *mirrors;
+    size_t mirror_count;
+    const char *ca_file;      /* NULL: the system's */
+    const char *architecture; /* "amd64"; NULL: this machine's */
+    uint64_t backoff_ms;      /* as in http.h */
+};
+
+/* What a reference names now. */
+struct oci_resolution {
+    char *reference; /* canonical */
+    struct digest digest;
+};
+
+void oci_resolution_done(struct oci_resolution *resolution);
+
+/* Asks the registry, by HEAD where it can, so that it does not count as a pull; for "has the tag
+ * moved". Errors as oci_pull. */
+bool oci_resolve(const struct oci_settings *settings, const char *reference,
+    const struct cancel *cancel, struct oci_resolution *resolution, struct error *err);
+
+/* Brings everything of the image into the cache and describes it in a zeroed *image. What is there
+ * already is not fetched again; a reference by digest that is whole in the cache needs no network.
+ * ERROR_INVALID (the reference), ERROR_NOT_FOUND, ERROR_AUTH, ERROR_NETWORK, ERROR_DIGEST,
+ * ERROR_FORMAT, ERROR_LIMIT, ERROR_UNSUPPORTED (no such platform; the sentence lists those there
+ * are), ERROR_NO_SPACE, ERROR_CANCELLED, ERROR_IO. */
+bool oci_pull(const struct oci_settings *settings, const char *reference,
+    const struct progress *progress, const struct cancel *cancel, struct oci_image *image,
+    struct error *err);
