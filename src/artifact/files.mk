@@ -47,5 +47,9 @@ src_libartifact_a_SOURCES += \
 	src/artifact/module_set.c src/artifact/module_set.h
 src_libartifact_a_SOURCES += \
 	src/artifact/blob_cache.c src/artifact/blob_cache.h \
+	src/artifact/oci_config.c src/artifact/oci_config.h \
+	src/artifact/oci_descriptor.c src/artifact/oci_descriptor.h \
 	src/artifact/oci_image.c src/artifact/oci_image.h \
-	src/artifact/oci_pull.h
+	src/artifact/oci_manifest.c src/artifact/oci_manifest.h \
+	src/artifact/oci_pull.h \
+	src/artifact/oci_ref.c src/artifact/oci_ref.h

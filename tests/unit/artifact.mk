@@ -58,8 +58,13 @@ tests_unit_test_initrd_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
 tests_unit_test_http_parse_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_http_parse_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
 
-artifact_oci_tests = tests/unit/test_blob_cache
+artifact_oci_tests = tests/unit/test_blob_cache tests/unit/test_oci_manifest \
+	tests/unit/test_oci_ref
 check_PROGRAMS += $(artifact_oci_tests)
 TESTS += $(artifact_oci_tests)
 tests_unit_test_blob_cache_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_blob_cache_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
+tests_unit_test_oci_manifest_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_oci_manifest_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
+tests_unit_test_oci_ref_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_oci_ref_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)

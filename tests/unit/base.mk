@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 base_tests = \
+	tests/unit/test_base64 \
 	tests/unit/test_clock \
 	tests/unit/test_error \
 	tests/unit/test_file \
@@ -11,6 +12,8 @@ base_tests = \
 	tests/unit/test_wire
 check_PROGRAMS += $(base_tests)
 TESTS += $(base_tests)
+tests_unit_test_base64_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_base64_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_clock_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_clock_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_error_CPPFLAGS = $(TEST_CPPFLAGS)
