@@ -74,6 +74,9 @@ static void run_item(void *item)
 /* What engine_new made so far. */
 static void free_parts(struct engine *engine)
 {
+    for (size_t i = 0; i < array_length(engine->complaints); i++) {
+        free(engine->complaints[i]);
+    }
     watcher_free(engine->watcher);
     workers_free(engine->workers);
     state_free(engine->state);
@@ -227,7 +230,7 @@ bool engine_cancel(struct engine *engine, uint64_t id)
     if (state_job_cancel(engine->state, id)) {
         return true;
     }
-    bool is_foreign = state_job_is_foreign(engine->state, id);
+    bool is_foreign = !engine->config.is_readonly && state_job_is_foreign(engine->state, id);
     if (is_foreign) {
         housekeeping_cancel(engine, id);
     }

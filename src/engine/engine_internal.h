@@ -30,6 +30,7 @@ enum subject {
     SUBJECT_JOBS = 1 << 5, /* of other processes */
     SUBJECT_ALL = (1 << 6) - 1,
 };
+#define SUBJECT_COUNT 6
 
 /* What housekeeping calls; the real ones are in ops.h. */
 struct engine_hooks {
@@ -49,9 +50,10 @@ struct engine {
     struct workers *workers;
     struct watcher *watcher; /* NULL when not watching */
     struct engine_hooks hooks;
-    atomic_uint dirty;         /* subjects to read again */
-    atomic_bool is_refreshing; /* a job does that now */
-    atomic_bool has_swept;     /* when not watching: the first change did it */
+    atomic_uint dirty;               /* subjects to read again */
+    atomic_bool is_refreshing;       /* a job does that now */
+    atomic_bool has_swept;           /* when not watching: the first change did it */
+    char *complaints[SUBJECT_COUNT]; /* of the last listings; for that job only */
 };
 
 /* Fills the ops of one job. */

@@ -5,6 +5,8 @@
 #include "engine/engine_internal.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -51,6 +53,17 @@ static bool refresh_jobs(struct ops *ops, struct error *err)
     return true;
 }
 
+/* The same failure is told once, not at every listing. Takes text over; NULL: it went well. */
+static void complain(struct ops *ops, size_t index, char *text)
+{
+    char **last = &ops->engine->complaints[index];
+    if (text && (!*last || strcmp(*last, text) != 0)) {
+        state_log(ops->state, LOG_WARNING, "%s", text);
+    }
+    free(*last);
+    *last = text;
+}
+
 static void refresh(struct ops *ops, unsigned subjects)
 {
     const struct engine_hooks *hooks = &ops->engine->hooks;
@@ -58,7 +71,7 @@ static void refresh(struct ops *ops, unsigned subjects)
         unsigned subject;
         const char *what;
         bool (*run)(struct ops *ops, struct error *err);
-    } rows[] = {
+    } rows[SUBJECT_COUNT] = {
         {SUBJECT_KERNELS, "kernels", hooks->refresh_kernels},
         {SUBJECT_IMAGES, "images", hooks->refresh_images},
         {SUBJECT_VMS, "VMs", hooks->refresh_vms},
@@ -67,9 +80,11 @@ static void refresh(struct ops *ops, unsigned subjects)
         {SUBJECT_JOBS, "jobs", refresh_jobs},
     };
     for (size_t i = 0; i < array_length(rows); i++) {
-        struct error err = {0};
-        if ((subjects & rows[i].subject) && !rows[i].run(ops, &err)) {
-            state_log(ops->state, LOG_WARNING, "cannot list %s: %s", rows[i].what, err.text);
+        if (subjects & rows[i].subject) {
+            struct error err = {0};
+            bool is_ok = rows[i].run(ops, &err);
+            char *text = is_ok ? NULL : memory_printf("cannot list %s: %s", rows[i].what, err.text);
+            complain(ops, i, text);
         }
     }
 }

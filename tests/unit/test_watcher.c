@@ -190,6 +190,50 @@ static void a_change_while_it_is_listed_is_listed_again(void **state)
     }
 }
 
+static atomic_int misfortune;
+
+static bool failing_refresh(struct ops *ops, struct error *err)
+{
+    world_kernels(ops, err);
+    return error_set(err, ERROR_IO, "no luck %d", misfortune);
+}
+
+static size_t count_complaints(const struct snapshot *snapshot)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < snapshot->log_count; i++) {
+        count += strstr(snapshot->log[i].text, "cannot list kernels: no luck") != NULL;
+    }
+    return count;
+}
+
+static bool has_two_complaints(const struct snapshot *snapshot, const void *context)
+{
+    (void)context;
+    return count_complaints(snapshot) == 2;
+}
+
+static void the_same_failure_is_told_once(void **state)
+{
+    struct world *world = *state;
+    struct engine_hooks hooks = world_hooks;
+    hooks.refresh_kernels = failing_refresh;
+    world->config.hooks = &hooks;
+    start_listed(world);
+    for (int listings = 1; listings < 3; listings++) {
+        auto_free char *name = memory_printf("kernels/k%d/vmlinux", listings);
+        scratch_write(world->dir, name, "x");
+        await_more(&world_counts.kernels, listings);
+    }
+    const struct snapshot *snapshot = engine_snapshot(world->engine);
+    assert_int_equal(count_complaints(snapshot), 1);
+    engine_release(snapshot);
+    /* Another one is told. */
+    misfortune = 1;
+    scratch_write(world->dir, "kernels/other/vmlinux", "x");
+    world_await_once(world, has_two_complaints, NULL);
+}
+
 /* ---- processes ---- */
 
 static void watch_in_set(struct world *world, const struct process_identity *process)
@@ -269,6 +313,7 @@ int main(void)
         in_world(unfinished_business_is_not_noticed),
         in_world(a_burst_is_listed_once_or_twice),
         in_world(a_change_while_it_is_listed_is_listed_again),
+        in_world(the_same_failure_is_told_once),
         in_world(the_end_of_a_process_is_noticed),
         in_world(one_that_has_ended_before_is_noticed_once),
         in_world(running_vms_are_listed_again_while_somebody_looks),
