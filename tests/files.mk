@@ -13,6 +13,7 @@ include tests/unit/base.mk
 include tests/unit/artifact.mk
 include tests/unit/store.mk
 include tests/unit/vm.mk
+include tests/unit/guest.mk
 include tests/unit/engine.mk
 include tests/unit/batch.mk
 include tests/unit/ui.mk

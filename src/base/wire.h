@@ -208,7 +208,8 @@ enum wire_status {
     WIRE_MORE,  /* every byte was taken; feed more */
     WIRE_FRAME, /* *frame is filled */
     WIRE_RESET, /* a marker came: all streams are gone, a HELLO follows */
-    WIRE_BAD,   /* malformed; wire_decoder_fault says how; skips to the next marker by itself */
+    WIRE_BAD,   /* malformed, and not just cut off by a marker; wire_decoder_fault says how. The
+                 * decoder skips to the next marker by itself. */
 };
 
 struct wire_decoder {
@@ -221,6 +222,7 @@ struct wire_decoder {
     size_t marker_len; /* bytes of the marker matched so far */
     bool is_skipping;  /* everything up to the next marker */
     bool is_hello_due; /* a marker came, only a HELLO may follow */
+    bool is_fault_due; /* to be told unless the marker it may be part of is completed */
     const char *fault;
 };
 

@@ -180,13 +180,15 @@ static void forget_frame(struct wire_decoder *decoder)
     decoder->payload_expected = 0;
 }
 
+/* A frame that was cut off and a marker behind it look like a malformed frame at first. */
 static enum wire_status fail(struct wire_decoder *decoder, const char *fault)
 {
     forget_frame(decoder);
     decoder->is_skipping = true;
     decoder->is_hello_due = false;
     decoder->fault = fault;
-    return WIRE_BAD;
+    decoder->is_fault_due = true;
+    return WIRE_MORE;
 }
 
 static void reserve_payload(struct wire_decoder *decoder, size_t len)
@@ -282,6 +284,7 @@ enum wire_status wire_decode(struct wire_decoder *decoder, const uint8_t *bytes,
             decoder->marker_len = 0;
             decoder->is_skipping = false;
             decoder->is_hello_due = true;
+            decoder->is_fault_due = false;
             decoder->fault = NULL;
             return WIRE_RESET;
         }
@@ -289,6 +292,10 @@ enum wire_status wire_decode(struct wire_decoder *decoder, const uint8_t *bytes,
         enum wire_status status = take_part(decoder, at, part, frame);
         if (status != WIRE_MORE) {
             return status;
+        }
+        if (decoder->is_fault_due && decoder->marker_len == 0) {
+            decoder->is_fault_due = false;
+            return WIRE_BAD;
         }
     }
     return WIRE_MORE;

@@ -28,6 +28,7 @@ static void hang_up(struct agent *agent)
     agent->last_id = 0;
 }
 
+/* The rules of the frames are the decoder's; those of streams and credit are ours. */
 static void refuse(struct agent *agent, const char *fault)
 {
     say("the host broke the protocol: %s", fault);
@@ -102,7 +103,8 @@ static void take_bytes(struct agent *agent, const uint8_t *bytes, size_t len)
             hang_up(agent);
             break;
         case WIRE_BAD:
-            refuse(agent, wire_decoder_fault(&agent->decoder));
+            say("the host broke the protocol: %s", wire_decoder_fault(&agent->decoder));
+            hang_up(agent);
             break;
         }
         bytes += taken;

@@ -290,11 +290,31 @@ static void a_cut_frame_is_dropped_by_the_next_hello(void **state)
         assert_int_equal(outcome.frames, 1);
         assert_int_equal(outcome.last.type, WIRE_HELLO);
         assert_int_equal(outcome.resets, 1);
+        assert_int_equal(outcome.faults, 0); /* to be cut off is no fault */
         assert_int_equal(outcome.received.len, 0);
         wire_decoder_done(&decoder);
     }
     wire_buffer_done(&whole);
     wire_buffer_done(&hello);
+}
+
+static void a_false_start_of_the_marker_is_a_fault_once(void **state)
+{
+    (void)state;
+    struct wire_buffer more = {0};
+    wire_put_end(&more, 1, WIRE_IN);
+    for (size_t len = 1; len < WIRE_MARKER_LEN; len++) {
+        struct wire_decoder decoder;
+        struct outcome outcome = {0};
+        wire_decoder_init(&decoder, false);
+        feed(&decoder, wire_marker, len, 5, &outcome);
+        feed(&decoder, wire_buffer_bytes(&more), more.len, 5, &outcome);
+        feed(&decoder, wire_buffer_bytes(&more), more.len, 5, &outcome);
+        assert_int_equal(outcome.faults, 1);
+        assert_int_equal(outcome.frames, 0);
+        wire_decoder_done(&decoder);
+    }
+    wire_buffer_done(&more);
 }
 
 static void noise_before_the_first_marker_is_skipped(void **state)
@@ -507,6 +527,7 @@ int main(void)
         cmocka_unit_test(too_much_is_refused),
         cmocka_unit_test(long_data_is_cut_into_frames),
         cmocka_unit_test(a_cut_frame_is_dropped_by_the_next_hello),
+        cmocka_unit_test(a_false_start_of_the_marker_is_a_fault_once),
         cmocka_unit_test(noise_before_the_first_marker_is_skipped),
         cmocka_unit_test(malformed_frames_stop_the_line_until_a_hello),
         cmocka_unit_test(a_hello_needs_version_and_nonce),

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT
+# The guest program's code, compiled once more with the flags (and sanitizers) of everything else.
+guest_tests = tests/unit/test_guest_agent tests/unit/test_guest_facts
+check_PROGRAMS += $(guest_tests)
+TESTS += $(guest_tests)
+guest_test_flags = $(TEST_CPPFLAGS) -DGUEST_VERSION='"test"'
+
+tests_unit_test_guest_agent_SOURCES = tests/unit/test_guest_agent.c \
+	tests/support/wire_peer.c tests/support/wire_peer.h \
+	src/guest/agent.c src/guest/agent.h src/guest/command.c src/guest/command.h \
+	src/guest/exec.c src/guest/exec.h src/guest/facts.c src/guest/facts.h \
+	src/guest/requests.c src/guest/stream.c \
+	src/guest/user.c src/guest/user.h src/guest/util.c src/guest/guest.h
+tests_unit_test_guest_agent_CPPFLAGS = $(guest_test_flags)
+tests_unit_test_guest_agent_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
+
+tests_unit_test_guest_facts_SOURCES = tests/unit/test_guest_facts.c \
+	src/guest/facts.c src/guest/facts.h src/guest/power.c src/guest/power.h \
+	src/guest/user.c src/guest/user.h src/guest/util.c src/guest/guest.h
+tests_unit_test_guest_facts_CPPFLAGS = $(guest_test_flags)
+tests_unit_test_guest_facts_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "guest/facts.h"
+#include "guest/power.h"
+#include "guest/user.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void facts_done(struct facts *facts)
+{
+    list_done(&facts->lines);
+}
+
+static void lines_are_read_and_unescaped(void **state)
+{
+    (void)state;
+    struct facts facts = {0};
+    facts_parse(
+        &facts, "hostname=web\nno equals sign\n\nenv=A=1\nenv=B=two\\nlines\\\\n\\x\nlast=z");
+    assert_string_equal(facts_get(&facts, "hostname", "?"), "web");
+    assert_string_equal(facts_get(&facts, "last", "?"), "z");
+    assert_string_equal(facts_get(&facts, "host", "?"), "?");
+    size_t at = 0;
+    assert_string_equal(facts_next(&facts, "env", &at), "A=1");
+    assert_string_equal(facts_next(&facts, "env", &at), "B=two\nlines\\n\\x");
+    assert_null(facts_next(&facts, "env", &at));
+    facts_done(&facts);
+}
+
+static void what_is_written_is_read_back(void **state)
+{
+    (void)state;
+    struct facts facts = {0}, again = {0};
+    facts_add(&facts, "arg", "a\nb\\nc\\");
+    facts_add(&facts, "arg", "");
+    facts_tell(&facts, "init", "/sbin/init");
+    char *text = facts_format(&facts);
+    facts_parse(&again, text);
+    assert_int_equal(again.lines.count, facts.lines.count);
+    for (size_t i = 0; i < facts.lines.count; i++) {
+        assert_string_equal(again.lines.items[i], facts.lines.items[i]);
+    }
+    free(text);
+    facts_done(&facts);
+    facts_done(&again);
+}
+
+static void the_command_line_wins(void **state)
+{
+    (void)state;
+    struct facts facts = {0};
+    facts_parse_command_line(&facts,
+        "console=ttyS0 banger.root=copy quiet banger.hostname=\"a b\" \"banger.env=X=y z\" "
+        "notbanger.root=x init=/bin/x rdinit=/y banger.flag\n");
+    facts_parse(&facts, "root=overlay\nhostname=file\nuser=me\n");
+    assert_string_equal(facts_get(&facts, "root", ""), "copy");
+    assert_string_equal(facts_get(&facts, "hostname", ""), "a b");
+    assert_string_equal(facts_get(&facts, "env", ""), "X=y z");
+    assert_string_equal(facts_get(&facts, "init", ""), "/bin/x");
+    assert_string_equal(facts_get(&facts, "user", ""), "me");
+    assert_string_equal(facts_get(&facts, "flag", "absent"), "absent");
+    facts_done(&facts);
+}
+
+static void what_is_told_is_replaced_but_warnings_add_up(void **state)
+{
+    (void)state;
+    struct facts facts = {0};
+    facts_tell(&facts, "entrypoint", "running");
+    facts_tell(&facts, "warning", "one");
+    facts_tell(&facts, "warning", "two");
+    facts_tell(&facts, "entrypoint", "exited:1");
+    size_t at = 0;
+    assert_string_equal(facts_next(&facts, FACTS_TOLD, &at), "entrypoint=exited:1");
+    assert_string_equal(facts_next(&facts, FACTS_TOLD, &at), "warning=one");
+    assert_string_equal(facts_next(&facts, FACTS_TOLD, &at), "warning=two");
+    assert_null(facts_next(&facts, FACTS_TOLD, &at));
+    facts_done(&facts);
+}
+
+static void users_are_names_or_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spec;
+        bool is_good;
+        uid_t uid;
+        gid_t gid;
+    } rows[] = {
+        {NULL, true, 0, 0},
+        {"", true, 0, 0},
+        {"root", true, 0, 0},
+        {"root:7654321", true, 0, 7654321},
+        {"1234567", true, 1234567, 0},
+        {"1234567:7654321", true, 1234567, 7654321},
+        {"nobody-by-this-name", false, 0, 0},
+        {"root:no-group-of-this-name", false, 0, 0},
+        {"4294967295", false, 0, 0}, /* means "no change" to the kernel */
+        {"-1", false, 0, 0},
+        {"12ab", false, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct user user;
+        if (user_find(rows[i].spec, &user) != rows[i].is_good) {
+            fail_msg("%s", rows[i].spec);
+        }
+        if (rows[i].is_good) {
+            assert_int_equal(user.uid, rows[i].uid);
+            assert_int_equal(user.gid, rows[i].gid);
+            assert_int_equal(user.groups[0], user.gid);
+            assert_non_null(user.home);
+        }
+        free(user.home);
+    }
+}
+
+static void links_of_an_init_are_followed(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/test_guest_facts.XXXXXX", old[4096];
+    assert_non_null(getcwd(old, sizeof old));
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(chdir(dir), 0);
+    assert_int_equal(mkdir("sbin", 0700), 0);
+    assert_int_equal(symlink("../lib/systemd", "sbin/init"), 0);
+    assert_int_equal(symlink("loop", "loop"), 0);
+    char *found = power_resolve("sbin/init");
+    assert_string_equal(found, "sbin/../lib/systemd");
+    free(found);
+    found = power_resolve("loop");
+    assert_string_equal(found, "loop");
+    free(found);
+    found = power_resolve(POWER_OWN_INIT);
+    assert_string_equal(found, POWER_OWN_INIT);
+    free(found);
+    assert_int_equal(unlink("sbin/init") + unlink("loop") + rmdir("sbin"), 0);
+    assert_int_equal(chdir(old), 0);
+    assert_int_equal(rmdir(dir), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_are_read_and_unescaped),
+        cmocka_unit_test(what_is_written_is_read_back),
+        cmocka_unit_test(the_command_line_wins),
+        cmocka_unit_test(what_is_told_is_replaced_but_warnings_add_up),
+        cmocka_unit_test(users_are_names_or_numbers),
+        cmocka_unit_test(links_of_an_init_are_followed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
