@@ -18,6 +18,6 @@ char *http_url_without_query(const char *url);
 bool http_url_is_same_origin(const char *a, const char *b);
 /* User and password, decoded, caller frees; NULL where there is none. */
 void http_url_userinfo(const char *url, char **user, char **password);
-/* Where a redirect of a plain url to location leads, caller frees; NULL and *err when we do not go there:
- * to another kind of URL, to one with userinfo, from https to http. */
+/* Where a redirect of a plain url to location leads, caller frees; NULL and *err when we do not go
+ * there: to another kind of URL, to one with userinfo, from https to http. */
 char *http_url_redirect(const char *url, const char *location, struct error *err);

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <time.h>
+
 #include "base/clock.h"
 #include "base/json.h"
 #include "store/kernel_store.h"
@@ -353,21 +355,21 @@ static void test_ten_thousand(void **state)
     }
     uint64_t best_ms = UINT64_MAX;
     for (int round = 0; round < 5; round++) {
-        uint64_t started = clock_monotonic_ms();
+        clock_t started = clock();
         auto_done(kernel_list) struct kernel_list list = {0};
         assert_true(kernel_store_list(world->store, &list, &err));
-        uint64_t took_ms = clock_monotonic_ms() - started;
+        uint64_t took_ms = (uint64_t)(clock() - started) * 1000 / CLOCKS_PER_SEC;
         best_ms = took_ms < best_ms ? took_ms : best_ms;
         assert_int_equal(list.count, ENTRIES);
         assert_string_equal(list.items[1].name, "k1");
         assert_false(list.items[ENTRIES - 1].is_damaged);
     }
-    print_message("10,000 entries listed in %u ms\n", (unsigned)best_ms);
-    /* Far from the 100 ms of an idle machine, so that a busy one does not fail, but a second look
-     * at every entry or a quadratic step does. Sanitizers cost a factor of ten. */
+    print_message("10,000 entries listed in %u ms of processor time\n", (unsigned)best_ms);
+    /* Processor time of all threads, so that a busy machine does not fail, but a second look at
+     * every entry or a quadratic step does. Sanitizers cost a factor of ten. */
     const char *sanitizers = getenv("SANITIZERS");
     bool is_plain = sanitizers == NULL || strcmp(sanitizers, "no") == 0;
-    assert_true(best_ms <= (is_plain ? 400 : 4000));
+    assert_true(best_ms <= (is_plain ? 600 : 6000));
 }
 
 #define KERNEL_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
