@@ -152,6 +152,20 @@ const struct action *action_find(
     return NULL;
 }
 
+bool action_exists(enum request request, unsigned contexts)
+{
+    bool is_action = false;
+    for (size_t i = 0; i < array_length(actions); i++) {
+        if (actions[i].request == request && (actions[i].contexts & contexts) != 0) {
+            is_action = true;
+            if (verb_find(actions[i].subject, actions[i].verb) != NULL) {
+                return true;
+            }
+        }
+    }
+    return !is_action;
+}
+
 /* The argument that names what the verb acts on: the first one given by its place. */
 static const struct argument *operand_of(const struct verb *verb)
 {

@@ -41,6 +41,8 @@ struct action {
  * be done there now, or the seat may only read and the verb changes something. */
 const struct action *action_find(
     const struct seat *seat, enum request request, enum pane pane, bool has_row, size_t index);
+/* False for a request that stands for verbs none of which this program has. */
+bool action_exists(enum request request, unsigned contexts);
 /* Begins it: submits, or opens the question, form or viewer. */
 void action_begin(
     struct seat *seat, const struct action *action, enum pane pane, bool has_row, size_t index);

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -51,6 +52,7 @@ static void take_snapshot(struct seat *seat)
 {
     const struct snapshot *old = seat->snapshot;
     seat->snapshot = engine_snapshot(seat->engine);
+    seat_forget_abandoned(seat);
     update_screens(seat);
     if (old != NULL) {
         engine_release(old);
@@ -91,14 +93,11 @@ static void draw(struct app *app)
             bottom_draw(seat, top, &frame, line);
         }
     }
-    draw_end(&frame);
-    if (!seat->top->was_drawn) {
-        /* What was typed before the dialog could be seen was not meant for it. */
-        seat->top->was_drawn = true;
-        if (seat->top->ops->is_overlay) {
-            term_drop_keys();
-        }
+    if (!seat->top->was_drawn && seat->top->ops->is_guarded) {
+        term_drop_keys();
     }
+    seat->top->was_drawn = true;
+    draw_end(&frame);
     app->is_dirty = false;
     app->drawn_ms = frame.now_ms;
     app->due_ms = frame.next_ms;
@@ -197,8 +196,9 @@ static void handle_keys(struct app *app)
         handle_key(app, key);
         sweep_closed(&app->seat);
         app->is_dirty = true;
-        if (app->seat.top != NULL && !app->seat.top->was_drawn) {
-            return; /* first the new screen, then more keys */
+        const struct screen *top = app->seat.top;
+        if (top->ops->is_guarded && !top->was_drawn) {
+            return; /* first it is drawn */
         }
     }
     if (is_lost || app->empty_reads > EMPTY_READS_MAX) {
@@ -283,7 +283,9 @@ static void loop(struct app *app)
             app->due_ms = 0;
             app->is_dirty = true;
         }
-        if (app->is_dirty && now - app->drawn_ms >= FRAME_MS) {
+        /* A question is drawn before anything can be typed at it, whenever the last frame was. */
+        bool is_urgent = seat->top->ops->is_guarded && !seat->top->was_drawn;
+        if (is_urgent || (app->is_dirty && now - app->drawn_ms >= FRAME_MS)) {
             update_screens(seat);
             sweep_closed(seat);
             draw(app);
@@ -317,6 +319,7 @@ int ui_run(struct engine *engine, const struct ui_options *options)
     }
     sweep_closed(seat);
     engine_release(seat->snapshot);
+    free(seat->abandoned);
     term_close();
     return seat->exit_status;
 }

@@ -67,7 +67,8 @@ static void fill_offer(struct page *page, const struct offer_item *offer, int wi
 static void fill_kernel(struct page *page, const struct kernel_item *kernel, int64_t now, int width)
 {
     auto_done(text) struct text proof = {0};
-    format_verified(&proof, kernel->verified, kernel->sha256);
+    format_verified(&proof, kernel->verified,
+        kernel->source_sha256[0] != '\0' ? kernel->source_sha256 : kernel->sha256);
     page_print(page, ROLE_STRONG, NULL, "%s, kernel", kernel->name);
     if (kernel->state == ENTRY_DAMAGED) {
         page_add(page, ROLE_BAD, "state", "damaged");
@@ -106,23 +107,48 @@ static void fill_image(struct page *page, const struct image_item *image, int64_
     }
 }
 
-/* Each stage with its time and the share of the boot it took, as a bar of blanks and digits. */
-static void add_stages(struct page *page, const struct vm_item *vm)
+#define STAGE_NAME_CELLS 10
+#define STAGE_TIME_CELLS 8
+#define STAGE_BAR_MAX 40
+
+/* Stages one below the other, each with its moment and a bar from where the one before ended: the
+ * slow one is the long one. The bar is of ASCII, as it is text of a page. */
+static void add_timeline(struct page *page, const struct vm_item *vm, int width)
 {
+    uint64_t end_ms = vm->stage_count > 0 ? vm->stages[vm->stage_count - 1].at_ms : 0;
+    int room = width - PAGE_LABEL_CELLS - STAGE_NAME_CELLS - STAGE_TIME_CELLS - 2;
+    room = room > STAGE_BAR_MAX ? STAGE_BAR_MAX : room;
     uint64_t before_ms = 0;
     for (size_t i = 0; i < vm->stage_count; i++) {
         const struct stage_item *stage = &vm->stages[i];
         char at[UNITS_MAX];
-        char took[UNITS_MAX];
-        units_format_duration(stage->at_ms, at);
-        units_format_duration(stage->at_ms - before_ms, took);
-        page_print(
-            page, ROLE_TEXT, i == 0 ? "boot" : "", "%-10s %10s   after %s", stage->name, at, took);
+        auto_done(text) struct text bar = {0};
+        for (int cell = 0; cell < room && end_ms > 0; cell++) {
+            uint64_t here_ms = end_ms * (uint64_t)cell / (uint64_t)room;
+            text_append_char(&bar, here_ms >= before_ms && here_ms < stage->at_ms ? '=' : ' ');
+        }
+        page_print(page, ROLE_TEXT, i == 0 ? "boot" : "", "%-*s%*s  %s", STAGE_NAME_CELLS,
+            stage->name, STAGE_TIME_CELLS, units_format_duration(stage->at_ms, at),
+            text_cstr(&bar));
         before_ms = stage->at_ms;
     }
 }
 
-static void fill_vm(struct page *page, const struct vm_item *vm, int64_t now, int width)
+static void add_stages(struct page *page, const struct vm_item *vm, int width)
+{
+    auto_done(text) struct text line = {0};
+    for (size_t i = 0; i < vm->stage_count; i++) {
+        char at[UNITS_MAX];
+        text_printf(&line, "%s%s %s", i > 0 ? ", " : "", vm->stages[i].name,
+            units_format_duration(vm->stages[i].at_ms, at));
+    }
+    if (line.len > 0) {
+        page_wrap(page, ROLE_TEXT, "boot", text_cstr(&line), width);
+    }
+}
+
+static void fill_vm(
+    struct page *page, const struct vm_item *vm, int64_t now, int width, bool is_brief)
 {
     bool is_running = vm->state == VM_STATE_RUNNING;
     page_print(page, ROLE_STRONG, NULL, "%s, machine", vm->name);
@@ -132,6 +158,9 @@ static void fill_vm(struct page *page, const struct vm_item *vm, int64_t now, in
                        : ", the agent has not answered yet");
     if (vm->exit_text[0] != '\0') {
         page_wrap(page, ROLE_TEXT, "ended", vm->exit_text, width);
+    }
+    if (is_brief) {
+        add_stages(page, vm, width);
     }
     page_add_known(page, ROLE_TEXT, "image", vm->image);
     page_add_known(page, ROLE_TEXT, "kernel", vm->kernel_ref);
@@ -143,14 +172,16 @@ static void fill_vm(struct page *page, const struct vm_item *vm, int64_t now, in
         auto_done(text) struct text cpu = {0};
         char buffer[UNITS_MAX];
         format_cpu(&cpu, vm->cpu_permille);
-        page_print(page, ROLE_TEXT, "uses", "cpu %s (100%% is one core), memory %s",
-            text_cstr(&cpu), units_format_size(vm->rss_bytes, buffer));
+        page_print(page, ROLE_TEXT, "uses", "cpu %s of a core, memory %s", text_cstr(&cpu),
+            units_format_size(vm->rss_bytes, buffer));
         page_print(page, ROLE_TEXT, "pid", "%" PRId64, vm->pid);
     }
     add_size(page, "disk", vm->disk_bytes);
     add_time(page, "created", vm->created_at, now);
     add_time(page, "started", vm->started_at, now);
-    add_stages(page, vm);
+    if (!is_brief) {
+        add_timeline(page, vm, width);
+    }
 }
 
 static void add_digest(
@@ -201,7 +232,7 @@ static void fill_job(struct page *page, const struct job_item *job, int64_t now,
 }
 
 void details_fill(struct page *page, const struct snapshot *snapshot, enum pane pane, size_t index,
-    int64_t now, int width)
+    int64_t now, int width, bool is_brief)
 {
     switch (pane) {
     case PANE_CATALOG:
@@ -214,7 +245,7 @@ void details_fill(struct page *page, const struct snapshot *snapshot, enum pane 
         fill_image(page, &snapshot->images[index], now, width);
         return;
     case PANE_VMS:
-        fill_vm(page, &snapshot->vms[index], now, width);
+        fill_vm(page, &snapshot->vms[index], now, width, is_brief);
         return;
     case PANE_JOBS:
         fill_job(page, &snapshot->jobs[index], now, width);

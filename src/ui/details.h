@@ -13,8 +13,9 @@
 struct page;
 struct snapshot;
 
-/* Row `index` of the pane's section, at most `width` cells wide; `now` for ages. */
+/* Row `index` of the pane's section, at most `width` cells wide; `now` for ages. is_brief: for the
+ * strip, where lines are few. */
 void details_fill(struct page *page, const struct snapshot *snapshot, enum pane pane, size_t index,
-    int64_t now, int width);
+    int64_t now, int width, bool is_brief);
 /* Index of the object with that key (table.h); false when it is gone. */
 bool details_find(const struct snapshot *snapshot, enum pane pane, const char *key, size_t *index);

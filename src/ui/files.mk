@@ -36,7 +36,9 @@ src_libui_a_SOURCES = \
 	src/ui/screen_viewers.c \
 	src/ui/screens.h \
 	src/ui/seat.c src/ui/seat.h \
+	src/ui/stream.c src/ui/stream.h \
 	src/ui/table.c src/ui/table.h \
+	src/ui/tail.c src/ui/tail.h \
 	src/ui/term.c src/ui/term.h \
 	src/ui/theme.c src/ui/theme.h \
 	src/ui/viewer.c src/ui/viewer.h \

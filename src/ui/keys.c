@@ -40,7 +40,7 @@ const struct request_row request_rows[] = {
         "Stop the machine and start it again"},
     {REQUEST_PAUSE, "pause", "p", CONTEXT_VMS, 6, "Pause",
         "Freeze the machine; the same key resumes it"},
-    {REQUEST_RESUME, "resume", "p", CONTEXT_VMS, 6, "Resume", "Let a frozen machine go on"},
+    {REQUEST_RESUME, "resume", "p", CONTEXT_VMS, 6, "Resume", NULL},
     {REQUEST_KILL, "kill", "K", CONTEXT_VMS, 5, "Kill",
         "End the machine at once, as if its power failed"},
     {REQUEST_IMPORT, "import", "i", CONTEXT_CATALOG | CONTEXT_KERNELS | CONTEXT_IMAGES, 2, "Import",

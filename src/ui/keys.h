@@ -107,7 +107,7 @@ struct request_row {
     unsigned contexts; /* enum context */
     unsigned rank;     /* in the key bar: 0 stays to the end; RANK_HIDDEN: never there */
     const char *label; /* one or two words for the key bar */
-    const char *help;  /* one sentence without a full stop */
+    const char *help;  /* one sentence without a full stop; NULL: told with another row */
 };
 #define RANK_HIDDEN 9
 

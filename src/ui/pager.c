@@ -55,6 +55,15 @@ void page_add(struct page *page, enum role role, const char *label, const char *
         .label = memory_strdup(label), .text = memory_strdup(text), .role = role};
 }
 
+void page_drop_last(struct page *page)
+{
+    if (page->count > 0) {
+        page->count--;
+        free(page->lines[page->count].label);
+        free(page->lines[page->count].text);
+    }
+}
+
 void page_print(struct page *page, enum role role, const char *label, const char *format, ...)
 {
     auto_done(text) struct text line = {0};

@@ -38,10 +38,12 @@ void page_print(struct page *page, enum role role, const char *label, const char
 void page_add_known(struct page *page, enum role role, const char *label, const char *text);
 /* A sentence broken into lines of at most `width` cells. */
 void page_wrap(struct page *page, enum role role, const char *label, const char *text, int width);
+/* Takes the newest line away again. */
+void page_drop_last(struct page *page);
 /* A heading with an empty line above it. */
 void page_heading(struct page *page, const char *text);
 
-#define PAGE_LABEL_CELLS 14
+#define PAGE_LABEL_CELLS 12 /* so that a digest fits behind it on 80 columns */
 
 struct pager {
     size_t top;

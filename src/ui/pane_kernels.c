@@ -48,8 +48,10 @@ static void kernel_verified_cell(const struct kernel_item *kernel, struct cell *
         cell_print(cell, ROLE_BAD, "damaged");
         return;
     }
+    /* The digest that was promised is the one of what was fetched. */
+    const char *digest = kernel->source_sha256[0] != '\0' ? kernel->source_sha256 : kernel->sha256;
     auto_done(text) struct text words = {0};
-    format_verified(&words, kernel->verified, kernel->sha256);
+    format_verified(&words, kernel->verified, digest);
     cell_text(cell, format_verified_role(kernel->verified), &words);
 }
 

@@ -10,16 +10,16 @@
 const struct pane_info pane_infos[PANE_COUNT] = {
     [PANE_CATALOG] = {"Catalog", CONTEXT_CATALOG, "No catalog offers anything yet.",
         &pane_catalog_source},
-    [PANE_KERNELS] = {"Kernels", CONTEXT_KERNELS, "None yet: pull one, or import one.",
+    [PANE_KERNELS] = {"Kernels", CONTEXT_KERNELS, "None yet: pull or import one.",
         &pane_kernels_source},
-    [PANE_IMAGES] = {"Images", CONTEXT_IMAGES, "None yet: pull one, or import a disk.",
+    [PANE_IMAGES] = {"Images", CONTEXT_IMAGES, "None yet: pull or import one.",
         &pane_images_source},
     [PANE_VMS] = {"VMs", CONTEXT_VMS, "None yet: run an image.", &pane_vms_source},
     [PANE_JOBS] = {"Jobs", CONTEXT_JOBS, "Nothing under way.", &pane_jobs_source},
 };
 
 /* "2 running, 1 starting": each state by its word, the lively ones first. */
-static void count_vms(const struct snapshot *snapshot, struct text *out)
+static void count_vms(const struct snapshot *snapshot, bool is_brief, struct text *out)
 {
     static const enum vm_state shown[] = {VM_STATE_RUNNING, VM_STATE_STARTING, VM_STATE_PAUSED,
         VM_STATE_STOPPING, VM_STATE_CRASHED, VM_STATE_ERROR, VM_STATE_UNKNOWN, VM_STATE_STOPPED,
@@ -28,6 +28,10 @@ static void count_vms(const struct snapshot *snapshot, struct text *out)
         size_t count = 0;
         for (size_t i = 0; i < snapshot->vms_count; i++) {
             count += snapshot->vms[i].state == shown[k];
+        }
+        if (is_brief && k == 0) {
+            text_printf(out, "%zu of %zu running", count, snapshot->vms_count);
+            return;
         }
         if (count > 0) {
             text_printf(out, "%s%zu %s", out->len > 0 ? ", " : "", count, vm_state_name(shown[k]));
@@ -53,11 +57,12 @@ static void count_jobs(const struct snapshot *snapshot, struct text *out)
     }
 }
 
-void pane_count_words(enum pane pane, const struct snapshot *snapshot, struct text *out)
+void pane_count_words(
+    enum pane pane, const struct snapshot *snapshot, bool is_brief, struct text *out)
 {
     switch (pane) {
     case PANE_VMS:
-        count_vms(snapshot, out);
+        count_vms(snapshot, is_brief, out);
         return;
     case PANE_JOBS:
         count_jobs(snapshot, out);

@@ -32,8 +32,10 @@ extern const struct table_source pane_images_source;
 extern const struct table_source pane_vms_source;
 extern const struct table_source pane_jobs_source;
 
-/* "6", "3 running, 1 stopped", "2 running, 1 failed": what stands behind the title. */
-void pane_count_words(enum pane pane, const struct snapshot *snapshot, struct text *out);
+/* "6", "3 running, 1 stopped", "2 running, 1 failed": what stands behind the title. is_brief: the
+ * same where there is little room. */
+void pane_count_words(
+    enum pane pane, const struct snapshot *snapshot, bool is_brief, struct text *out);
 /* The name that verbs take for row `index`; "" when the section is shorter. Valid with the
  * snapshot. */
 const char *pane_name(enum pane pane, const struct snapshot *snapshot, size_t index);

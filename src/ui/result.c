@@ -84,7 +84,10 @@ static enum role row_role(const struct json *row)
     return ROLE_TEXT;
 }
 
-static void measure_rows(const struct verb *verb, const struct json *rows, int64_t now, int *widths)
+/* How many columns stand beside each other: as many as fit, the last of them wrapped where it is
+ * prose. What is behind them follows below each row, with its header in front. */
+static size_t measure_rows(
+    const struct verb *verb, const struct json *rows, int64_t now, int width, int *widths)
 {
     for (size_t i = 0; i < verb->column_count; i++) {
         widths[i] = cells_width(verb->columns[i].header, true);
@@ -93,36 +96,45 @@ static void measure_rows(const struct verb *verb, const struct json *rows, int64
         for (size_t i = 0; i < verb->column_count; i++) {
             auto_done(text) struct text cell = {0};
             column_text(&verb->columns[i], row, now, &cell);
-            int width = cells_width(text_cstr(&cell), true);
-            widths[i] = width > widths[i] ? width : widths[i];
+            int cells = cells_width(text_cstr(&cell), true);
+            widths[i] = cells > widths[i] ? cells : widths[i];
         }
     }
+    size_t count = 0;
+    for (int used = 0; count < verb->column_count && used < width / 2; count++) {
+        used += widths[count] + GAP;
+    }
+    return count;
 }
 
-/* One row; what does not fit behind the last column goes on below it. */
 static void add_row(struct page *page, const struct verb *verb, const struct json *row, int64_t now,
-    const int *widths, int width)
+    const int *widths, size_t beside, int width)
 {
     auto_done(text) struct text line = {0};
     int indent = 0;
-    for (size_t i = 0; i < verb->column_count; i++) {
+    for (size_t i = 0; i < beside; i++) {
         auto_done(text) struct text cell = {0};
         column_text(&verb->columns[i], row, now, &cell);
-        bool is_last = i + 1 == verb->column_count;
-        bool is_first_wide = indent == 0 && (is_last || widths[i] > width / 2);
-        if (is_first_wide) {
+        if (i + 1 == beside) {
             indent = cells_width(text_cstr(&line), true);
-        }
-        if (is_last || is_first_wide) {
             text_append(&line, text_cstr(&cell));
-            text_append(&line, is_last ? "" : "  ");
-            continue;
+        } else {
+            int used = cells_fit(&line, text_cstr(&cell), widths[i], "", true);
+            text_printf(&line, "%*s", widths[i] - used + GAP, "");
         }
-        int used = cells_fit(&line, text_cstr(&cell), widths[i], "", true);
-        text_printf(&line, "%*s", widths[i] - used + GAP, "");
     }
     auto_done(strings) struct strings lines = {0};
-    cells_wrap(&lines, text_cstr(&line), width, indent < width / 2 ? indent : 4, true);
+    indent = indent < width * 2 / 3 ? indent : 4;
+    cells_wrap(&lines, text_cstr(&line), width, indent, true);
+    for (size_t i = beside; i < verb->column_count; i++) {
+        auto_done(text) struct text cell = {0};
+        column_text(&verb->columns[i], row, now, &cell);
+        if (strcmp(text_cstr(&cell), "-") != 0 && cell.len > 0) {
+            auto_free char *more =
+                memory_printf("%*s%s: %s", indent, "", verb->columns[i].header, text_cstr(&cell));
+            cells_wrap(&lines, more, width, indent, true);
+        }
+    }
     for (size_t i = 0; i < lines.count; i++) {
         page_add(page, row_role(row), NULL, lines.items[i]);
     }
@@ -136,14 +148,14 @@ static void fill_rows(
         page_add(page, ROLE_DIM, NULL, "The list is empty.");
         return;
     }
-    measure_rows(verb, rows, now, widths);
+    size_t beside = measure_rows(verb, rows, now, width, widths);
     auto_done(text) struct text header = {0};
-    for (size_t i = 0; i < verb->column_count; i++) {
-        text_printf(&header, "%-*s", widths[i] + GAP, verb->columns[i].header);
+    for (size_t i = 0; i < beside; i++) {
+        text_printf(&header, "%-*s", i + 1 < beside ? widths[i] + GAP : 0, verb->columns[i].header);
     }
     page_add(page, ROLE_DIM, NULL, text_cstr(&header));
     for (const struct json *row = json_first(rows); row != NULL; row = json_next(row)) {
-        add_row(page, verb, row, now, widths, width);
+        add_row(page, verb, row, now, widths, beside, width);
     }
 }
 

@@ -17,11 +17,14 @@ struct screen {
     const struct screen_ops *ops;
     struct screen *below;
     bool is_closed; /* the loop frees it after the event */
-    bool was_drawn; /* keys typed before the first drawing are dropped */
+    bool was_drawn;
 };
 
 struct screen_ops {
     bool is_overlay;
+    /* Keys typed before it could be seen are not for it: for questions, where a key held down a
+     * moment too long must not be the answer. */
+    bool is_guarded;
     /* Heading of its help page. */
     const char *(*title)(const struct screen *screen);
     /* enum context bits of the moment. */

@@ -140,7 +140,7 @@ static void choice_draw(
     if (choice->command != NULL) {
         command_line(choice->command, &batch);
     }
-    int height = (int)lines.count + 4 + (batch.len > 0 ? 2 : 0);
+    int height = (int)lines.count + 3 + (batch.len > 0 ? 2 : 0);
     struct area inner = dialog_box(frame, area, width, height, choice->role, choice->title);
     int y = inner.y + 1;
     for (size_t i = 0; i < lines.count; i++) {
@@ -178,6 +178,7 @@ static void choice_free(struct screen *screen)
 
 static const struct screen_ops choice_ops = {
     .is_overlay = true,
+    .is_guarded = true,
     .title = choice_title,
     .contexts = choice_contexts,
     .is_offered = choice_is_offered,

@@ -17,7 +17,7 @@
 #include "ui/seat.h"
 
 #define WIDTH 70
-#define LABEL_CELLS 14
+#define LABEL_CELLS 16
 /* Below the fields: an empty line, two of help, what is wrong, the batch line. */
 #define HELP_LINES 2
 #define FOOT_LINES 5

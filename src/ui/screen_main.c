@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "engine/snapshot.h"
 #include "ui/actions.h"
+#include "ui/cells.h"
 #include "ui/details.h"
 #include "ui/draw.h"
 #include "ui/edit.h"
@@ -23,6 +24,7 @@
 #include "ui/screen.h"
 #include "ui/seat.h"
 #include "ui/table.h"
+#include "ui/tail.h"
 #include "ui/welcome.h"
 
 struct main_screen {
@@ -34,6 +36,7 @@ struct main_screen {
     bool is_filtering; /* the filter of the focused pane is being typed */
     struct edit filter;
     struct layout layout; /* of the last drawing */
+    struct tail tail;
 };
 
 static struct main_screen *main_of(struct screen *screen)
@@ -84,7 +87,11 @@ static bool main_is_offered(
     case REQUEST_BACK:
         return main->is_zoomed || table_is_filtered(&main->tables[main->focus]);
     case REQUEST_FILTER:
-        return main->tables[main->focus].listed_count > 0;
+    case REQUEST_ZOOM:
+        return main->tables[main->focus].listed_count > 0 || main->is_zoomed;
+    case REQUEST_SORT:
+    case REQUEST_REVERSE:
+        return main->focus != PANE_JOBS && main->tables[main->focus].listed_count > 1;
     default:
         break;
     }
@@ -148,11 +155,19 @@ static bool move_request(struct main_screen *main, struct seat *seat, enum reque
     }
 }
 
-static void back(struct main_screen *main)
+/* At once, so that the next key finds the rows where they are now. */
+static void filter(struct main_screen *main, const struct seat *seat, const char *text)
+{
+    struct table *table = &main->tables[main->focus];
+    table_set_filter(table, text);
+    table_update(table, seat->snapshot, clock_wall());
+}
+
+static void back(struct main_screen *main, const struct seat *seat)
 {
     struct table *table = &main->tables[main->focus];
     if (table_is_filtered(table)) {
-        table_set_filter(table, "");
+        filter(main, seat, "");
     } else {
         main->is_zoomed = false;
     }
@@ -166,7 +181,7 @@ static bool view_request(struct main_screen *main, struct seat *seat, enum reque
         seat_open(seat, details_screen_new(seat, main->focus, table->key));
         return true;
     case REQUEST_BACK:
-        back(main);
+        back(main, seat);
         return true;
     case REQUEST_FILTER:
         main->is_filtering = true;
@@ -174,9 +189,11 @@ static bool view_request(struct main_screen *main, struct seat *seat, enum reque
         return true;
     case REQUEST_SORT:
         table_sort_next(table);
+        table_update(table, seat->snapshot, clock_wall());
         return true;
     case REQUEST_REVERSE:
         table_sort_reverse(table);
+        table_update(table, seat->snapshot, clock_wall());
         return true;
     case REQUEST_ZOOM:
         main->is_zoomed = !main->is_zoomed;
@@ -229,20 +246,18 @@ static void main_request(struct screen *screen, struct seat *seat, enum request 
 
 static bool main_type(struct screen *screen, struct seat *seat, int key)
 {
-    (void)seat;
     struct main_screen *main = main_of(screen);
     if (!main->is_filtering) {
         return false;
     }
-    struct table *table = &main->tables[main->focus];
     if (key == '\r') {
         main->is_filtering = false;
     } else if (key == 27) {
         main->is_filtering = false;
-        table_set_filter(table, "");
+        filter(main, seat, "");
     } else if (edit_key(&main->filter, key)) {
         main->filter.text[TABLE_FILTER_MAX - 1] = '\0';
-        table_set_filter(table, main->filter.text);
+        filter(main, seat, main->filter.text);
     } else {
         main->is_filtering = false; /* Tab, arrows: kept, and they do what they do */
         return false;
@@ -256,6 +271,7 @@ static void main_update(struct screen *screen, struct seat *seat)
     for (int pane = 0; pane < PANE_COUNT; pane++) {
         table_update(&main->tables[pane], seat->snapshot, clock_wall());
     }
+    stream_update(&main->tail.stream);
 }
 
 /* "1 Catalog  2 of 6  /deb  by SIZE v" on the upper border. */
@@ -272,7 +288,11 @@ static void draw_title(const struct main_screen *main, const struct seat *seat, 
             table->listed_count, table->filter);
     } else {
         auto_done(text) struct text words = {0};
-        pane_count_words(pane, seat->snapshot, &words);
+        pane_count_words(pane, seat->snapshot, false, &words);
+        if (cells_width(text_cstr(&words), true) > pen.limit - pen.x - 2) {
+            text_clear(&words);
+            pane_count_words(pane, seat->snapshot, true, &words);
+        }
         if (words.len > 0) {
             pen_print(frame, &pen, ROLE_TEXT, " %s ", text_cstr(&words));
         }
@@ -292,7 +312,7 @@ static void draw_empty(const struct main_screen *main, const struct seat *seat, 
     const struct table *table = &main->tables[pane];
     if (table->listed_count > 0) {
         draw_text(frame, inner.y, inner.x + 1, inner.width - 2, ROLE_TEXT,
-            "Nothing matches. Esc shows everything.");
+            "Nothing matches. Esc shows all.");
     } else if (!seat->snapshot->is_reconciled) {
         draw_text(frame, inner.y, inner.x + 1, inner.width - 2, ROLE_DIM, "Reading the store");
     } else {
@@ -341,9 +361,25 @@ static void draw_details(struct main_screen *main, struct seat *seat, struct fra
     inner.x++;
     inner.width -= 2;
     auto_done(page) struct page page = {0};
-    details_fill(&page, seat->snapshot, main->strip, index, frame->now, inner.width);
+    details_fill(&page, seat->snapshot, main->strip, index, frame->now, inner.width, true);
     struct pager pager = {0};
     pager_draw(&pager, &page, frame, inner);
+}
+
+/* The line of the machine under the cursor of the machines' pane, wherever the focus is. */
+static void draw_tail(struct main_screen *main, struct seat *seat, struct frame *frame)
+{
+    size_t index = 0;
+    const char *name = "";
+    bool is_shown = main->layout.tail.height > 0;
+    if (is_shown && table_selected(&main->tables[PANE_VMS], &index) &&
+        seat->snapshot->vms[index].state != VM_STATE_CREATED) {
+        name = seat->snapshot->vms[index].name;
+    }
+    tail_follow(&main->tail, seat, frame, name);
+    if (is_shown) {
+        tail_draw(&main->tail, frame, main->layout.tail);
+    }
 }
 
 static struct area bounds(struct area a, struct area b)
@@ -397,6 +433,7 @@ static void main_draw(
         }
     }
     draw_details(main, seat, frame);
+    draw_tail(main, seat, frame);
 }
 
 static bool main_draw_bottom(
@@ -416,12 +453,24 @@ static bool main_draw_bottom(
     return true;
 }
 
+static int main_wait_fd(const struct screen *screen)
+{
+    return main_const(screen)->tail.stream.fd;
+}
+
+static void main_ready(struct screen *screen, struct seat *seat)
+{
+    (void)seat;
+    stream_read(&main_of(screen)->tail.stream);
+}
+
 static void main_free(struct screen *screen)
 {
     struct main_screen *main = main_of(screen);
     for (int pane = 0; pane < PANE_COUNT; pane++) {
         table_done(&main->tables[pane]);
     }
+    tail_done(&main->tail);
     free(main);
 }
 
@@ -434,6 +483,8 @@ static const struct screen_ops main_ops = {
     .update = main_update,
     .draw = main_draw,
     .draw_bottom = main_draw_bottom,
+    .wait_fd = main_wait_fd,
+    .ready = main_ready,
     .free = main_free,
 };
 
@@ -443,6 +494,7 @@ struct screen *main_screen_new(struct seat *seat)
     main->screen.ops = &main_ops;
     main->focus = seat->snapshot->vms_count > 0 ? PANE_VMS : PANE_CATALOG;
     main->strip = main->focus;
+    main->tail.stream = (struct stream){.seat = seat, .fd = -1};
     for (int pane = 0; pane < PANE_COUNT; pane++) {
         table_init(&main->tables[pane], pane_infos[pane].source, seat->theme.is_utf8);
     }

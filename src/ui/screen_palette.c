@@ -225,6 +225,19 @@ static void palette_draw(
     draw_found(self, frame, list);
 }
 
+static bool palette_draw_bottom(
+    struct screen *screen, struct seat *seat, struct frame *frame, struct area line)
+{
+    (void)screen;
+    (void)seat;
+    struct pen pen = {.y = line.y, .x = line.x + 1, .limit = line.x + line.width};
+    pen_key(frame, &pen, "Enter", "Carry out");
+    pen_key(frame, &pen, "Tab", "Complete");
+    pen_key(frame, &pen, "Up Down", "Choose");
+    pen_key(frame, &pen, "Esc", "Back");
+    return true;
+}
+
 static void palette_free(struct screen *screen)
 {
     struct palette_screen *self = palette_of(screen);
@@ -240,6 +253,7 @@ static const struct screen_ops palette_ops = {
     .request = palette_request,
     .type = palette_type,
     .draw = palette_draw,
+    .draw_bottom = palette_draw_bottom,
     .free = palette_free,
 };
 

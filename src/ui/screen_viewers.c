@@ -12,6 +12,7 @@
 #include "engine/command.h"
 #include "engine/engine.h"
 #include "engine/snapshot.h"
+#include "ui/actions.h"
 #include "ui/details.h"
 #include "ui/result.h"
 #include "ui/seat.h"
@@ -31,7 +32,7 @@ static void details_fill_page(
     const struct details_state *state = viewer->state;
     size_t index = 0;
     if (details_find(seat->snapshot, state->pane, state->key, &index)) {
-        details_fill(page, seat->snapshot, state->pane, index, clock_wall(), width);
+        details_fill(page, seat->snapshot, state->pane, index, clock_wall(), width, false);
     } else {
         page_add(page, ROLE_ATTENTION, NULL, "It is gone.");
     }
@@ -57,6 +58,8 @@ struct screen *details_screen_new(struct seat *seat, enum pane pane, const char 
 
 /* ---- help ---- */
 
+#define HELP_KEYS 2 /* of one request; more of them would not fit in front of the sentence */
+
 struct help_state {
     unsigned contexts;
     char title[64];
@@ -64,11 +67,14 @@ struct help_state {
 
 static void help_row(struct seat *seat, struct page *page, const struct request_row *row)
 {
+    if (row->help == NULL) {
+        return;
+    }
     auto_done(text) struct text keys = {0};
-    for (size_t i = 0; i < KEYS_PER_REQUEST; i++) {
+    for (size_t i = 0; i < HELP_KEYS; i++) {
         int key = seat->keymap.keys[row - request_rows][i];
         if (key != KEY_NONE) {
-            text_append(&keys, keys.len > 0 ? "  " : "");
+            text_append(&keys, keys.len > 0 ? " " : "");
             keys_name(key, &keys);
         }
     }
@@ -84,7 +90,8 @@ static void help_fill(struct viewer *viewer, struct seat *seat, struct page *pag
     page_print(page, ROLE_STRONG, NULL, "Keys for %s", state->title);
     for (size_t i = 0; i < request_row_count; i++) {
         const struct request_row *row = &request_rows[i];
-        if (row->contexts != CONTEXT_ANY && (row->contexts & own) != 0) {
+        if (row->contexts != CONTEXT_ANY && (row->contexts & own) != 0 &&
+            action_exists(row->request, own)) {
             help_row(seat, page, row);
         }
     }
@@ -151,7 +158,7 @@ struct screen *messages_screen_new(struct seat *seat)
 /* ---- result of a reading verb ---- */
 
 struct result_state {
-    struct engine *engine;
+    struct seat *seat;
     uint64_t job;
     const struct verb *verb;
 };
@@ -187,8 +194,7 @@ static void result_free(struct viewer *viewer)
 {
     struct result_state *state = viewer->state;
     if (state->job != 0) {
-        engine_cancel(state->engine, state->job);
-        engine_forget(state->engine, state->job);
+        seat_abandon(state->seat, state->job);
     }
     free(state);
 }
@@ -199,7 +205,7 @@ static const struct viewer_source result_source = {
 struct screen *result_screen_new(struct seat *seat, struct command *command)
 {
     struct result_state *state = memory_zero(1, sizeof(*state));
-    state->engine = seat->engine;
+    state->seat = seat;
     state->verb = command_verb(command);
     auto_done(text) struct text title = {0};
     command_line(command, &title);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "engine/command.h"
 #include "engine/engine.h"
 #include "engine/snapshot.h"
@@ -45,6 +46,38 @@ uint64_t seat_submit(struct seat *seat, struct command *command)
         return 0;
     }
     return id;
+}
+
+void seat_abandon(struct seat *seat, uint64_t id)
+{
+    engine_cancel(seat->engine, id);
+    seat->abandoned =
+        memory_grow(seat->abandoned, seat->abandoned_count + 1, sizeof(*seat->abandoned));
+    seat->abandoned[seat->abandoned_count++] = id;
+}
+
+static bool is_under_way(const struct snapshot *snapshot, uint64_t id)
+{
+    for (size_t i = 0; i < snapshot->jobs_count; i++) {
+        if (snapshot->jobs[i].id == id) {
+            return !job_state_is_final(snapshot->jobs[i].state);
+        }
+    }
+    return false;
+}
+
+void seat_forget_abandoned(struct seat *seat)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < seat->abandoned_count; i++) {
+        uint64_t id = seat->abandoned[i];
+        if (is_under_way(seat->snapshot, id)) {
+            seat->abandoned[kept++] = id;
+        } else {
+            engine_forget(seat->engine, id);
+        }
+    }
+    seat->abandoned_count = kept;
 }
 
 bool seat_may_change(const struct seat *seat)

@@ -9,6 +9,7 @@
 #include "ui/theme.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct command;
@@ -28,6 +29,8 @@ struct seat {
     struct screen *top;
     char toast[TOAST_MAX]; /* shown in the last line until a key is pressed */
     enum role toast_role;
+    uint64_t *abandoned; /* jobs to forget once they have ended */
+    size_t abandoned_count;
     bool is_leaving;
     int exit_status;
 };
@@ -41,6 +44,10 @@ void seat_say(struct seat *seat, enum role role, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Hands the command to the engine, which owns it from here on; says what went wrong. 0: refused. */
 uint64_t seat_submit(struct seat *seat, struct command *command);
+/* Asks a job to stop whose result nobody is going to look at; it is forgotten at its end. */
+void seat_abandon(struct seat *seat, uint64_t id);
+/* After a new snapshot: forgets those that ended. */
+void seat_forget_abandoned(struct seat *seat);
 /* The seat may change things. */
 bool seat_may_change(const struct seat *seat);
 /* Ends the loop. */

@@ -17,7 +17,7 @@
 /* Columns from this rank on are prose: cut short before they are dropped. */
 #define LOOSE_RANK 6
 /* From this many rows of room on, the first one is spent on the column titles. */
-#define HEADER_FROM 9
+#define HEADER_FROM 7
 
 struct sort_key {
     size_t index;

@@ -184,6 +184,37 @@ static void redirect_stderr(int stderr_fd)
     }
 }
 
+/* Terminals that were not told about the keypad's other mode, and those whose entry is wrong, send
+ * these; terminfo's own ones come on top. */
+static void define_usual_keys(void)
+{
+    static const struct {
+        const char *sequence;
+        int key;
+    } usual[] = {
+        {"\x1b[A", KEY_UP},
+        {"\x1b[B", KEY_DOWN},
+        {"\x1b[C", KEY_RIGHT},
+        {"\x1b[D", KEY_LEFT},
+        {"\x1bOA", KEY_UP},
+        {"\x1bOB", KEY_DOWN},
+        {"\x1bOC", KEY_RIGHT},
+        {"\x1bOD", KEY_LEFT},
+        {"\x1b[H", KEY_HOME},
+        {"\x1b[F", KEY_END},
+        {"\x1b[1~", KEY_HOME},
+        {"\x1b[4~", KEY_END},
+        {"\x1b[5~", KEY_PPAGE},
+        {"\x1b[6~", KEY_NPAGE},
+        {"\x1b[Z", KEY_BTAB},
+    };
+    for (size_t i = 0; i < array_length(usual); i++) {
+        if (key_defined(usual[i].sequence) == 0) {
+            define_key(usual[i].sequence, usual[i].key);
+        }
+    }
+}
+
 /* The modes of the screen: raw, so that ^C, ^Z and ^S are keys like others. */
 static void set_modes(void)
 {
@@ -219,6 +250,7 @@ bool term_open(const char *term, int stderr_fd, struct error *err)
     atexit(restore_now);
     redirect_stderr(stderr_fd);
     set_modes();
+    define_usual_keys();
     return true;
 }
 

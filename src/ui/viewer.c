@@ -26,6 +26,12 @@ static const struct viewer *viewer_const(const struct screen *screen)
     return (const struct viewer *)screen;
 }
 
+/* What it shows: its own page, or the one that grows elsewhere. */
+static struct page *page_of(struct viewer *viewer)
+{
+    return viewer->source->page != NULL ? viewer->source->page(viewer) : &viewer->filled;
+}
+
 static const char *viewer_title(const struct screen *screen)
 {
     return viewer_const(screen)->source->title;
@@ -44,7 +50,7 @@ static bool viewer_is_offered(
     const struct viewer *viewer = viewer_const(screen);
     switch ((int)request) {
     case REQUEST_FOLLOW:
-        return viewer->source->is_growing && !viewer->pager.is_following;
+        return viewer->source->page != NULL && !viewer->pager.is_following;
     case REQUEST_SEARCH_NEXT:
     case REQUEST_SEARCH_PREVIOUS:
         return viewer->pager.search.len > 0;
@@ -58,8 +64,9 @@ static void save(struct viewer *viewer, struct seat *seat)
 {
     struct error err = {0};
     auto_done(text) struct text all = {0};
-    for (size_t i = 0; i < viewer->page.count; i++) {
-        const struct page_line *line = &viewer->page.lines[i];
+    const struct page *page = page_of(viewer);
+    for (size_t i = 0; i < page->count; i++) {
+        const struct page_line *line = &page->lines[i];
         if (line->label != NULL) {
             text_printf(&all, "%-*s", PAGE_LABEL_CELLS, line->label);
         }
@@ -81,7 +88,7 @@ static void save(struct viewer *viewer, struct seat *seat)
 static void viewer_request(struct screen *screen, struct seat *seat, enum request request)
 {
     struct viewer *viewer = viewer_of(screen);
-    if (pager_request(&viewer->pager, &viewer->page, request, viewer->width)) {
+    if (pager_request(&viewer->pager, page_of(viewer), request, viewer->width)) {
         return;
     }
     if (request == REQUEST_BACK) {
@@ -95,7 +102,7 @@ static bool viewer_type(struct screen *screen, struct seat *seat, int key)
 {
     (void)seat;
     struct viewer *viewer = viewer_of(screen);
-    return pager_type(&viewer->pager, &viewer->page, key);
+    return pager_type(&viewer->pager, page_of(viewer), key);
 }
 
 static void viewer_update(struct screen *screen, struct seat *seat)
@@ -105,8 +112,8 @@ static void viewer_update(struct screen *screen, struct seat *seat)
         viewer->source->update(viewer, seat);
     }
     if (viewer->source->fill != NULL && viewer->width > 0) {
-        page_clear(&viewer->page);
-        viewer->source->fill(viewer, seat, &viewer->page, viewer->width);
+        page_clear(&viewer->filled);
+        viewer->source->fill(viewer, seat, &viewer->filled, viewer->width);
     }
 }
 
@@ -123,8 +130,8 @@ static void viewer_draw(
     }
     char words[64];
     draw_border(frame, area, true);
-    pager_draw(&viewer->pager, &viewer->page, frame, inner);
-    pager_words(&viewer->pager, &viewer->page, words, sizeof(words));
+    pager_draw(&viewer->pager, page_of(viewer), frame, inner);
+    pager_words(&viewer->pager, page_of(viewer), words, sizeof(words));
     struct pen pen = {.y = area.y, .x = area.x + 1, .limit = area.x + area.width - 2};
     pen_print(frame, &pen, ROLE_FOCUS, " %s ", viewer->title);
     auto_free char *place = memory_printf(" %s ", words);
@@ -167,7 +174,7 @@ static void viewer_free(struct screen *screen)
     if (viewer->source->free != NULL) {
         viewer->source->free(viewer);
     }
-    page_done(&viewer->page);
+    page_done(&viewer->filled);
     free(viewer);
 }
 
@@ -191,7 +198,7 @@ struct viewer *viewer_new(const struct viewer_source *source, const char *title,
     viewer->screen.ops = &viewer_ops;
     viewer->source = source;
     viewer->state = state;
-    viewer->pager.is_following = source->is_growing;
+    viewer->pager.is_following = source->page != NULL;
     snprintf(viewer->title, sizeof(viewer->title), "%s", title);
     return viewer;
 }

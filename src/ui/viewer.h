@@ -17,8 +17,9 @@ struct viewer;
 
 struct viewer_source {
     const char *title; /* of its help page */
-    bool is_growing;   /* the page is appended to: follow is offered, nothing is filled */
-    /* Fills an empty page; NULL when growing. */
+    /* A page that is appended to elsewhere: following is offered. NULL for one that is filled. */
+    struct page *(*page)(struct viewer *viewer);
+    /* Fills an empty page; NULL for one that grows. */
     void (*fill)(struct viewer *viewer, struct seat *seat, struct page *page, int width);
     /* Called when a new snapshot is there; may close the screen. May be NULL. */
     void (*update)(struct viewer *viewer, struct seat *seat);
@@ -33,11 +34,10 @@ struct viewer {
     struct screen screen;
     const struct viewer_source *source;
     char title[256]; /* on the border */
-    struct page page;
+    struct page filled;
     struct pager pager;
-    int width;     /* the page was filled for this one; 0: not yet */
-    void *state;   /* of the source */
-    bool is_ended; /* a growing page gets no more */
+    int width;   /* the page was filled for this one; 0: not yet */
+    void *state; /* of the source */
 };
 
 /* state is handed over to source->free. */

@@ -36,6 +36,28 @@ static int draw_step(const struct seat *seat, struct frame *frame, struct area a
     return y;
 }
 
+/* What is known of the host without asking, where there is room for it. */
+static void draw_host(const struct seat *seat, struct frame *frame, struct area area, int y)
+{
+    const struct host_facts *host = &seat->snapshot->host;
+    const struct {
+        const char *label, *text;
+    } facts[] = {
+        {"runs with", host->accel_why},
+        {"QEMU", host->qemu[0] != '\0' ? host->qemu : "not found"},
+        {"Firecracker", host->firecracker[0] != '\0' ? host->firecracker : "not found"},
+        {"kept in", host->state_dir},
+    };
+    if (y + (int)array_length(facts) >= area.y + area.height) {
+        return;
+    }
+    draw_text(frame, y++, area.x + 2, area.width - 3, ROLE_STRONG, "This host");
+    for (size_t i = 0; i < array_length(facts); i++) {
+        draw_text(frame, y, area.x + 2, 12, ROLE_DIM, facts[i].label);
+        draw_text(frame, y++, area.x + 15, area.width - 16, ROLE_TEXT, facts[i].text);
+    }
+}
+
 void welcome_draw(const struct seat *seat, struct frame *frame, struct area area, const char *offer)
 {
     draw_border(frame, area, false);
@@ -53,6 +75,7 @@ void welcome_draw(const struct seat *seat, struct frame *frame, struct area area
     y = draw_step(seat, frame, inner, y, REQUEST_PULL, pull,
         "the entry marked at the left; its SHA-256 is proved before it is used");
     y += gap;
-    draw_step(seat, frame, inner, y, REQUEST_IMPORT, "Import a kernel",
+    y = draw_step(seat, frame, inner, y, REQUEST_IMPORT, "Import a kernel",
         "from a directory, a .deb, or the one that runs here");
+    draw_host(seat, frame, inner, y + 2);
 }

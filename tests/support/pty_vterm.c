@@ -296,14 +296,20 @@ int pty_line_of(struct pty_vterm *pty, const char *text)
     return pty_find(pty, text, &row, &column) ? row : -1;
 }
 
+/* cmocka cuts long messages. */
+static void show(struct pty_vterm *pty)
+{
+    fprintf(stderr, "%s\n", pty_screen(pty));
+}
+
 static void wait_for(struct pty_vterm *pty, const char *text, bool is_there)
 {
     uint64_t deadline = clock_deadline(wait_limit_ms());
     while (pty_shows(pty, text) != is_there) {
         int left = clock_left_ms(deadline);
         if (left == 0) {
-            fail_msg("waited for \"%s\" %s; the screen is\n%s", text,
-                is_there ? "to appear" : "to go", pty_screen(pty));
+            show(pty);
+            fail_msg("waited for \"%s\" %s", text, is_there ? "to appear" : "to go");
         }
         pump(pty, left > 100 ? 100 : left);
     }
@@ -317,6 +323,35 @@ void pty_wait_text(struct pty_vterm *pty, const char *text)
 void pty_wait_gone(struct pty_vterm *pty, const char *text)
 {
     wait_for(pty, text, false);
+}
+
+void pty_press_until(struct pty_vterm *pty, const char *keys, const char *text)
+{
+    uint64_t deadline = clock_deadline(wait_limit_ms());
+    while (!pty_shows(pty, text)) {
+        if (clock_left_ms(deadline) == 0) {
+            show(pty);
+            fail_msg("pressed keys until \"%s\" appears, which it does not", text);
+        }
+        pty_send(pty, keys);
+        uint64_t patience = clock_deadline(100);
+        while (!pty_shows(pty, text) && clock_left_ms(patience) > 0) {
+            pump(pty, clock_left_ms(patience));
+        }
+    }
+}
+
+void pty_wait_on_line(struct pty_vterm *pty, const char *text, int row)
+{
+    uint64_t deadline = clock_deadline(wait_limit_ms());
+    while (pty_line_of(pty, text) != row) {
+        int left = clock_left_ms(deadline);
+        if (left == 0) {
+            show(pty);
+            fail_msg("waited for \"%s\" on line %d", text, row);
+        }
+        pump(pty, left > 100 ? 100 : left);
+    }
 }
 
 bool pty_wait_screen(struct pty_vterm *pty, const char *screen)
@@ -337,7 +372,8 @@ void pty_wait_quiet(struct pty_vterm *pty, int quiet_ms)
     uint64_t deadline = clock_deadline(wait_limit_ms());
     while (pump(pty, quiet_ms)) {
         if (clock_left_ms(deadline) == 0) {
-            fail_msg("the program does not stop writing; the screen is\n%s", pty_screen(pty));
+            show(pty);
+            fail_msg("the program does not stop writing");
         }
     }
 }
@@ -362,7 +398,8 @@ int pty_wait_exit(struct pty_vterm *pty)
     while (!pty->has_ended) {
         pty->has_ended = has_ended(pty);
         if (!pump(pty, 10) && !pty->has_ended && clock_left_ms(deadline) == 0) {
-            fail_msg("the program does not end; the screen is\n%s", pty_screen(pty));
+            show(pty);
+            fail_msg("the program does not end");
         }
         if (pty->master < 0) {
             poll(NULL, 0, 10);
@@ -383,7 +420,8 @@ void pty_wait_stopped(struct pty_vterm *pty)
     uint64_t deadline = clock_deadline(wait_limit_ms());
     while (poll(&input, 1, 0) != 1) {
         if (clock_left_ms(deadline) == 0) {
-            fail_msg("the program does not stop; the screen is\n%s", pty_screen(pty));
+            show(pty);
+            fail_msg("the program does not stop");
         }
         pump(pty, 10);
     }

@@ -37,6 +37,10 @@ void pty_hang_up(struct pty_vterm *pty);
 /* Until the text stands somewhere on the screen (in one line), or nowhere any more. */
 void pty_wait_text(struct pty_vterm *pty, const char *text);
 void pty_wait_gone(struct pty_vterm *pty, const char *text);
+/* Presses the key again and again until the text appears: for keys that may be dropped. */
+void pty_press_until(struct pty_vterm *pty, const char *keys, const char *text);
+/* Until it stands on that line, counted from 0. */
+void pty_wait_on_line(struct pty_vterm *pty, const char *text, int row);
 /* Until the screen is exactly that (lines without trailing blanks). False after the time. */
 bool pty_wait_screen(struct pty_vterm *pty, const char *screen);
 /* Until nothing came for so long. */

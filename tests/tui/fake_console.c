@@ -386,12 +386,35 @@ static bool use_world(struct engine *engine, const char *world)
 
 /* ---- the door ---- */
 
+/* What a machine of this world has printed. Its line stays open, as that of a running one does. */
+static void write_log(struct command *command)
+{
+    static const char log[] =
+        "[    0.000000] Linux version 6.1.0-44-cloud-amd64 (debian-kernel@lists.debian.org)\r\n"
+        "[    0.000000] Command line: console=ttyS0 root=/dev/vda ro\r\n"
+        "[    0.212114] virtio_blk virtio1: [vda] 2097152 512-byte logical blocks\r\n"
+        "[    0.380221] Run /init as init process\r\n"
+        "\x1b[0;32m[  OK  ]\x1b[0m Reached target \x1b[0;1;39mMulti-User System\x1b[0m.\r\n"
+        "Debian GNU/Linux 12 ci-1 ttyS0\r\n"
+        "\r\n"
+        "ci-1 login: ";
+    int fd = command_take_fd(command, COMMAND_STDOUT);
+    if (fd >= 0 && write(fd, log, sizeof(log) - 1) < 0) {
+        close(fd);
+    }
+}
+
 bool engine_submit(struct engine *engine, struct command *command, uint64_t *id, struct error *err)
 {
     (void)engine;
-    (void)id;
     auto_done(text) struct text line = {0};
     command_line(command, &line);
+    if (strcmp(command_verb(command)->name, "logs") == 0) {
+        write_log(command);
+        command_free(command);
+        *id = 99;
+        return true;
+    }
     command_free(command);
     return error_set(err, ERROR_BUSY, "submitted: %s", text_cstr(&line));
 }

@@ -1,6 +1,44 @@
 # SPDX-License-Identifier: MIT
+# The console on a pty, read through a terminal emulator.
+if HAVE_CMOCKA
+if HAVE_VTERM
 check_PROGRAMS += tests/tui/fake_console
 tests_tui_fake_console_CPPFLAGS = $(AM_CPPFLAGS)
 # Its own door stands in front of the engine's.
 tests_tui_fake_console_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,muldefs
 tests_tui_fake_console_LDADD = $(LINK_UI)
+
+tui_tests = tests/tui/test_screens tests/tui/test_manners tests/tui/test_console \
+	tests/tui/test_lists
+check_PROGRAMS += $(tui_tests)
+TESTS += $(tui_tests)
+TUI_CPPFLAGS = $(TEST_CPPFLAGS) $(VTERM_CFLAGS)
+TUI_LIBS = $(LINK_BASE) $(CMOCKA_LIBS) $(VTERM_LIBS) -lutil
+tui_support = tests/support/pty_vterm.c tests/support/pty_vterm.h
+
+tests_tui_test_screens_SOURCES = tests/tui/test_screens.c $(tui_support)
+tests_tui_test_screens_CPPFLAGS = $(TUI_CPPFLAGS)
+tests_tui_test_screens_LDADD = $(TUI_LIBS)
+
+tui_world = $(tui_support) tests/tui/console_world.h \
+	tests/support/web_server.c tests/support/web_server.h
+tests_tui_test_manners_SOURCES = tests/tui/test_manners.c $(tui_world)
+tests_tui_test_manners_CPPFLAGS = $(TUI_CPPFLAGS)
+tests_tui_test_manners_LDADD = $(TUI_LIBS)
+
+tests_tui_test_console_SOURCES = tests/tui/test_console.c $(tui_world)
+tests_tui_test_console_CPPFLAGS = $(TUI_CPPFLAGS)
+tests_tui_test_console_LDADD = $(TUI_LIBS)
+
+tests_tui_test_lists_SOURCES = tests/tui/test_lists.c $(tui_support)
+tests_tui_test_lists_CPPFLAGS = $(TUI_CPPFLAGS)
+tests_tui_test_lists_LDADD = $(TUI_LIBS)
+
+# Renders docs/screens anew: look at what changed before it is committed.
+.PHONY: screens
+screens: tests/tui/fake_console$(EXEEXT) tests/tui/test_screens$(EXEEXT)
+	SCREENS_WRITE=$(abs_srcdir)/docs/screens BUILDDIR=$(abs_builddir) SRCDIR=$(abs_srcdir) \
+		tests/tui/test_screens
+endif
+endif
+EXTRA_DIST += docs/screens

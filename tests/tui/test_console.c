@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* What an operator does with the real program: from an empty host to a verified kernel and back,
+ * against a server that serves well, slowly, wrongly or not at all. */
+
+#include "tui/console_world.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/limits.h"
+
+#define KERNEL_BYTES "3000000"
+
+/* Runs make_bundle.py and tells what it made. */
+static char *make_kernel_bundle(
+    const struct console_world *world, const char *path, long long *size_bytes)
+{
+    auto_free char *report = memory_printf("%s/bundle.json", world->dir);
+    auto_free char *script = memory_printf("%s/tests/support/make_bundle.py", getenv("SRCDIR"));
+    fflush(NULL);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        int out = open(report, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        dup2(out, STDOUT_FILENO);
+        execlp("python3", "python3", "-B", script, "kernel", path, "--initrd", "--modules",
+            "--vmlinux-bytes", KERNEL_BYTES, (char *)NULL);
+        _exit(127);
+    }
+    int status = 0;
+    waitpid(pid, &status, 0);
+    assert_int_equal(status, 0);
+    struct error err = {0};
+    auto_free char *json = scratch_read(world->dir, "bundle.json");
+    auto_json struct json *root = json_parse(json, strlen(json), 1 << 20, 8, "bundle.json", &err);
+    assert_non_null(root);
+    *size_bytes = (long long)json_integer(root, "size_bytes", 0);
+    return memory_strdup(json_string(root, "sha256", ""));
+}
+
+static void add_entry(struct text *catalog, const struct console_world *world, const char *name,
+    const char *path, const char *sha256, long long size_bytes)
+{
+    auto_free char *url = web_server_url(&world->server, path);
+    text_printf(catalog,
+        "%s{\"name\":\"%s\",\"distro\":\"generic\",\"arch\":\"x86_64\","
+        "\"kernel_version\":\"6.12.31\",\"tarball_url\":\"%s\",\"tarball_sha256\":\"%s\","
+        "\"size_bytes\":%lld,\"description\":\"for tests\"}",
+        catalog->len > 0 ? "," : "", name, url, sha256, size_bytes);
+}
+
+/* A catalog of one good kernel and of others that are slow, wrong, gone or hanging. */
+static int set_up(void **state)
+{
+    struct console_world *world = memory_zero(1, sizeof(*world));
+    static const char *const rate[] = {"--rate", "1000000", NULL};
+    world_make(world, NULL);
+    web_server_start(&world->server, rate);
+    world->has_server = true;
+    long long size_bytes = 0;
+    auto_free char *bundle = memory_printf("%s/root/k.tar.zst", world->server.directory);
+    auto_free char *sha256 = make_kernel_bundle(world, bundle, &size_bytes);
+    auto_done(text) struct text kernels = {0};
+    add_entry(&kernels, world, "fine", "k.tar.zst", sha256, size_bytes);
+    add_entry(&kernels, world, "slow", "slow/k.tar.zst", sha256, size_bytes);
+    add_entry(&kernels, world, "wrong", "flip=5000/k.tar.zst", sha256, size_bytes);
+    add_entry(&kernels, world, "gone", "404/k.tar.zst", sha256, size_bytes);
+    add_entry(&kernels, world, "hanging", "hang-body=100000/k.tar.zst", sha256, size_bytes);
+    auto_free char *catalog =
+        memory_printf("{\"version\":1,\"kernels\":[%s],\"images\":[]}", text_cstr(&kernels));
+    scratch_write(world->dir, "catalog.json", catalog);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    world_remove(*state);
+    free(*state);
+    return 0;
+}
+
+/* Moves the cursor of the focused list to the row of that name, by its filter. */
+static void go_to(struct console_world *world, const char *name)
+{
+    auto_free char *keys = memory_printf("/%s\r\x1b", name);
+    auto_free char *row = memory_printf("▸%s", name);
+    pty_send(world->pty, keys);
+    pty_wait_text(world->pty, row);
+    pty_wait_text(world->pty, "/ Filter");
+}
+
+/* From the first screen to a pulled kernel: one key. The proof is said in words and stays. */
+static void test_pull(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "Start here");
+    pty_wait_text(world->pty, "▸fine");
+    pty_send(world->pty, "p");
+    pty_wait_text(world->pty, "2 Kernels  1");
+    pty_wait_text(world->pty, "pulled");
+    pty_wait_text(world->pty, "5 Jobs  1 done");
+    int job = pty_line_of(world->pty, "pull fine");
+    int row = 0;
+    int column = 0;
+    assert_true(pty_find(world->pty, "verified ", &row, &column));
+    pty_send(world->pty, "5");
+    pty_wait_text(world->pty, "d Dismiss");
+    assert_true(job > 0);
+    assert_true(strstr(pty_screen(world->pty), "MiB at ") != NULL);
+    pty_send(world->pty, "d");
+    pty_wait_gone(world->pty, "pull fine");
+    pty_wait_text(world->pty, "verified "); /* in the kernel's row, for good */
+    world_quit(world);
+    assert_int_equal(world_batch(world, "kernel show fine"), 0);
+}
+
+static void test_pull_shows_progress(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "▸fine");
+    go_to(world, "slow");
+    pty_send(world->pty, "p");
+    pty_wait_text(world->pty, "1 running");
+    pty_wait_text(world->pty, "iB/s");
+    pty_wait_text(world->pty, "sha256 hashing ");
+    pty_wait_text(world->pty, "expected ");
+    pty_wait_text(world->pty, "0:0");
+    pty_send(world->pty, "p"); /* again: joins */
+    pty_wait_text(world->pty, "verified ");
+    pty_wait_text(world->pty, "5 Jobs  1 done");
+    assert_int_equal(web_server_count(&world->server, "/slow/"), 1);
+    world_quit(world);
+}
+
+static void test_mismatch(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "▸fine");
+    go_to(world, "wrong");
+    pty_send(world->pty, "p");
+    pty_wait_text(world->pty, "MISMATCH");
+    pty_wait_text(world->pty, "found ");
+    pty_wait_text(world->pty, "1 failed");
+    pty_send(world->pty, "5\r");
+    pty_wait_text(world->pty, "expected    ");
+    pty_wait_text(world->pty, "found       ");
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "1 Catalog");
+    world_quit(world);
+    auto_free char *kernels = scratch_list(world->dir, "state/kernels");
+    assert_string_equal(kernels, "");
+    auto_free char *parts = scratch_list(world->dir, "state/cache/downloads");
+    assert_string_equal(parts, "");
+}
+
+static void test_failure_names_the_reason(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "▸fine");
+    go_to(world, "gone");
+    pty_send(world->pty, "p");
+    pty_wait_text(world->pty, "1 failed");
+    pty_send(world->pty, "5\r");
+    pty_wait_text(world->pty, "404");
+    pty_wait_text(world->pty, "why");
+    pty_send(world->pty, "q");
+    world_quit(world);
+}
+
+/* T18, T52: with a server that hangs, help and quit answer at once. */
+static void test_t52_hanging_server(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "▸fine");
+    go_to(world, "hanging");
+    pty_send(world->pty, "p");
+    pty_wait_text(world->pty, "1 running");
+    uint64_t before_ms = clock_monotonic_ms();
+    pty_send(world->pty, "?");
+    pty_wait_text(world->pty, "Keys for Catalog");
+    assert_true(clock_monotonic_ms() - before_ms < 1000);
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "1 Catalog");
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "Under way: pull hanging");
+    pty_send(world->pty, "c");
+    int status = pty_wait_exit(world->pty);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void test_cancel(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "▸fine");
+    go_to(world, "hanging");
+    pty_send(world->pty, "p");
+    pty_wait_text(world->pty, "1 running");
+    pty_send(world->pty, "5c");
+    pty_wait_text(world->pty, "1 cancelled");
+    pty_send(world->pty, "d");
+    pty_wait_text(world->pty, "Nothing under way");
+    world_quit(world);
+}
+
+/* Leaving with a pull under way: it goes on without the screen. */
+static void test_t08_leave_running(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "▸fine");
+    go_to(world, "slow");
+    pty_send(world->pty, "p");
+    pty_wait_text(world->pty, "1 running");
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "Leave running");
+    pty_send(world->pty, "l");
+    int status = pty_wait_exit(world->pty);
+    assert_true(WIFEXITED(status));
+    pty_stop(world->pty);
+    /* The next console sees it end, whoever runs it. */
+    world_open(world);
+    pty_wait_text(world->pty, "verified ");
+    pty_wait_text(world->pty, "2 Kernels  1");
+    world_quit(world);
+}
+
+static void test_t39_hang_up_leaves_running(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "▸fine");
+    go_to(world, "slow");
+    pty_send(world->pty, "p");
+    pty_wait_text(world->pty, "1 running");
+    pty_hang_up(world->pty);
+    pty_wait_exit(world->pty);
+    pty_stop(world->pty);
+    world_open(world);
+    pty_wait_text(world->pty, "2 Kernels  1");
+    pty_wait_text(world->pty, "verified ");
+    world_quit(world);
+}
+
+/* T55: what another process does appears without a key. */
+static void test_t55_other_process(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "Start here");
+    assert_int_equal(world_batch(world, "kernel pull fine"), 0);
+    pty_wait_text(world->pty, "2 Kernels  1");
+    pty_wait_text(world->pty, "pulled");
+    assert_int_equal(world_batch(world, "kernel rm fine"), 0);
+    pty_wait_text(world->pty, "Start here");
+    world_quit(world);
+}
+
+/* Import by its form, with completion of the path; then details, then removal. */
+static void test_import_and_remove(void **state)
+{
+    struct console_world *world = *state;
+    scratch_write(world->dir, "home/linux/vmlinux",
+        "\x7f"
+        "ELF is what it says it is");
+    world_open(world);
+    pty_wait_text(world->pty, "Start here");
+    pty_send(world->pty, "i");
+    pty_wait_text(world->pty, "(needed)");
+    pty_send(world->pty, "\r"); /* says what is missing instead of doing something */
+    pty_wait_text(world->pty, "needs");
+    pty_send(world->pty, "bad name!");
+    pty_wait_text(world->pty, "kernel name");
+    pty_send(world->pty, "\x15lab\x1b[B~/li\t");
+    pty_wait_text(world->pty, "~/linux/");
+    pty_wait_text(world->pty, "as a line: kernel import lab --from ");
+    pty_send(world->pty, "\r");
+    pty_wait_text(world->pty, "2 Kernels  1");
+    pty_wait_text(world->pty, "recorded");
+    pty_send(world->pty, "2\r");
+    pty_wait_text(world->pty, "lab, kernel");
+    pty_wait_text(world->pty, "import:");
+    pty_send(world->pty, "\x1b");
+    pty_wait_text(world->pty, "x Remove");
+    pty_send(world->pty, "x");
+    pty_wait_text(world->pty, "Remove kernel lab?");
+    pty_send(world->pty, "\r"); /* Enter alone is No */
+    pty_wait_gone(world->pty, "Remove kernel lab?");
+    assert_true(scratch_has(world->dir, "state/kernels/lab"));
+    pty_send(world->pty, "x");
+    pty_wait_text(world->pty, "Remove kernel lab?");
+    pty_send(world->pty, "y");
+    pty_wait_text(world->pty, "None yet");
+    pty_send(world->pty, "1");
+    pty_wait_text(world->pty, "Start here");
+    assert_false(scratch_has(world->dir, "state/kernels/lab"));
+    world_quit(world);
+}
+
+static void test_t53_doctor(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "Start here");
+    pty_send(world->pty, "d");
+    pty_wait_text(world->pty, "CHECK");
+    pty_wait_text(world->pty, "state directory");
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "Start here");
+    pty_send(world->pty, "M");
+    pty_wait_text(world->pty, "Messages");
+    pty_send(world->pty, "q");
+    world_quit(world);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_pull),
+        TEST(test_pull_shows_progress),
+        TEST(test_mismatch),
+        TEST(test_failure_names_the_reason),
+        TEST(test_t52_hanging_server),
+        TEST(test_cancel),
+        TEST(test_t08_leave_running),
+        TEST(test_t39_hang_up_leaves_running),
+        TEST(test_t55_other_process),
+        TEST(test_import_and_remove),
+        TEST(test_t53_doctor),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* Finding the way, lists, questions and foreign text (CONSOLE T01-T16, T20-T24, T35, T48), in front
+ * of worlds that are written down in fake_console.c. */
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "support/pty_vterm.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static struct pty_vterm *open_world(const char *world, const char *option, const char *locale)
+{
+    auto_free char *program = memory_printf("%s/tests/tui/fake_console", getenv("BUILDDIR"));
+    auto_free char *lc = memory_printf("LC_ALL=%s", locale);
+    const char *const argv[] = {program, world, option, NULL};
+    const char *const env[] = {lc, "TERM=xterm-256color", NULL};
+    struct pty_vterm *pty = pty_start(argv, env, 24, 80, false);
+    pty_wait_text(pty, "Help");
+    return pty;
+}
+
+static void quit(struct pty_vterm *pty)
+{
+    pty_send(pty, "q");
+    int status = pty_wait_exit(pty);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    pty_stop(pty);
+}
+
+/* The last line of the screen. */
+static const char *key_bar(struct pty_vterm *pty)
+{
+    const char *shown = pty_screen(pty);
+    for (int line = 0; line < 23; line++) {
+        shown = strchr(shown, '\n') + 1;
+    }
+    return shown;
+}
+
+static void test_t01_key_bar_follows(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy", NULL, "C.UTF-8");
+    pty_wait_text(pty, "s Shell"); /* on a running machine */
+    assert_null(strstr(key_bar(pty), "Run"));
+    pty_send(pty, "jj"); /* on a stopped one */
+    pty_wait_text(pty, "r Run");
+    assert_null(strstr(key_bar(pty), "Shell"));
+    assert_null(strstr(key_bar(pty), "Stop"));
+    pty_send(pty, "5");
+    pty_wait_text(pty, "c Cancel");
+    pty_send(pty, "G");
+    pty_wait_text(pty, "d Dismiss");
+    assert_null(strstr(key_bar(pty), "Cancel"));
+    pty_send(pty, "q");
+    pty_wait_text(pty, "Take the marked one");
+    assert_null(strstr(key_bar(pty), "Dismiss"));
+    pty_stop(pty);
+}
+
+static void test_t02_help(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy", NULL, "C.UTF-8");
+    pty_send(pty, "2?");
+    pty_wait_text(pty, "Keys for Kernels");
+    pty_wait_text(pty, "Keys everywhere");
+    assert_true(pty_line_of(pty, "Remove it") < pty_line_of(pty, "Keys everywhere"));
+    pty_send(pty, "G");
+    pty_wait_text(pty, "MISMATCH");
+    pty_send(pty, "g/unverified\r");
+    pty_wait_text(pty, "made by hand");
+    pty_send(pty, "\x1b");
+    pty_wait_gone(pty, "made by hand");
+    pty_send(pty, "\x1bOP"); /* F1 */
+    pty_wait_text(pty, "Keys for Kernels");
+    pty_send(pty, "q");
+    pty_wait_text(pty, "4 VMs");
+    pty_stop(pty);
+}
+
+static void test_t03_filter(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("mismatch", NULL, "C.UTF-8");
+    pty_send(pty, "2/void");
+    pty_wait_text(pty, "1 of 3 /void");
+    pty_wait_gone(pty, "recorded");
+    pty_send(pty, "\r");
+    pty_wait_text(pty, "/ Filter");
+    pty_wait_text(pty, "1 of 3 /void");
+    pty_send(pty, "\x1b");
+    pty_wait_text(pty, "recorded");
+    pty_send(pty, "/RECORDED"); /* any column, any case */
+    pty_wait_text(pty, "1 of 3");
+    pty_send(pty, "\x15!recorded");
+    pty_wait_text(pty, "2 of 3");
+    pty_send(pty, "\x15nothing like it");
+    pty_wait_text(pty, "Nothing matches. Esc shows all.");
+    pty_send(pty, "\x1b");
+    pty_wait_text(pty, "recorded");
+    pty_wait_text(pty, "/ Filter");
+    quit(pty);
+}
+
+static void test_t05_palette(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("half", NULL, "C.UTF-8");
+    pty_send(pty, ":");
+    pty_wait_text(pty, "Do what?");
+    pty_send(pty, "kernel r\t");
+    pty_wait_text(pty, ": kernel rm");
+    pty_send(pty, " la\t");
+    pty_wait_text(pty, ": kernel rm lab");
+    pty_send(pty, "\r");
+    pty_wait_text(pty, "Remove kernel lab?");
+    pty_send(pty, "n");
+    pty_wait_gone(pty, "Remove kernel lab?");
+    pty_send(pty, ":gibberish\r");
+    pty_wait_text(pty, "no such verb");
+    pty_wait_text(pty, ": gibberish"); /* still there, still editable */
+    pty_send(pty, "\x15host doc\r");
+    pty_wait_text(pty, "submitted: host doctor");
+    pty_stop(pty);
+}
+
+static void test_t06_moving(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("many", NULL, "C.UTF-8");
+    pty_send(pty, "2");
+    pty_wait_text(pty, "▸kernel-00000");
+    pty_send(pty, "jj");
+    pty_wait_text(pty, "▸kernel-00002");
+    pty_send(pty, "k");
+    pty_wait_text(pty, "▸kernel-00001");
+    pty_send(pty, "G");
+    pty_wait_text(pty, "▸kernel-09999");
+    pty_send(pty, "\x1b[A");
+    pty_wait_text(pty, "▸kernel-09998");
+    pty_send(pty, "g\x1b[6~");
+    pty_wait_text(pty, "▸kernel-00005");
+    pty_send(pty, "\x1b[5~");
+    pty_wait_text(pty, "▸kernel-00000");
+    pty_send(pty, "h");
+    pty_wait_text(pty, "┏ 1 Catalog");
+    pty_send(pty, "l");
+    pty_wait_text(pty, "┏ 2 Kernels");
+    pty_send(pty, "\t\t");
+    pty_wait_text(pty, "┏ 4 VMs");
+    pty_send(pty, "\x1b[Z");
+    pty_wait_text(pty, "┏ 3 Images");
+    quit(pty);
+}
+
+static void test_t10_focus_without_color(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy", "--no-color", "C.UTF-8");
+    for (int pane = 1; pane <= 5; pane++) {
+        static const char *const titles[] = {"Catalog", "Kernels", "Images", "VMs", "Jobs"};
+        auto_free char *key = memory_printf("%d", pane);
+        auto_free char *title = memory_printf("┏ %d %s", pane, titles[pane - 1]);
+        pty_send(pty, key);
+        pty_wait_text(pty, title);
+        pty_wait_quiet(pty, 150);
+        const char *first = strstr(pty_screen(pty), "┏");
+        assert_null(strstr(first + 1, "┏"));
+    }
+    pty_stop(pty);
+}
+
+static void test_t12_order(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("half", NULL, "C.UTF-8");
+    pty_send(pty, "2oo"); /* by the second column */
+    pty_wait_text(pty, "by VERSION ↑");
+    pty_wait_on_line(pty, "debian-cloud   14M", 2);
+    pty_send(pty, "O");
+    pty_wait_text(pty, "by VERSION ↓");
+    pty_wait_on_line(pty, "lab", 2);
+    pty_send(pty, "z");
+    pty_wait_text(pty, "6.13-rc2");
+    pty_send(pty, "\x1b");
+    pty_wait_text(pty, "4 VMs");
+    pty_stop(pty);
+}
+
+/* T20, T21: No is what Enter takes, the opening key answers nothing, keys typed before the box
+ * could be seen are lost. */
+static void test_t20_confirm(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("mismatch", NULL, "C.UTF-8");
+    pty_send(pty, "2");
+    pty_wait_text(pty, "x Remove");
+    pty_send(pty, "x");
+    pty_wait_text(pty, "Remove kernel debian-cloud?");
+    pty_wait_text(pty, "boot with it");
+    pty_wait_text(pty, "as a line: kernel rm debian-cloud");
+    pty_send(pty, "x");
+    pty_send(pty, "\r");
+    pty_wait_gone(pty, "Remove kernel");
+    assert_false(pty_shows(pty, "submitted"));
+    pty_send(pty, "xyyy\r"); /* all of it typed before anything could be read */
+    pty_wait_text(pty, "Remove kernel debian-cloud?");
+    pty_send(pty, "\x1b");
+    pty_wait_gone(pty, "Remove kernel");
+    assert_false(pty_shows(pty, "submitted"));
+    pty_send(pty, "x");
+    pty_wait_text(pty, "Yes, remove");
+    pty_send(pty, "y");
+    pty_wait_text(pty, "submitted: kernel rm debian-cloud");
+    pty_send(pty, "x");
+    pty_wait_text(pty, "Yes, remove");
+    pty_send(pty, "\x1b[C\r"); /* marked by an arrow, then Enter */
+    pty_wait_text(pty, "submitted: kernel rm debian-cloud");
+    quit(pty);
+}
+
+/* T23: no key of a pane, on its first and its last row, destroys without a question. (Whatever the
+ * key, a verb that destroys passes the one place that asks.) */
+static void test_t23_no_key_destroys(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("mismatch", NULL, "C.UTF-8");
+    static const char keys[] = "xXdDKktTeR\x08\x7f";
+    for (int pane = 1; pane <= 5; pane++) {
+        for (const char *key = keys; *key != '\0'; key++) {
+            char typed[] = {(char)('0' + pane), 'g', *key, '\0'};
+            typed[1] = key - keys > 5 ? 'G' : 'g';
+            pty_send(pty, typed);
+            pty_press_until(pty, "\x03", "Press q to quit");
+            assert_false(pty_wrote(pty, "submitted: kernel rm"));
+            assert_false(pty_wrote(pty, "submitted: image rm"));
+            assert_false(pty_wrote(pty, "submitted: vm rm"));
+            assert_false(pty_wrote(pty, "submitted: vm kill"));
+            assert_false(pty_wrote(pty, "submitted: vm stop"));
+            pty_send(pty, "1");
+            pty_wait_gone(pty, "Press q to quit");
+        }
+    }
+    pty_stop(pty);
+}
+
+static void test_t24_readonly(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy", "--readonly", "C.UTF-8");
+    pty_wait_text(pty, "read-only");
+    for (int pane = 1; pane <= 5; pane++) {
+        char key[2] = {(char)('0' + pane), '\0'};
+        pty_send(pty, key);
+        pty_wait_quiet(pty, 150);
+        static const char *const changing[] = {
+            "Pull", "Run", "Import", "Remove", "Stop", "Shell", "Cancel", "New", "Kill"};
+        for (size_t i = 0; i < array_length(changing); i++) {
+            assert_null(strstr(key_bar(pty), changing[i]));
+        }
+    }
+    pty_send(pty, "2x");
+    pty_wait_text(pty, "not possible here");
+    pty_send(pty, ":kernel rm lab\r");
+    pty_wait_text(pty, "read-only: kernel rm changes something");
+    pty_stop(pty);
+}
+
+/* Control, bidi and broken bytes are shown as text and stay inside their pane; wide and combining
+ * characters leave the columns where they are. */
+static void test_t35_hostile_text(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("hostile", NULL, "C.UTF-8");
+    pty_send(pty, "2");
+    pty_wait_text(pty, "┏ 2 Kernels");
+    pty_wait_text(pty, "\\x1b[2J");
+    pty_wait_quiet(pty, 150);
+    assert_true(pty_shows(pty, "漢字漢字"));
+    assert_false(pty_wrote(pty, "\x1b[2J\x1b]0;"));
+    assert_false(pty_wrote(pty, "owned\x07"));
+    assert_false(pty_wrote(pty, "\xe2\x80\xae"));
+    int row = 0;
+    int column = 0;
+    assert_true(pty_find(pty, "recorded", &row, &column));
+    assert_string_equal(pty_cell_at(pty, row, 79).text, "┃");
+    int other_row = 0;
+    int other_column = 0;
+    assert_true(pty_find(pty, "MISMATCH", &other_row, &other_column));
+    assert_int_equal(column, other_column);
+    pty_send(pty, "\r");
+    pty_wait_text(pty, "\\x1b[2J");
+    pty_stop(pty);
+    pty = open_world("hostile", NULL, "C");
+    pty_wait_text(pty, "\\x1b[2J");
+    for (const char *c = pty_screen(pty); *c != '\0'; c++) {
+        assert_true((unsigned char)*c < 0x7f);
+    }
+    pty_stop(pty);
+}
+
+/* Ten thousand kernels: a key is answered within a blink (generous: this runs under sanitizers). */
+static void test_many_rows(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("many", NULL, "C.UTF-8");
+    pty_send(pty, "2");
+    pty_wait_text(pty, "┏ 2 Kernels");
+    uint64_t before_ms = clock_monotonic_ms();
+    pty_send(pty, "/09998");
+    pty_wait_text(pty, "1 of 10000");
+    pty_wait_text(pty, "kernel-09998");
+    assert_true(clock_monotonic_ms() - before_ms < 2000);
+    pty_send(pty, "\x1b");
+    pty_wait_text(pty, "2 Kernels  10000");
+    pty_wait_text(pty, "▸kernel-09998"); /* T11: the cursor stayed on the object */
+    pty_stop(pty);
+}
+
+/* q with work under way asks; Enter alone stays. */
+static void test_t08_quit_asks(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("half", NULL, "C.UTF-8");
+    pty_send(pty, "q");
+    pty_wait_text(pty, "Under way: pull generic-6.12");
+    pty_send(pty, "\r");
+    pty_wait_gone(pty, "Under way");
+    pty_send(pty, "q");
+    pty_wait_text(pty, "Under way");
+    pty_send(pty, "l");
+    int status = pty_wait_exit(pty);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    pty_stop(pty);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_t01_key_bar_follows),
+        cmocka_unit_test(test_t02_help),
+        cmocka_unit_test(test_t03_filter),
+        cmocka_unit_test(test_t05_palette),
+        cmocka_unit_test(test_t06_moving),
+        cmocka_unit_test(test_t08_quit_asks),
+        cmocka_unit_test(test_t10_focus_without_color),
+        cmocka_unit_test(test_t12_order),
+        cmocka_unit_test(test_t20_confirm),
+        cmocka_unit_test(test_t23_no_key_destroys),
+        cmocka_unit_test(test_t24_readonly),
+        cmocka_unit_test(test_t35_hostile_text),
+        cmocka_unit_test(test_many_rows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

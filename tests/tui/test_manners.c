@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* Terminal manners of the real program (CONSOLE T36-T42, T45; RELIABILITY 7): what it does to the
+ * terminal, when it is left alone, resized, stopped, killed or cut off. */
+
+#include "tui/console_world.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <termios.h>
+
+#include "base/clock.h"
+
+static int set_up(void **state)
+{
+    struct console_world *world = memory_zero(1, sizeof(*world));
+    world_make(world, NULL);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    world_remove(*state);
+    free(*state);
+    return 0;
+}
+
+/* The terminal as it was before the program: cooked, cursor on, ordinary screen, plain letters. */
+static void assert_given_back(struct pty_vterm *pty)
+{
+    struct termios now = pty_termios(pty);
+    assert_true((now.c_lflag & (ICANON | ECHO | ISIG)) == (ICANON | ECHO | ISIG));
+    assert_true((now.c_iflag & ICRNL) != 0);
+    assert_true((now.c_oflag & OPOST) != 0);
+    assert_true(pty_cursor_is_visible(pty));
+    assert_false(pty_is_alternate(pty));
+}
+
+static void assert_taken(struct pty_vterm *pty)
+{
+    struct termios now = pty_termios(pty);
+    assert_int_equal(now.c_lflag & (ICANON | ECHO | ISIG), 0);
+    assert_true(pty_is_alternate(pty));
+    assert_false(pty_cursor_is_visible(pty));
+}
+
+static void test_quit_gives_the_terminal_back(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "Start here");
+    assert_taken(world->pty);
+    pty_send(world->pty, "q");
+    int status = pty_wait_exit(world->pty);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_given_back(world->pty);
+}
+
+/* However it dies but by SIGKILL, the terminal is as it was. */
+static void dies(struct console_world *world, int number, bool is_exit)
+{
+    world_open(world);
+    pty_wait_text(world->pty, "Start here");
+    kill(pty_pid(world->pty), number);
+    int status = pty_wait_exit(world->pty);
+    assert_given_back(world->pty);
+    if (is_exit) {
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 128 + number);
+    } else if (strcmp(getenv("SANITIZERS"), "no") == 0) {
+        assert_true(WIFSIGNALED(status));
+        assert_int_equal(WTERMSIG(status), number);
+    }
+    pty_stop(world->pty);
+    world->pty = NULL;
+}
+
+static void test_t39_terminated(void **state)
+{
+    dies(*state, SIGTERM, true);
+    dies(*state, SIGINT, true);
+    dies(*state, SIGHUP, true);
+    dies(*state, SIGQUIT, true);
+}
+
+static void test_t39_crash(void **state)
+{
+    dies(*state, SIGSEGV, false);
+    dies(*state, SIGABRT, false);
+    dies(*state, SIGBUS, false);
+    dies(*state, SIGFPE, false);
+}
+
+static void test_t39_terminal_lost(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "Start here");
+    uint64_t before_ms = clock_monotonic_ms();
+    pty_hang_up(world->pty);
+    int status = pty_wait_exit(world->pty);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 128 + SIGHUP);
+    assert_true(clock_monotonic_ms() - before_ms < 2000);
+}
+
+/* ^Z: the shell gets a sane terminal; fg brings the screen back, at the size of now. */
+static void stops_and_goes_on(struct console_world *world, bool by_signal)
+{
+    world_open_as(world, "xterm-256color", "C.UTF-8", NULL, 24, 80, true);
+    pty_wait_text(world->pty, "Start here");
+    if (by_signal) {
+        kill(pty_pid(world->pty), SIGTSTP);
+    } else {
+        pty_send(world->pty, "\x1a");
+    }
+    pty_wait_stopped(world->pty);
+    assert_given_back(world->pty);
+    pty_resize(world->pty, 40, 120);
+    pty_continue(world->pty);
+    pty_wait_text(world->pty, "This host");
+    assert_taken(world->pty);
+    pty_send(world->pty, "?");
+    pty_wait_text(world->pty, "Keys for Catalog");
+    pty_send(world->pty, "q");
+    pty_wait_gone(world->pty, "Keys for Catalog");
+    world_quit(world);
+}
+
+static void test_t38_suspend(void **state)
+{
+    stops_and_goes_on(*state, false);
+    stops_and_goes_on(*state, true);
+}
+
+static void test_t36_sizes(void **state)
+{
+    struct console_world *world = *state;
+    static const int sizes[][2] = {{1, 1}, {2, 200}, {9, 39}, {500, 20}, {3, 3}};
+    world_open(world);
+    pty_wait_text(world->pty, "Start here");
+    for (size_t i = 0; i < array_length(sizes); i++) {
+        pty_resize(world->pty, sizes[i][0], sizes[i][1]);
+        if (sizes[i][1] >= 20) {
+            pty_wait_text(world->pty, "needs 40x10");
+        }
+    }
+    pty_resize(world->pty, 12, 44);
+    pty_wait_text(world->pty, "1 Catalog");
+    assert_false(pty_shows(world->pty, "Start here"));
+    pty_resize(world->pty, 200, 500);
+    pty_wait_text(world->pty, "This host");
+    pty_resize(world->pty, 24, 80);
+    pty_wait_text(world->pty, "Start here");
+    pty_wait_text(world->pty, "5 Jobs");
+    world_quit(world);
+}
+
+/* A size that changes under a form, a question and a page leaves nothing of the old one. */
+static void test_t37_resize_in_dialogs(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "Start here");
+    pty_send(world->pty, "i");
+    pty_wait_text(world->pty, "Add a kernel");
+    pty_resize(world->pty, 40, 120);
+    pty_wait_on_line(world->pty, "Enter Carry out", 39);
+    assert_true(pty_line_of(world->pty, "Add a kernel") > 8);
+    pty_resize(world->pty, 10, 40);
+    pty_wait_on_line(world->pty, "Enter Carry out", 9);
+    pty_wait_text(world->pty, "from");
+    pty_resize(world->pty, 24, 80);
+    pty_wait_on_line(world->pty, "Enter Carry out", 23);
+    pty_wait_text(world->pty, "kernel-version");
+    const char *shown = pty_screen(world->pty);
+    assert_null(strstr(strstr(shown, "Add a kernel") + 1, "Add a kernel"));
+    pty_send(world->pty, "\x1b");
+    pty_wait_gone(world->pty, "Add a kernel");
+    world_quit(world);
+}
+
+static void test_t40_plain_locale(void **state)
+{
+    struct console_world *world = *state;
+    static const char *const locales[] = {"C", "POSIX", "C.UTF-8"};
+    for (size_t i = 0; i < array_length(locales); i++) {
+        bool is_utf8 = strcmp(locales[i], "C.UTF-8") == 0;
+        const char *option = is_utf8 ? "--ascii" : NULL;
+        world_open_as(world, "xterm-256color", locales[i], option, 24, 80, false);
+        pty_wait_text(world->pty, "Start here");
+        pty_wait_text(world->pty, "# 1 Catalog");
+        pty_wait_text(world->pty, "+ 5 Jobs -----");
+        pty_wait_text(world->pty, "q Quit");
+        for (const char *c = pty_screen(world->pty); *c != '\0'; c++) {
+            assert_true((unsigned char)*c < 0x7f);
+        }
+        world_quit(world);
+    }
+}
+
+static bool has_any_color(struct pty_vterm *pty)
+{
+    for (int row = 0; row < 24; row++) {
+        for (int column = 0; column < 80; column++) {
+            if (pty_cell_at(pty, row, column).has_color) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void shows_color(struct console_world *world, const char *term, const char *option,
+    const char *no_color, bool is_colored)
+{
+    size_t kept = world->env_count;
+    if (no_color != NULL) {
+        world_env(world, "NO_COLOR", no_color);
+    }
+    world_open_as(world, term, "C.UTF-8", option, 24, 80, false);
+    pty_wait_text(world->pty, "Start here");
+    pty_wait_text(world->pty, "Help");
+    assert_int_equal(has_any_color(world->pty), is_colored);
+    world_quit(world);
+    while (world->env_count > kept) {
+        free(world->env[--world->env_count]);
+        world->env[world->env_count] = NULL;
+    }
+}
+
+static void test_t41_colors(void **state)
+{
+    shows_color(*state, "xterm-256color", NULL, NULL, true);
+    shows_color(*state, "xterm", NULL, NULL, true);
+    shows_color(*state, "xterm-256color", NULL, "1", false);
+    shows_color(*state, "xterm-256color", NULL, "", true);
+    shows_color(*state, "xterm-256color", "--no-color", NULL, false);
+    shows_color(*state, "vt100", NULL, NULL, false);
+}
+
+static void test_t42_terminals(void **state)
+{
+    struct console_world *world = *state;
+    static const char *const terms[] = {"linux", "screen", "tmux-256color", "vt100", "xterm"};
+    for (size_t i = 0; i < array_length(terms); i++) {
+        world_open_as(world, terms[i], "C.UTF-8", NULL, 24, 80, false);
+        pty_wait_text(world->pty, "Start here");
+        pty_wait_text(world->pty, "1 Catalog");
+        pty_wait_text(world->pty, "q Quit");
+        world_quit(world);
+    }
+}
+
+/* One sentence that ends with a line to type, exit status 69, nothing sent to the terminal. */
+static void refuses(struct console_world *world, const char *term, const char *line)
+{
+    world_open_as(world, term, "C.UTF-8", NULL, 24, 200, false);
+    int status = pty_wait_exit(world->pty);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 69);
+    assert_false(pty_wrote(world->pty, "\x1b"));
+    auto_free char *end = memory_printf("%s\n", line);
+    assert_true(pty_shows(world->pty, end));
+    pty_stop(world->pty);
+    world->pty = NULL;
+    assert_false(scratch_has(world->dir, "state"));
+}
+
+static void test_t42_unknown_terminal(void **state)
+{
+    refuses(*state, "no-such-terminal", "type: TERM=xterm-256color banger-tui");
+    refuses(*state, "", "type: TERM=xterm-256color banger-tui");
+    refuses(*state, "dumb", "type: banger-tui --batch help");
+}
+
+/* CPU time used so far, in clock ticks. */
+static unsigned long cpu_ticks(pid_t pid)
+{
+    auto_free char *path = memory_printf("/proc/%d/stat", (int)pid);
+    auto_free char *stat = scratch_read("/", path + 1);
+    unsigned long user = 0;
+    unsigned long system = 0;
+    assert_non_null(stat);
+    const char *fields = strrchr(stat, ')');
+    assert_int_equal(
+        sscanf(fields, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system), 2);
+    return user + system;
+}
+
+/* Voluntary context switches of the main thread: each is one wait that ended. */
+static unsigned long wakeups(pid_t pid)
+{
+    auto_free char *path = memory_printf("/proc/%d/task/%d/status", (int)pid, (int)pid);
+    auto_free char *status = scratch_read("/", path + 1);
+    assert_non_null(status);
+    const char *line = strstr(status, "\nvoluntary_ctxt_switches:");
+    unsigned long count = 0;
+    assert_int_equal(sscanf(line, "\nvoluntary_ctxt_switches: %lu", &count), 1);
+    return count;
+}
+
+static void test_t45_idle(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "Start here");
+    pty_wait_quiet(world->pty, 500);
+    size_t bytes = pty_byte_count(world->pty);
+    unsigned long ticks = cpu_ticks(pty_pid(world->pty));
+    unsigned long waits = wakeups(pty_pid(world->pty));
+    pty_wait_quiet(world->pty, 2500); /* nothing is waited for: nothing is what is measured */
+    assert_int_equal(pty_byte_count(world->pty), bytes);
+    assert_int_equal(wakeups(pty_pid(world->pty)), waits);
+    assert_true(cpu_ticks(pty_pid(world->pty)) - ticks <= 1);
+    /* And a key that changes little sends little. */
+    pty_send(world->pty, "5");
+    pty_wait_quiet(world->pty, 300);
+    assert_true(pty_byte_count(world->pty) > bytes);
+    world_quit(world);
+}
+
+static void test_t09_interrupt(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "Start here");
+    pty_send(world->pty, "i");
+    pty_wait_text(world->pty, "Add a kernel");
+    pty_send(world->pty, "\x03");
+    pty_wait_gone(world->pty, "Add a kernel");
+    pty_send(world->pty, "\x03");
+    pty_wait_text(world->pty, "Press q to quit");
+    pty_send(world->pty, "\x03\x03\x1b\x1b");
+    pty_wait_gone(world->pty, "Press q to quit");
+    pty_wait_text(world->pty, "Start here");
+    world_quit(world);
+}
+
+/* What libraries and the program itself say on stderr never lands on the screen. */
+static void test_stderr_goes_to_the_log(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "Start here");
+    auto_free char *link = memory_printf("/proc/%d/fd/2", (int)pty_pid(world->pty));
+    char target[512] = {0};
+    assert_true(readlink(link, target, sizeof(target) - 1) > 0);
+    assert_non_null(strstr(target, "/state/log/"));
+    world_quit(world);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_quit_gives_the_terminal_back),
+        TEST(test_t09_interrupt),
+        TEST(test_t36_sizes),
+        TEST(test_t37_resize_in_dialogs),
+        TEST(test_t38_suspend),
+        TEST(test_t39_terminated),
+        TEST(test_t39_crash),
+        TEST(test_t39_terminal_lost),
+        TEST(test_t40_plain_locale),
+        TEST(test_t41_colors),
+        TEST(test_t42_terminals),
+        TEST(test_t42_unknown_terminal),
+        TEST(test_t45_idle),
+        TEST(test_stderr_goes_to_the_log),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

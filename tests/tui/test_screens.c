@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* The pictures in docs/screens are what the console shows: each is rendered anew, through a real
+ * pty and a terminal emulator, and compared. `make screens` writes them (SCREENS_WRITE=DIR).
+ * Whoever changes how something looks looks at the difference. */
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "support/pty_vterm.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Longer than anything that appears by itself takes. */
+#define QUIET_MS 600
+
+/* What is done to get there: keys, and what is then on the screen. */
+struct step {
+    const char *keys;
+    const char *shows;
+};
+
+struct picture {
+    const char *name;
+    const char *world;
+    const char *option;
+    struct step steps[4];
+};
+
+static const struct picture pictures[] = {
+    {"empty", "empty", NULL, {{"", "Start here"}}},
+    {"half", "half", NULL, {{"", "hashing 50%"}}},
+    {"mismatch", "mismatch", NULL, {{"5", "MISMATCH"}}},
+    {"mismatch-why", "mismatch", NULL, {{"5", "MISMATCH"}, {"\r", "expected"}}},
+    {"busy", "busy", NULL, {{"", "agent"}}},
+    {"confirm", "half", NULL, {{"2", "x Remove"}, {"x", "Yes, remove"}}},
+    {"quit", "half", NULL, {{"", "Logs"}, {"q", "Leave running"}}},
+    {"run", "half", NULL, {{"3", "r Run"}, {"G", "r Run"}, {"r", "disk-size"}}},
+    {"palette", "half", NULL, {{"", "Logs"}, {":", "Do what?"}, {"vm s", "Start VMs"}}},
+    {"help", "half", NULL, {{"", "Logs"}, {"?", "Keys for VMs"}}},
+    {"log", "busy", NULL, {{"", "Logs"}, {"L", "Run /init"}}},
+    {"ascii", "busy", "--ascii", {{"", "agent"}}},
+};
+
+static const struct {
+    int rows, columns;
+} sizes[] = {{24, 80}, {40, 120}, {50, 200}};
+
+static char *fake_console(void)
+{
+    return memory_printf("%s/tests/tui/fake_console", getenv("BUILDDIR"));
+}
+
+static struct pty_vterm *take(const struct picture *picture, int rows, int columns)
+{
+    auto_free char *program = fake_console();
+    const char *const argv[] = {program, picture->world, picture->option, NULL};
+    static const char *const env[] = {"LC_ALL=C.UTF-8", "TERM=xterm-256color", NULL};
+    struct pty_vterm *pty = pty_start(argv, env, rows, columns, false);
+    for (size_t i = 0; i < array_length(picture->steps); i++) {
+        const struct step *step = &picture->steps[i];
+        if (step->shows == NULL) {
+            break;
+        }
+        pty_send(pty, step->keys);
+        pty_wait_text(pty, step->shows);
+    }
+    return pty;
+}
+
+static char *file_name(const char *dir, const struct picture *picture, int rows, int columns)
+{
+    return memory_printf("%s/%s-%dx%d.txt", dir, picture->name, columns, rows);
+}
+
+static void compare(struct pty_vterm *pty, const char *path)
+{
+    struct error err = {0};
+    auto_done(text) struct text wanted = {0};
+    if (!file_read_all(AT_FDCWD, path, 1 << 20, &wanted, &err)) {
+        fail_msg("%s", err.text);
+    }
+    if (!pty_wait_screen(pty, text_cstr(&wanted))) {
+        fprintf(stderr, "%s\n", pty_screen(pty));
+        fail_msg("%s is not what the console shows; `make screens` renders it anew", path);
+    }
+}
+
+static void save(struct pty_vterm *pty, const char *path)
+{
+    struct error err = {0};
+    pty_wait_quiet(pty, QUIET_MS);
+    const char *shown = pty_screen(pty);
+    file_replace(AT_FDCWD, path, shown, strlen(shown), 0644, &err);
+    assert_string_equal(err.text, "");
+}
+
+static void test_pictures(void **state)
+{
+    const struct picture *picture = *state;
+    const char *write_to = getenv("SCREENS_WRITE");
+    auto_free char *dir = memory_printf("%s/docs/screens", getenv("SRCDIR"));
+    for (size_t i = 0; i < array_length(sizes); i++) {
+        struct pty_vterm *pty = take(picture, sizes[i].rows, sizes[i].columns);
+        auto_free char *path =
+            file_name(write_to != NULL ? write_to : dir, picture, sizes[i].rows, sizes[i].columns);
+        if (write_to != NULL) {
+            save(pty, path);
+        } else {
+            compare(pty, path);
+        }
+        pty_stop(pty);
+    }
+}
+
+int main(void)
+{
+    struct CMUnitTest tests[array_length(pictures)];
+    for (size_t i = 0; i < array_length(pictures); i++) {
+        tests[i] = (struct CMUnitTest){.name = pictures[i].name,
+            .test_func = test_pictures,
+            .initial_state = (void *)(uintptr_t)&pictures[i]};
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
