@@ -144,7 +144,7 @@ static bool take_file(
         work->has_manifest = true;
         return unpack_claim(&work->unpack, path, err) && take_manifest(work, err);
     }
-    return unpack_file(&work->unpack, path, work->reader, work->cancel, err);
+    return unpack_file(&work->unpack, path, work->reader, err);
 }
 
 static bool take_member(struct extraction *work, const struct tar_member *member, struct error *err)
@@ -182,7 +182,7 @@ static bool take_members(struct extraction *work, struct error *err)
         if (got <= 0) {
             return got == 0;
         }
-        if (cancel_check(work->cancel, err) || !take_member(work, member, err)) {
+        if (!take_member(work, member, err)) {
             return false;
         }
     }

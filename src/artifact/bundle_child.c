@@ -50,7 +50,7 @@ static void send_progress(void *context, enum progress_phase phase, enum progres
     (void)phase;
     (void)unit;
     struct child *child = context;
-    if (done < total && done - child->reported < PROGRESS_STEP) {
+    if (done == child->reported || (done < total && done - child->reported < PROGRESS_STEP)) {
         return;
     }
     child->reported = done;

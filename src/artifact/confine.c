@@ -42,7 +42,8 @@
 #define THIS_ARCH 0
 #endif
 
-static bool set_limit(int resource, uint64_t value, struct error *err)
+/* `grace` is what the hard limit is above the soft one. */
+static bool set_limit(int resource, uint64_t value, uint64_t grace, struct error *err)
 {
     struct rlimit limit;
     if (getrlimit((__rlimit_resource_t)resource, &limit) != 0) {
@@ -51,7 +52,10 @@ static bool set_limit(int resource, uint64_t value, struct error *err)
     if (limit.rlim_max != RLIM_INFINITY && value > limit.rlim_max) {
         value = limit.rlim_max;
     }
-    limit.rlim_cur = limit.rlim_max = value;
+    if (limit.rlim_max == RLIM_INFINITY || value + grace < limit.rlim_max) {
+        limit.rlim_max = value + grace;
+    }
+    limit.rlim_cur = value;
     return setrlimit((__rlimit_resource_t)resource, &limit) == 0 ||
            error_set_errno(err, errno, "cannot set a resource limit");
 }
@@ -61,10 +65,11 @@ static bool set_limits(const struct confine *confine, struct error *err)
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGXFSZ, &ignore, NULL); /* a file too large is an error of write(2) then */
     /* A sanitizer maps terabytes that it never touches. */
-    return (HAS_SANITIZER || set_limit(RLIMIT_AS, confine->memory_bytes, err)) &&
-           set_limit(RLIMIT_FSIZE, confine->file_bytes, err) &&
-           set_limit(RLIMIT_CPU, confine->cpu_seconds, err) &&
-           set_limit(RLIMIT_NOFILE, confine->descriptors, err) && set_limit(RLIMIT_CORE, 0, err);
+    return (HAS_SANITIZER || set_limit(RLIMIT_AS, confine->memory_bytes, 0, err)) &&
+           set_limit(RLIMIT_FSIZE, confine->file_bytes, 0, err) &&
+           set_limit(RLIMIT_CPU, confine->cpu_seconds, 5, err) && /* SIGXCPU, later SIGKILL */
+           set_limit(RLIMIT_NOFILE, confine->descriptors, 0, err) &&
+           set_limit(RLIMIT_CORE, 0, 0, err);
 }
 
 static bool restrict_files(int writable_dir)

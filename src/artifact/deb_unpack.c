@@ -150,7 +150,7 @@ static bool take_member(struct package *package, const struct tar_member *member
     all->report.entries++;
     switch (member->type) {
     case TAR_FILE:
-        return unpack_file(&all->unpack, path, package->tar, all->cancel, err);
+        return unpack_file(&all->unpack, path, package->tar, err);
     case TAR_DIRECTORY:
         return unpack_directory(&all->unpack, path, err);
     case TAR_SYMLINK:

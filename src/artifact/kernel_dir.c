@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/progress.h"
 
 void kernel_facts_done(struct kernel_facts *facts)
 {
@@ -23,6 +24,27 @@ void kernel_facts_done(struct kernel_facts *facts)
     free(facts->chosen);
     strings_done(&facts->notes);
     *facts = (struct kernel_facts){0};
+}
+
+/* One bar for all that is copied: each part reports from where the one before ended. */
+struct bar {
+    const struct progress *inner;
+    uint64_t base_bytes, total_bytes;
+};
+
+static void report_part(void *context, enum progress_phase phase, enum progress_unit unit,
+    uint64_t done, uint64_t total)
+{
+    (void)total;
+    const struct bar *bar = context;
+    progress_report(bar->inner, phase, unit, bar->base_bytes + done, bar->total_bytes);
+}
+
+static uint64_t file_bytes(int dir, const char *path)
+{
+    auto_close int fd = path ? kernel_open_inside(dir, path, O_PATH) : -1;
+    struct stat status;
+    return fd >= 0 && fstat(fd, &status) == 0 ? (uint64_t)status.st_size : 0;
 }
 
 /* Copies one file; the new one stays open for hashing. -1 on failure. */
@@ -81,28 +103,45 @@ bool kernel_facts_from(
     return true;
 }
 
-static bool import(int from_dir, struct kernel_found *found, int staging_dir,
-    const struct progress *progress, const struct cancel *cancel, struct digest *vmlinux_digest,
-    struct kernel_facts *facts, struct error *err)
+static bool copy_all(int from_dir, struct kernel_found *found, int staging_dir,
+    const struct progress *progress, const struct cancel *cancel, struct digest *digest,
+    struct error *err)
 {
+    uint64_t kernel_bytes = file_bytes(from_dir, found->kernel);
+    uint64_t initrd_bytes = file_bytes(from_dir, found->initrd);
+    struct bar bar = {.inner = progress,
+        .total_bytes =
+            kernel_bytes + initrd_bytes +
+            (progress && found->modules ? kernel_modules_bytes(from_dir, found->modules) : 0)};
+    struct progress part = {.context = &bar, .report = report_part};
     auto_close int vmlinux =
-        copy_file(from_dir, found->kernel, staging_dir, "vmlinux", progress, cancel, err);
-    struct digest digest;
-    if (vmlinux < 0 || !hash_fd(vmlinux, "vmlinux", NULL, cancel, &digest, err)) {
+        copy_file(from_dir, found->kernel, staging_dir, "vmlinux", &part, cancel, err);
+    if (vmlinux < 0 || !hash_fd(vmlinux, "vmlinux", NULL, cancel, digest, err)) {
         return false;
     }
+    bar.base_bytes += kernel_bytes;
     if (found->initrd) {
         auto_close int initrd =
-            copy_file(from_dir, found->initrd, staging_dir, "initrd.img", NULL, cancel, err);
+            copy_file(from_dir, found->initrd, staging_dir, "initrd.img", &part, cancel, err);
         if (initrd < 0) {
             return false;
         }
     }
-    if (found->modules && !kernel_modules_copy(from_dir, found->modules, staging_dir, progress,
-                              cancel, &found->notes, err)) {
+    bar.base_bytes += initrd_bytes;
+    return !found->modules || kernel_modules_copy(from_dir, found->modules, staging_dir, &part,
+                                  cancel, &found->notes, err);
+}
+
+static bool import(int from_dir, struct kernel_found *found, int staging_dir,
+    const struct progress *progress, const struct cancel *cancel, struct digest *vmlinux_digest,
+    struct kernel_facts *facts, struct error *err)
+{
+    struct digest digest;
+    if (!copy_all(from_dir, found, staging_dir, progress, cancel, &digest, err)) {
         return false;
     }
-    if (!kernel_facts_from(vmlinux, found, facts, err)) {
+    auto_close int vmlinux = file_open_read(staging_dir, "vmlinux", err);
+    if (vmlinux < 0 || !kernel_facts_from(vmlinux, found, facts, err)) {
         return false;
     }
     *vmlinux_digest = digest;

@@ -5,6 +5,7 @@
  * copy nothing. Private to kernel_dir and deb. Workers. */
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/text.h"
 
@@ -25,6 +26,9 @@ int kernel_open_inside(int dir, const char *path, int flags);
 
 /* A directory with kernel/, modules.order or modules.dep directly in it. */
 bool kernel_is_modules_dir(int dir, const char *path);
+
+/* Bytes in the files of a modules directory, as far as it can be read. */
+uint64_t kernel_modules_bytes(int dir, const char *path);
 
 /* No kernel and broken metadata: ERROR_FORMAT. */
 bool kernel_find(int dir, const char *shown, struct kernel_found *found, struct error *err);

@@ -221,6 +221,12 @@ static uint64_t tree_bytes(int fd, int depth)
     return sum;
 }
 
+uint64_t kernel_modules_bytes(int dir, const char *path)
+{
+    auto_close int fd = open_source(dir, path);
+    return fd >= 0 ? tree_bytes(fd, 0) : 0;
+}
+
 /* Holds modules, or directories that do, or else at least something. */
 static bool check_source(int fd, const char *path, struct strings *notes, struct error *err)
 {

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "artifact/archive.h"
-#include "base/cancel.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/limits.h"
@@ -197,14 +196,13 @@ static bool fail_create(const char *path, struct error *err)
     return fail_below(path, errno, err);
 }
 
-static bool write_data(int fd, const char *path, struct archive_reader *reader,
-    const struct cancel *cancel, struct error *err)
+static bool write_data(int fd, const char *path, struct archive_reader *reader, struct error *err)
 {
     uint64_t offset = 0;
     for (;;) {
         const void *bytes = NULL;
         ssize_t len = archive_reader_block(reader, &bytes, err);
-        if (len < 0 || cancel_check(cancel, err)) {
+        if (len < 0) {
             return false;
         }
         if (len == 0) {
@@ -221,8 +219,8 @@ static bool write_data(int fd, const char *path, struct archive_reader *reader,
     return true;
 }
 
-bool unpack_file(struct unpack *unpack, const char *path, struct archive_reader *reader,
-    const struct cancel *cancel, struct error *err)
+bool unpack_file(
+    struct unpack *unpack, const char *path, struct archive_reader *reader, struct error *err)
 {
     const char *name = NULL;
     int parent = open_parent(unpack, path, &name, err);
@@ -233,7 +231,7 @@ bool unpack_file(struct unpack *unpack, const char *path, struct archive_reader 
     if (fd < 0) {
         return fail_create(path, err);
     }
-    return write_data(fd, path, reader, cancel, err);
+    return write_data(fd, path, reader, err);
 }
 
 /* How many ".." a target begins with, or -1 when it does anything else unusual. */

@@ -12,10 +12,8 @@
 #include "base/text.h"
 
 struct archive_reader;
-struct cancel;
 struct error;
 struct limits;
-struct progress;
 
 /* Names in kernels and bundles are short; what is longer has another purpose. */
 #define UNPACK_PATH_MAX 1024
@@ -45,9 +43,10 @@ char *unpack_clean_name(
 bool unpack_claim(struct unpack *unpack, const char *path, struct error *err);
 /* A directory named twice is one directory. */
 bool unpack_directory(struct unpack *unpack, const char *path, struct error *err);
-/* Writes the reader's current member, holes kept. */
-bool unpack_file(struct unpack *unpack, const char *path, struct archive_reader *reader,
-    const struct cancel *cancel, struct error *err);
+/* Writes the reader's current member, holes kept. Stopping is the business of the reader's source.
+ */
+bool unpack_file(
+    struct unpack *unpack, const char *path, struct archive_reader *reader, struct error *err);
 /* True when the target is relative, with ".." only at its front, and stays in the directory that
  * path is relative to. */
 bool unpack_link_stays(const char *path, const char *target);

@@ -150,6 +150,43 @@ static void something_behind_the_end_is_noticed(void **state)
     assert_non_null(strstr(err.text, "end mark"));
 }
 
+/* Our own reader keeps any bytes of a foreign name; libarchive does not, and then nobody knows. */
+static void a_name_that_is_read_in_two_ways_is_refused(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"caf\xe9", "cafe\xcc\x81", "\xed\xa0\x80"};
+    for (size_t i = 0; i < array_length(names); i++) {
+        auto_done(text) struct text tar = {0};
+        auto_done(text) struct text pax = {0};
+        auto_done(text) struct text found = {0};
+        struct error err = {0};
+        tar_put_record(&pax, "path", names[i], strlen(names[i]));
+        tar_put_pax(&tar, 'x', pax.data, pax.len);
+        tar_put_file(&tar, "short", "");
+        tar_put_end(&tar);
+        if (list(ARCHIVE_TAR_FOREIGN, &tar, 4096, 0, &found, &err)) {
+            fail_msg("row %zu was accepted as %s", i, text_cstr(&found));
+        }
+        assert_int_equal(err.code, ERROR_FORMAT);
+    }
+}
+
+static void expanded_bytes_is_a_limit(void **state)
+{
+    (void)state;
+    auto_done(text) struct text tar = {0};
+    put_tar(&tar);
+    struct memory_source source = {.bytes = &tar, .piece = 512};
+    struct limits limits = limits_default;
+    struct error err = {0};
+    auto_done(text) struct text found = {0};
+    limits.expanded_bytes = 1500;
+    auto_archive_reader struct archive_reader *reader =
+        archive_reader_new(ARCHIVE_TAR_BUNDLE, read_memory, &source, &limits, &err);
+    assert_false(reader && read_all(reader, &found, &err));
+    assert_int_equal(err.code, ERROR_LIMIT);
+}
+
 static void failure_of_the_source_is_passed_on(void **state)
 {
     (void)state;
@@ -233,6 +270,8 @@ int main(void)
         cmocka_unit_test(data_may_be_passed_over),
         cmocka_unit_test(every_cut_is_noticed),
         cmocka_unit_test(something_behind_the_end_is_noticed),
+        cmocka_unit_test(a_name_that_is_read_in_two_ways_is_refused),
+        cmocka_unit_test(expanded_bytes_is_a_limit),
         cmocka_unit_test(failure_of_the_source_is_passed_on),
         cmocka_unit_test(ar_round_trip),
         cmocka_unit_test(formats_do_not_stand_in_for_each_other),

@@ -13,6 +13,7 @@
 #include "artifact/bundle.h"
 #include "base/cancel.h"
 #include "base/limits.h"
+#include "base/process.h"
 #include "base/progress.h"
 #include "support/scratch.h"
 #include "support/tar_maker.h"
@@ -319,6 +320,9 @@ static void duplicates(void **state)
     };
     for (size_t i = 0; i < array_length(rows); i++) {
         auto_done(text) struct text tar = {0};
+        if (i > 0) {
+            tar_put_file(&tar, "vmlinux", "the kernel");
+        }
         for (size_t k = 0; k < 2; k++) {
             bool is_file = !rows[i][k].typeflag;
             tar_put(&tar, &rows[i][k], "content", is_file ? 7 : 0);
@@ -411,13 +415,12 @@ static void a_request_to_stop_is_heard(void **state)
 #define IMAGE_BYTES ((size_t)8 << 20)
 #define MANIFEST "{\"name\": \"test\", \"distro\": \"debian\", \"kernel_ref\": \"k\"}"
 
-/* Data at both ends and in the middle, holes between. */
+/* Data at the start and in the middle, a hole between and one at the end. */
 static char *make_image(void)
 {
     char *image = memory_zero(1, IMAGE_BYTES);
     memset(image, 'a', 5000);
     memset(image + IMAGE_BYTES / 2 + 100, 'b', 10);
-    image[IMAGE_BYTES - 1] = 'c';
     return image;
 }
 
@@ -472,6 +475,39 @@ static void an_image_holds_two_files(void **state)
         assert_non_null(strstr(world->err.text, rows[i].hint));
         clear(world);
     }
+}
+
+/* What GNU tar writes is read, whatever of its formats a maintainer uses. */
+static void archives_of_gnu_tar(void **state)
+{
+    struct world *world = *state;
+    static const char *const formats[] = {"gnu", "oldgnu", "pax"};
+    auto_free char *source = memory_printf("%s/source", world->path);
+    auto_free char *file = memory_printf("%s/tar", world->path);
+    auto_free char *deep = memory_printf("source/modules/%0120d/%0120d.ko", 0, 0);
+    scratch_write(world->path, "source/vmlinux", "the kernel");
+    scratch_write(world->path, deep, "a module");
+    auto_free char *link = memory_printf("%s/modules/link", source);
+    assert_int_equal(symlink("../vmlinux", link), 0);
+    for (size_t i = 0; i < array_length(formats); i++) {
+        auto_free char *format = memory_printf("--format=%s", formats[i]);
+        const char *argv[] = {"tar", format, "-C", source, "-cf", file, ".", NULL};
+        auto_done(text) struct text tar = {0};
+        int status = -1;
+        if (!process_run(argv, 60000, 0, NULL, NULL, NULL, &status, &world->err)) {
+            world->err = (struct error){0};
+            print_message("no tar: skipped\n");
+            break;
+        }
+        assert_true(file_read_all(AT_FDCWD, file, 1 << 20, &tar, &world->err));
+        extract(world, &tar);
+        assert_fine(world->err);
+        auto_free char *module = scratch_read(world->stage, deep + strlen("source/"));
+        assert_string_equal(module, "a module");
+        clear(world);
+    }
+    assert_true(file_remove_tree(AT_FDCWD, source, &world->err));
+    assert_int_equal(unlink(file), 0);
 }
 
 /* The child is this very program; see main. */
@@ -603,6 +639,7 @@ int main(int argc, char **argv)
         test(a_request_to_stop_is_heard),
         test(image_round_trip),
         test(an_image_holds_two_files),
+        test(archives_of_gnu_tar),
         test(child_round_trip),
         test(child_image_round_trip),
         test(child_passes_on_its_refusal),

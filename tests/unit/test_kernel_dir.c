@@ -13,6 +13,7 @@
 #include "artifact/kernel_dir.h"
 #include "base/cancel.h"
 #include "base/digest.h"
+#include "base/progress.h"
 #include "support/scratch.h"
 
 /* A directory to import from, a staging directory, and what came of it. */
@@ -416,6 +417,39 @@ static void kernel_of_this_host(void **state)
     assert_code(world->err, ERROR_NOT_FOUND);
 }
 
+struct seen {
+    uint64_t last, total;
+    bool went_back;
+};
+
+static void see(void *context, enum progress_phase phase, enum progress_unit unit, uint64_t done,
+    uint64_t total)
+{
+    (void)phase;
+    (void)unit;
+    struct seen *seen = context;
+    seen->went_back |= done < seen->last || done > total || (seen->total && seen->total != total);
+    seen->last = done;
+    seen->total = total;
+}
+
+static void progress_goes_one_way(void **state)
+{
+    struct world *world = *state;
+    struct seen seen = {0};
+    struct progress progress = {.context = &seen, .report = see};
+    put_globs(world);
+    put(world, "lib/modules/6.9.1/kernel/a.ko", "a module");
+    assert_true(kernel_dir_import(world->from_dir, "the directory", world->staging, &progress, NULL,
+        &world->digest, &world->facts, &world->err));
+    assert_false(seen.went_back);
+    assert_int_equal(seen.total, strlen("by glob"
+                                        "initrd by glob"
+                                        "modules by glob"
+                                        "a module"));
+    assert_int_equal(seen.last, seen.total);
+}
+
 static void a_request_to_stop_is_heard(void **state)
 {
     struct world *world = *state;
@@ -450,6 +484,7 @@ int main(void)
         test(what_an_elf_kernel_says_of_itself),
         test(modules_without_a_kernel),
         test(kernel_of_this_host),
+        test(progress_goes_one_way),
         test(a_request_to_stop_is_heard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

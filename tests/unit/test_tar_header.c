@@ -167,6 +167,10 @@ static void broken_header_is_refused(void **state)
         {{.name = "a", .typeflag = '2'}, "without a name"},
         {{.name = ""}, "without a name"},
         {{.name = "a", .prefix = "b/"}, "prefix"},
+        {{.name = "a/", .typeflag = '5', .size_text = "00000000007"}, "with data"},
+        {{.name = "a", .typeflag = '2', .link = "b", .size_text = "00000000007"}, "with data"},
+        {{.name = "a", .typeflag = '1', .link = "b", .size_text = "00000000007"}, "with data"},
+        {{.name = "a", .typeflag = '6', .size_text = "00000000007"}, "with data"},
     };
     for (size_t i = 0; i < array_length(rows); i++) {
         auto_done(text) struct text tar = {0};
@@ -314,6 +318,16 @@ static void extensions_that_compete_are_refused(void **state)
         tar_put_end(&tar);
         refuse_as(&tar, TAR_FOREIGN, ERROR_FORMAT, "two header extensions");
     }
+}
+
+static void an_extension_needs_its_member(void **state)
+{
+    (void)state;
+    auto_done(text) struct text tar = {0};
+    tar_put_file(&tar, "file", "");
+    tar_put_pax(&tar, 'x', "9 path=a\n", 9);
+    tar_put_end(&tar);
+    refuse(&tar, "ends behind a header extension");
 }
 
 static void formats_do_not_mix_in_a_bundle(void **state)
@@ -486,6 +500,7 @@ int main(void)
         cmocka_unit_test(broken_pax_record_is_refused),
         cmocka_unit_test(unusable_pax_value_is_refused),
         cmocka_unit_test(extensions_that_compete_are_refused),
+        cmocka_unit_test(an_extension_needs_its_member),
         cmocka_unit_test(formats_do_not_mix_in_a_bundle),
         cmocka_unit_test(only_comments_may_be_global),
         cmocka_unit_test(every_cut_is_noticed),
