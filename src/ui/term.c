@@ -167,7 +167,9 @@ bool term_check(const char *term, struct error *err)
         return error_set(err, ERROR_UNSUPPORTED,
             "terminal type \"%s\" is not known here; type: TERM=xterm-256color banger-tui", term);
     }
-    if (cursor_address == NULL) {
+    bool has_cursor = cursor_address != NULL;
+    del_curterm(cur_term); /* newterm makes its own */
+    if (!has_cursor) {
         return error_set(err, ERROR_UNSUPPORTED, "terminal type \"%s\" cannot place a cursor; %s",
             term, instead);
     }
@@ -237,7 +239,6 @@ bool term_open(const char *term, int stderr_fd, struct error *err)
     if (tcgetattr(STDIN_FILENO, &terminal.before) != 0) {
         return error_set_errno(err, errno, "cannot read the terminal's settings");
     }
-    prepare_reset();
     install_handlers();
     set_escdelay(ESCAPE_DELAY_MS);
     terminal.screen = newterm(term, stdout, stdin);
@@ -246,6 +247,7 @@ bool term_open(const char *term, int stderr_fd, struct error *err)
         return error_set(err, ERROR_UNSUPPORTED,
             "terminal type \"%s\" cannot show a screen; type: banger-tui --batch help", term);
     }
+    prepare_reset();
     terminal.is_taken = 1;
     atexit(restore_now);
     redirect_stderr(stderr_fd);
