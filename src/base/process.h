@@ -50,6 +50,8 @@ char *process_find(const char *program);
 const char *process_boot_id(void);
 bool process_identify(pid_t pid, struct process_identity *identity);
 struct process_identity process_self(void);
+/* Processor time it has used so far, user and system, all threads; 0 when it is gone. */
+uint64_t process_cpu_ms(const struct process_identity *identity);
 /* True when that very process still runs: same start time, neither zombie nor dead. */
 bool process_is_alive(const struct process_identity *identity);
 /* A pidfd of exactly that process, or -1. */

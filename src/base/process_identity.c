@@ -34,41 +34,51 @@ const char *process_boot_id(void)
     return boot_id;
 }
 
-/* State letter and start time from /proc/PID/stat. The command name may hold blanks and brackets,
- * so fields are counted from the last ')'. */
-static bool read_stat(pid_t pid, char *state, uint64_t *start_time)
+/* What /proc/PID/stat says that is wanted here. */
+struct stat_line {
+    char state;
+    uint64_t user_ticks;   /* field 14 */
+    uint64_t system_ticks; /* field 15 */
+    uint64_t start_time;   /* field 22 */
+};
+
+/* The command name may hold blanks and brackets, so fields are counted from the last ')'. */
+static bool read_stat(pid_t pid, struct stat_line *line)
 {
     char path[32];
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char line[1024];
-    ssize_t got = fd >= 0 ? read(fd, line, sizeof line - 1) : -1;
+    char text[1024];
+    ssize_t got = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
     if (got <= 0) {
         return false;
     }
-    line[got] = '\0';
-    char *field = strrchr(line, ')');
-    if (field == NULL || field[1] != ' ') {
-        return false;
-    }
-    field += 2;
-    *state = *field;
-    for (int number = 3; number < 22 && field != NULL; number++) {
-        field = strchr(field, ' ');
-        field = field != NULL ? field + 1 : NULL;
-    }
-    return field != NULL && sscanf(field, "%" SCNu64, start_time) == 1;
+    text[got] = '\0';
+    const char *fields = strrchr(text, ')');
+    return fields != NULL &&
+           sscanf(fields,
+               ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64
+               " %*s %*s %*s %*s %*s %*s %" SCNu64,
+               &line->state, &line->user_ticks, &line->system_ticks, &line->start_time) == 4;
 }
 
 bool process_identify(pid_t pid, struct process_identity *identity)
 {
-    char state;
-    uint64_t start_time;
-    if (pid <= 0 || !read_stat(pid, &state, &start_time)) {
+    struct stat_line line;
+    if (pid <= 0 || !read_stat(pid, &line)) {
         return false;
     }
-    *identity = (struct process_identity){.pid = pid, .start_time = start_time};
+    *identity = (struct process_identity){.pid = pid, .start_time = line.start_time};
     return true;
+}
+
+uint64_t process_cpu_ms(const struct process_identity *identity)
+{
+    struct stat_line line;
+    if (!read_stat(identity->pid, &line) || line.start_time != identity->start_time) {
+        return 0;
+    }
+    return (line.user_ticks + line.system_ticks) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
 struct process_identity process_self(void)
@@ -80,10 +90,10 @@ struct process_identity process_self(void)
 
 bool process_is_alive(const struct process_identity *identity)
 {
-    char state;
-    uint64_t start_time;
-    return identity->pid > 0 && read_stat(identity->pid, &state, &start_time) &&
-           start_time == identity->start_time && state != 'Z' && state != 'X' && state != 'x';
+    struct stat_line line;
+    return identity->pid > 0 && read_stat(identity->pid, &line) &&
+           line.start_time == identity->start_time && line.state != 'Z' && line.state != 'X' &&
+           line.state != 'x';
 }
 
 int process_open(const struct process_identity *identity)

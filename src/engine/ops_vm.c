@@ -304,6 +304,43 @@ static uint64_t resident_bytes(pid_t pid)
     return resident_pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/* Two looks closer than this give no meaningful rate: the one before stays. */
+#define CPU_INTERVAL_MS 500
+
+/* Processor use since the last look; the mean since its start when there was none. */
+static void measure_cpu(struct vm_item *item, const struct machine_handle *handle,
+    const struct vm_item *before, int64_t started_at)
+{
+    item->cpu_ms = process_cpu_ms(&handle->vmm);
+    item->looked_ms = clock_monotonic_ms();
+    uint64_t used_ms = item->cpu_ms;
+    int64_t age_s = clock_wall() - started_at;
+    uint64_t over_ms = age_s > 0 ? (uint64_t)age_s * 1000 : 1000;
+    if (before != NULL && before->pid == item->pid && before->cpu_ms <= item->cpu_ms &&
+        before->looked_ms > 0) {
+        used_ms = item->cpu_ms - before->cpu_ms;
+        over_ms = item->looked_ms - before->looked_ms;
+        if (over_ms < CPU_INTERVAL_MS) {
+            item->cpu_permille = before->cpu_permille;
+            item->cpu_ms = before->cpu_ms;
+            item->looked_ms = before->looked_ms;
+            return;
+        }
+    }
+    item->cpu_permille = (uint32_t)(used_ms * 1000 / over_ms);
+}
+
+static const struct vm_item *find_item(const struct section *section, const char *name)
+{
+    const struct vm_item *items = section != NULL ? section_items(section) : NULL;
+    for (size_t i = 0; items != NULL && i < section_count(section); i++) {
+        if (strcmp(items[i].name, name) == 0) {
+            return &items[i];
+        }
+    }
+    return NULL;
+}
+
 static void fill_stages(
     struct section *section, struct vm_item *item, const struct machine_timeline *timeline)
 {
@@ -351,7 +388,7 @@ static void fill_item(struct section *section, struct vm_item *item,
 
 /* A row for the front end; *watch is the process whose end changes it. */
 static void add_item(struct ops *ops, struct section *section, const struct vm_record *record,
-    struct process_identity *watch)
+    const struct section *before, struct process_identity *watch)
 {
     auto_done(machine_spec) struct machine_spec spec = {0};
     auto_done(machine_facts) struct machine_facts facts = {0};
@@ -375,6 +412,7 @@ static void add_item(struct ops *ops, struct section *section, const struct vm_r
     }
     if (facts.has_handle && is_up(facts.state)) {
         *watch = facts.is_monitored ? facts.handle.monitor : facts.handle.vmm;
+        measure_cpu(item, &facts.handle, find_item(before, record->name), item->started_at);
     }
 }
 
@@ -386,10 +424,11 @@ bool ops_refresh_vms(struct ops *ops, struct error *err)
     }
     auto_free struct process_identity *watched = memory_zero(list.count, sizeof *watched);
     size_t watched_count = 0;
+    auto_section struct section *before = state_hold_vms(ops->state);
     struct section *section = section_new(sizeof(struct vm_item));
     for (size_t i = 0; i < list.count; i++) {
         struct process_identity watch = {0};
-        add_item(ops, section, &list.items[i], &watch);
+        add_item(ops, section, &list.items[i], before, &watch);
         if (watch.pid > 0) {
             watched[watched_count++] = watch;
         }

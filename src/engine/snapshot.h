@@ -108,7 +108,9 @@ struct vm_item {
     size_t stage_count;
     const struct stage_item *stages; /* of the latest boot */
     uint64_t rss_bytes;
-    uint32_t cpu_permille; /* 1000 = one host core */
+    uint32_t cpu_permille; /* 1000 = one host core; between the last two looks, at first the mean */
+    uint64_t cpu_ms;       /* processor time of the VMM so far, and when that was read */
+    uint64_t looked_ms;    /* (monotonic) */
     uint64_t disk_bytes;
 };
 

@@ -153,6 +153,15 @@ void state_put_vms(struct state *state, struct section *vms)
     drop_vm_changes(changes, count);
 }
 
+struct section *state_hold_vms(struct state *state)
+{
+    state_lock(state);
+    struct section *vms = state->parts[PART_VMS];
+    struct section *held = vms != NULL ? section_hold(vms) : NULL;
+    state_unlock(state);
+    return held;
+}
+
 static void change_vm(struct state *state, struct section *vm, const char *name)
 {
     char *copy = memory_strdup(name);

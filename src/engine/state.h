@@ -29,6 +29,8 @@ void state_put_offers(struct state *state, struct section *offers);
 void state_put_kernels(struct state *state, struct section *kernels);
 void state_put_images(struct state *state, struct section *images);
 void state_put_vms(struct state *state, struct section *vms);
+/* The VMs as last put, for rates between two looks; NULL before the first. section_release it. */
+struct section *state_hold_vms(struct state *state);
 /* Takes over a section of one vm_item: replaces or adds the VM of that name. */
 void state_put_vm(struct state *state, struct section *one_vm);
 void state_drop_vm(struct state *state, const char *name);

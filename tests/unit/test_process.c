@@ -82,6 +82,18 @@ static void test_identity_tells_processes_apart(void **state)
     assert_int_equal(strlen(process_boot_id()), 36);
 }
 
+static void test_processor_time_grows(void **state)
+{
+    (void)state;
+    struct process_identity self = process_self();
+    uint64_t before = process_cpu_ms(&self);
+    while (process_cpu_ms(&self) < before + 20) {
+        continue;
+    }
+    struct process_identity other = {.pid = self.pid, .start_time = self.start_time + 1};
+    assert_int_equal(process_cpu_ms(&other), 0);
+}
+
 static void test_a_zombie_is_not_alive(void **state)
 {
     (void)state;
@@ -123,6 +135,7 @@ int main(void)
         cmocka_unit_test(test_timeout_kills_the_child),
         cmocka_unit_test(test_a_child_gets_only_its_descriptors),
         cmocka_unit_test(test_identity_tells_processes_apart),
+        cmocka_unit_test(test_processor_time_grows),
         cmocka_unit_test(test_a_zombie_is_not_alive),
         cmocka_unit_test(test_cancel_ends_a_run),
     };
