@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "engine/ops.h"
 #include "engine/ops_common.h"
+#include "engine/ops_vm.h"
 #include "engine/snapshot.h"
 #include "engine/state.h"
 #include "store/catalog.h"
@@ -128,6 +129,7 @@ bool ops_sweep(struct ops *ops, struct error *err)
         state_log(ops->state, LOG_INFO, "removed %" PRIu64 " unfinished things of dead processes",
             removed);
     }
+    ops_vm_sweep(ops);
     return true;
 }
 

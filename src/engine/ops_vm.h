@@ -58,6 +58,8 @@ bool ops_vm_await_ready(struct ops *ops, const char *name, int dir,
     const struct machine_handle *handle, struct machine_timeline *timeline, struct error *err);
 /* Stops (or, without grace, kills) and removes a taken machine. */
 bool ops_vm_discard(struct ops *ops, struct vm_hand *hand, struct error *err);
+/* Removes machines of `run --rm` that have ended and whose run is not there to do it any more. */
+void ops_vm_sweep(struct ops *ops);
 /* Runs a command in the guest with the command's descriptors; argv NULL: a shell. */
 bool ops_vm_attach_exec(struct ops *ops, int dir, const char *const *argv, bool is_tty,
     struct json **result, struct error *err);

@@ -26,10 +26,18 @@ static void put_why(struct ops *ops, const struct machine_spec *spec, struct jso
 static bool discard(struct ops *ops, const char *name, struct error *err)
 {
     auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
+    struct error failure = {0};
     struct ops unhurried = *ops;
     unhurried.cancel = NULL; /* a Ctrl-C must not leave behind what --rm promised to remove */
-    return ops_vm_take(&unhurried, name, "remove", &hand, err) &&
-           ops_vm_discard(&unhurried, &hand, err);
+    if (ops_vm_take(&unhurried, name, "remove", &hand, &failure) &&
+        ops_vm_discard(&unhurried, &hand, &failure)) {
+        return true;
+    }
+    if (failure.code == ERROR_NOT_FOUND) {
+        return true; /* another process swept it in the moment between */
+    }
+    *err = failure;
+    return false;
 }
 
 /* --rm without a command: stays until the machine ends, then removes it. */

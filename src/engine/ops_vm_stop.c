@@ -10,6 +10,8 @@
 #include "engine/ops.h"
 #include "engine/ops_common.h"
 #include "engine/ops_vm.h"
+#include "engine/state.h"
+#include "store/lock.h"
 #include "store/vm_store.h"
 
 #include <signal.h>
@@ -100,6 +102,27 @@ bool ops_vm_discard(struct ops *ops, struct vm_hand *hand, struct error *err)
     bool is_removed = vm_store_remove(ops->store, hand->name, err);
     ops_vms_changed(ops);
     return is_removed;
+}
+
+void ops_vm_sweep(struct ops *ops)
+{
+    auto_done(strings) struct strings names = {0};
+    struct error failure = {0};
+    vm_store_names(ops->store, &names, &failure);
+    for (size_t i = 0; i < names.count; i++) {
+        auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
+        error_clear(&failure);
+        if (!ops_vm_read(ops, names.items[i], &hand, &failure) || !hand.spec.is_ephemeral ||
+            (hand.facts.state != MACHINE_STOPPED && hand.facts.state != MACHINE_CRASHED)) {
+            continue;
+        }
+        hand.lock = lock_take(
+            ops->store, STORE_VM, hand.name, LOCK_EXCLUSIVE, "sweep", 0, NULL, NULL, &failure);
+        if (hand.lock != NULL && ops_vm_discard(ops, &hand, &failure)) {
+            state_log(
+                ops->state, LOG_INFO, "removed VM %s, which was to go when it ended", hand.name);
+        }
+    }
 }
 
 /* A record that cannot be read: with --force its directory goes; a process it may have had is
