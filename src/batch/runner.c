@@ -287,9 +287,13 @@ static void forget_all(struct run *run)
 
 static bool prepare(struct run *run, struct error *err)
 {
-    const struct runner *runner = run->runner;
-    const struct request *request = run->request;
-    return gauge_init(&run->gauge, &request->options, runner->setup->term, runner->is_utf8, err) &&
+    struct request *request = run->request;
+    /* A line that rewrites itself and a guest's stream would share the terminal. */
+    if (request->carries_stream && request->options.progress == PROGRESS_MODE_AUTO) {
+        request->options.progress = PROGRESS_MODE_NONE;
+    }
+    return gauge_init(&run->gauge, &request->options, run->runner->setup->term,
+               run->runner->is_utf8, err) &&
            check_terminal(run, err) && start_engine(run->runner, err) &&
            (!request->carries_stream || hand_over_stdio(run, err));
 }

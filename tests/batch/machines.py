@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: MIT
+"""Whole lives of machines."""
+import os
+import signal
+import subprocess
+
+from machine_world import clean, prepare, run, state
+from world import PATIENCE_S, interrupt, main
+
+VM_FIELDS = {"name", "state", "image", "kernel_ref", "vmm", "accel", "vcpu", "memory_mib",
+             "created_at"}
+
+
+def test_life(world):
+    prepare(world)
+    result = run(world)
+    assert result["name"] == "web" and result["state"] == "running" and result["changed"] is True
+    assert result["ready_ms"] >= 0 and result["why"]
+    assert [stage["stage"] for stage in result["timeline"]][-1] == "agent"
+    assert all(stage["ms"] >= 0 for stage in result["timeline"])
+    (row,) = world.json("vm", "list")
+    assert VM_FIELDS | {"pid", "started_at"} <= set(row), row
+    assert world.ok("vm", "ps", "-q", "--running").out == "web\n"
+    assert world.json("vm", "start", "web")["changed"] is False
+    assert world.json("vm", "stop", "web")["changed"] is True
+    assert state(world) == "stopped" and world.json("vm", "show", "web")["exit"]
+    assert world.json("vm", "list", "--running") == []
+    assert world.json("vm", "stop", "web")["changed"] is False
+    assert world.json("vm", "start", "web")["changed"] is True
+    assert world.json("vm", "kill", "web")["changed"] is True
+    world.ok("vm", "wait", "web", "--for", "exit")
+    assert world.json("vm", "rm", "web")["changed"] is True
+    assert world.entries("vms") == [] and world.json("vm", "list") == []
+
+
+def test_create_then_start(world):
+    prepare(world)
+    made = world.json("vm", "create", "small", "--name", "db", "--vcpu", "2", "--memory", "1G")
+    assert made["name"] == "db" and made["state"] == "created"
+    assert (made["vcpu"], made["memory_mib"]) == (2, 1024)
+    world.fails(73, "vm", "create", "small", "--name", "db")
+    world.ok("vm", "start", "db", "--detach")
+    world.ok("vm", "wait", "db")
+    assert state(world, "db") == "running"
+    clean(world)
+
+
+def test_several_at_once(world):
+    prepare(world)
+    for name in ("a", "b"):
+        world.ok("vm", "create", "small", "--name", name)
+    rows = world.json("vm", "start", "b", "a")
+    assert [row["name"] for row in rows] == ["b", "a"]
+    result = world.run("vm", "stop", "a", "nope", "b", "--format", "json")
+    assert result.status == 2
+    assert [row["changed"] for row in result.json()] == [True, False, True]
+    clean(world)
+
+
+def test_exec(world):
+    prepare(world)
+    run(world)
+    assert world.run("vm", "exec", "web", "--", "exit", "7").status == 7
+    assert world.run("vm", "exec", "web", "--", "kill", "9").status == 137
+    assert world.run("vm", "exec", "web", "--", "missing").status == 127
+    assert world.run("vm", "exec", "web", "--", "denied").status == 126
+    data = os.urandom(300000)
+    child = world.start("vm", "exec", "web", "--", "cat", stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE)
+    assert child.communicate(data, timeout=PATIENCE_S)[0] == data and child.returncode == 0
+    assert world.run("vm", "exec", "-n", "web", "--", "cat", stdin="text").out == ""
+    environment = world.ok("vm", "exec", "-e", "A=1 2", "web", "--", "env").out
+    assert "A=1 2" in environment
+    clean(world)
+
+
+def test_every_failure_of_ours_in_exec_is_125(world):
+    prepare(world)
+    world.fails_streaming(125, "vm", "exec", "nope", "--", "true")
+    world.ok("vm", "create", "small", "--name", "web")
+    world.fails_streaming(125, "vm", "exec", "web", "--", "true")
+    clean(world)
+
+
+def test_exec_is_interrupted(world):
+    prepare(world)
+    run(world)
+    child = world.start("vm", "exec", "web", "--", "cat", stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    child.stdin.write(b"x")
+    child.stdin.flush()
+    assert child.stdout.read(1) == b"x"
+    assert interrupt(child, signal.SIGTERM) == 143
+    assert state(world) == "running"
+    clean(world)
+
+
+def test_run_a_command(world):
+    prepare(world)
+    result = world.run("vm", "run", "small", "--name", "web", "--", "exit", "5")
+    assert result.status == 5 and state(world) == "running"
+    result = world.run("vm", "run", "small", "--name", "gone", "--rm", "--", "exit", "0")
+    assert result.status == 0 and result.out == ""
+    assert world.entries("vms") == ["web"]
+    clean(world)
+
+
+def test_guest_that_never_answers(world):
+    prepare(world)
+    result = world.run("vm", "run", "small", "--name", "web", "--append", "fake.noagent",
+                       "--timeout", "1s", "--format", "json")
+    assert result.status == 124 and result.json()["error"]["code"] == "TIMEOUT", str(result)
+    assert world.entries("vms") == ["web"] and state(world) in ("starting", "running")
+    assert world.run("vm", "wait", "web", "--timeout", "300ms").status == 124
+    clean(world)
+
+
+def test_guest_that_panics_and_qemu_that_dies(world):
+    prepare(world)
+    for name, append in (("p", "fake.panic"), ("d", "fake.die=3")):
+        result = world.run("vm", "run", "small", "--name", name, "--append", append)
+        assert result.status == 69, str(result)
+    clean(world)
+
+
+def test_qemu_is_missing(world):
+    prepare(world)
+    world.write("config.ini", "")
+    result = world.run("vm", "run", "small", "--name", "web", "--format", "json",
+                       env={"PATH": world.home})
+    assert result.status == 69 and result.json()["error"]["code"] == "UNSUPPORTED", str(result)
+    clean(world)
+
+
+def test_logs_and_text(world):
+    prepare(world)
+    run(world, "web", "fake.flood=4000")
+    world.wait_until(lambda: "line 00000200" in world.ok("vm", "logs", "web").out, "line 200")
+    whole = world.ok("vm", "logs", "web").out
+    last = world.ok("vm", "logs", "web", "--tail", "3").out
+    assert len(last.splitlines()) == 3 and whole.endswith(last)
+    assert world.ok("vm", "logs", "web", "-T", "--tail", "1").out != last
+    world.ok("vm", "logs", "web", "--since", "1h")
+    line = whole.splitlines()[-1].strip()
+    world.ok("vm", "wait", "web", "--for", f"text={line}")
+    child = world.start("vm", "logs", "web", "--follow", stdout=subprocess.PIPE)
+    assert child.stdout.read(10)
+    world.ok("vm", "stop", "web")
+    child.stdout.read()
+    assert child.wait(timeout=PATIENCE_S) == 0
+    world.fails_streaming(66, "vm", "logs", "nope")
+    clean(world)
+
+
+def test_refusals(world):
+    prepare(world)
+    run(world)
+    before = world.entries("vms")
+    world.fails(73, "vm", "run", "small", "--name", "web")
+    assert world.fails(75, "vm", "rm", "web")["code"] in ("IN_USE", "BUSY")
+    assert world.fails(75, "image", "rm", "small")["code"] == "IN_USE"
+    world.fails(66, "vm", "start", "nope")
+    world.fails(66, "vm", "run", "nope", "--name", "other")
+    assert world.run("vm", "stop", "web", "--readonly").status == 77
+    assert world.entries("vms") == before and state(world) == "running"
+    clean(world)
+
+
+def test_dry_run_changes_nothing(world):
+    prepare(world)
+    before = world.tree()
+    for verb in ("run", "create"):
+        assert world.json("vm", verb, "small", "--name", "web", "--dry-run")["plan"]
+    assert world.tree() == before
+    world.ok("vm", "create", "small", "--name", "web")
+    before = world.tree()
+    for verb in ("start", "stop", "kill", "rm"):
+        assert world.json("vm", verb, "web", "--dry-run")["plan"] is not None
+    assert world.tree() == before and state(world) == "created"
+    clean(world)
+
+
+def test_machine_outlives_the_command_and_its_terminal(world):
+    """The session that started it ends; the machine does not."""
+    prepare(world)
+    child = world.start("vm", "run", "small", "--name", "web", stdout=subprocess.DEVNULL,
+                        start_new_session=True)
+    assert child.wait(timeout=PATIENCE_S) == 0
+    assert state(world) == "running"
+    clean(world)
+
+
+main()

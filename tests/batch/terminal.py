@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""A guest's shell and serial line on the caller's terminal, which is given back as it was."""
+import fcntl
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+
+from machine_world import clean, prepare, run
+from world import PATIENCE_S, PROGRAM, main
+
+
+class Seat:
+    """The program with a terminal of its own."""
+
+    def __init__(self, world, *words):
+        self.master, self.slave = pty.openpty()
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        self.before = termios.tcgetattr(self.slave)
+        self.shown = b""
+        self.child = subprocess.Popen([PROGRAM, "--batch", *words], env=world.env,
+                                      stdin=self.slave, stdout=self.slave, stderr=self.slave,
+                                      start_new_session=True)
+
+    def is_raw(self):
+        return not termios.tcgetattr(self.slave)[3] & (termios.ICANON | termios.ECHO)
+
+    def read_until(self, text):
+        end = time.monotonic() + PATIENCE_S
+        while text not in self.shown:
+            assert time.monotonic() < end, self.shown
+            if select.select([self.master], [], [], 0.1)[0]:
+                self.shown += os.read(self.master, 65536)
+
+    def type(self, text):
+        os.write(self.master, text)
+
+    def end(self):
+        """Its status; the terminal must be as before."""
+        status = self.child.wait(timeout=PATIENCE_S)
+        after = termios.tcgetattr(self.slave)
+        os.close(self.master)
+        os.close(self.slave)
+        assert after == self.before, "the terminal is not as it was"
+        return status
+
+
+def test_exec_with_a_terminal(world):
+    prepare(world)
+    run(world)
+    seat = Seat(world, "vm", "exec", "-t", "web", "--", "cat")
+    world.wait_until(seat.is_raw, "the terminal is raw")
+    seat.type(b"hello\r")
+    seat.read_until(b"hello")
+    seat.child.send_signal(signal.SIGTERM)
+    assert seat.end() == 143
+    seat = Seat(world, "vm", "exec", "-t", "web", "--", "exit", "3")
+    assert seat.end() == 3
+    clean(world)
+
+
+def test_console(world):
+    prepare(world)
+    run(world)
+    seat = Seat(world, "vm", "console", "web")
+    world.wait_until(seat.is_raw, "the terminal is raw")
+    seat.type(b"hello\n")
+    seat.read_until(b"got hello")
+    seat.type(b"\x1d")
+    assert seat.end() == 0
+    clean(world)
+
+
+def test_failure_gives_the_terminal_back(world):
+    prepare(world)
+    assert Seat(world, "vm", "console", "nope").end() == 66
+    assert Seat(world, "vm", "exec", "-t", "nope", "--", "sh").end() == 125
+    clean(world)
+
+
+def test_killed_by_a_fault(world):
+    """A crash of ours does not leave the terminal raw."""
+    prepare(world)
+    run(world)
+    seat = Seat(world, "vm", "exec", "-t", "web", "--", "cat")
+    world.wait_until(seat.is_raw, "the terminal is raw")
+    seat.child.send_signal(signal.SIGQUIT)
+    assert seat.end() != 0
+    clean(world)
+
+
+def test_progress_on_a_terminal(world):
+    """One line that rewrites itself and is gone in the end; no escape sequence is needed for it."""
+    world.env["TERM"] = "xterm"
+    world.offer_kernel(world.server())
+    seat = Seat(world, "kernel", "pull", "lab", "--progress", "auto", "--format", "jsonl")
+    seat.read_until(b'"changed":true')
+    assert b"\x1b" not in seat.shown and b"\r" in seat.shown
+    assert seat.end() == 0
+
+
+main()
