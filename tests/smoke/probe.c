@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The only program in the images of the boot tests: static, so that they need nothing else. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int copy(int from)
+{
+    char bytes[32768];
+    ssize_t got;
+    while ((got = read(from, bytes, sizeof bytes)) > 0) {
+        for (ssize_t at = 0; at < got;) {
+            ssize_t done = write(STDOUT_FILENO, bytes + at, (size_t)(got - at));
+            if (done <= 0) {
+                return 1;
+            }
+            at += done;
+        }
+    }
+    return got == 0 ? 0 : 1;
+}
+
+static int read_file(const char *path)
+{
+    int fd = open(path, O_RDONLY);
+    if (fd < 0) {
+        fprintf(stderr, "%s: %m\n", path);
+        return 1;
+    }
+    return copy(fd);
+}
+
+static int write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    if (file == NULL || fputs(text, file) < 0 || fclose(file) != 0) {
+        fprintf(stderr, "%s: %m\n", path);
+        return 1;
+    }
+    return 0;
+}
+
+static void restart(int number)
+{
+    (void)number;
+    reboot(RB_AUTOBOOT);
+}
+
+/* An init of the image's own: says so and reaps. */
+static int be_init(void)
+{
+    struct sigaction action = {.sa_handler = restart};
+    sigaction(SIGINT, &action, NULL);
+    reboot(RB_DISABLE_CAD);
+    printf("probe: PID %d, init of the image\n", (int)getpid());
+    fflush(stdout);
+    for (;;) {
+        if (waitpid(-1, NULL, 0) < 0 && errno == ECHILD) {
+            pause();
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const char *verb = argc > 1 ? argv[1] : "";
+    struct utsname system;
+    if (getpid() == 1) {
+        return be_init();
+    }
+    if (strcmp(verb, "cat") == 0) {
+        return copy(STDIN_FILENO);
+    }
+    if (strcmp(verb, "read") == 0 && argc > 2) {
+        return read_file(argv[2]);
+    }
+    if (strcmp(verb, "write") == 0 && argc > 3) {
+        return write_file(argv[2], argv[3]);
+    }
+    if (strcmp(verb, "say") == 0 && argc > 3) {
+        printf("%s %s\n", argv[2], getenv("GREETING") ? getenv("GREETING") : "?");
+        fflush(stdout);
+        return atoi(argv[3]);
+    }
+    if (strcmp(verb, "uname") == 0 && uname(&system) == 0) {
+        printf("%s %s\n", system.sysname, system.nodename);
+        return 0;
+    }
+    if (strcmp(verb, "terminal") == 0) {
+        printf("%s\n", isatty(STDIN_FILENO) ? "terminal" : "no terminal");
+        return 0;
+    }
+    fprintf(stderr, "probe: what?\n");
+    return 64;
+}
