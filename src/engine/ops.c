@@ -150,13 +150,13 @@ static bool run_part(
 bool ops_call(struct ops *ops, struct command *command, struct json **result, struct error *err)
 {
     __attribute__((cleanup(command_auto_free))) struct command *owned = command;
-    const struct verb *verb = command_verb(command);
-    if (!verb->run || !command_check(command, err)) {
+    const struct verb *verb = command_verb(owned);
+    if (!verb->run || !command_check(owned, err)) {
         return error_set(err, ERROR_BUG, "%s %s cannot be a part of '%s'", verb->subject,
             verb->name, ops->job->line);
     }
-    bool is_change = !(verb->flags & (VERB_READS | VERB_CARRIES)) && !command_is_dry_run(command);
-    auto_free char *object = is_change ? command_object(command) : NULL;
+    bool is_change = !(verb->flags & (VERB_READS | VERB_CARRIES)) && !command_is_dry_run(owned);
+    auto_free char *object = is_change ? command_object(owned) : NULL;
     bool had_object = object && state_job_has_claim(ops->state, ops->job, object);
     bool is_done = false;
     if (object && !had_object && !claim_or_join(ops, verb, object, &is_done, result, err)) {
@@ -165,7 +165,7 @@ bool ops_call(struct ops *ops, struct command *command, struct json **result, st
     if (is_done) {
         return true;
     }
-    bool is_ok = run_part(ops, command, result, err);
+    bool is_ok = run_part(ops, owned, result, err);
     if (object && !had_object) {
         state_job_unclaim(ops->state, ops->job, object);
     }
