@@ -28,7 +28,7 @@ more of these joined with '+', each for that very request:
   length=N            Content-Length: N, whatever the body is
   chunked             Transfer-Encoding: chunked
   chunk-cut=N         the same, closed after N bytes without the last chunk
-  endless             zeros without length and without end
+  endless             zeros without length; after 1 GiB, enough for any test, it hangs
   short=N             the file without its last N bytes, as if that was all
   flip=N              one bit of byte N is wrong
   no-range            the Range header is ignored
@@ -257,8 +257,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
         self.answer_head(200, [("ETag", '"endless"'), ("Connection", "close")])
         zeros = bytes(CHUNK)
-        while True:
+        for _ in range((1 << 30) // CHUNK):
             self.wfile.write(zeros)
+        self.wait_for_client()
 
     def answer_redirect(self, kind):
         scheme = "https" if self.server.is_tls else "http"

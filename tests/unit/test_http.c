@@ -7,7 +7,9 @@
 #include <cmocka.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
@@ -40,6 +42,7 @@ struct world {
 /* One call and everything it gave. */
 struct fetch {
     struct http_request request;
+    const char *part;
     struct http_result result;
     struct error err;
     int fd;
@@ -52,6 +55,8 @@ struct fetch {
     struct text notes;
     struct digest digest_found;
     bool has_digest_found;
+    unsigned mismatches;
+    atomic_bool *is_waiting; /* set with the first note; NULL */
 };
 
 static void see_progress(void *context, enum progress_phase phase, enum progress_unit unit,
@@ -73,6 +78,9 @@ static void see_note(void *context, const char *sentence)
 {
     struct fetch *fetch = context;
     text_printf(&fetch->notes, "%s\n", sentence);
+    if (fetch->is_waiting != NULL) {
+        atomic_store(fetch->is_waiting, true);
+    }
 }
 
 static void see_digest(void *context, const struct digest *expected, const struct digest *found)
@@ -82,6 +90,7 @@ static void see_digest(void *context, const struct digest *expected, const struc
     if (found != NULL) {
         fetch->digest_found = *found;
         fetch->has_digest_found = true;
+        fetch->mismatches += !digest_equal(expected, found);
     }
 }
 
@@ -89,7 +98,7 @@ static void see_digest(void *context, const struct digest *expected, const struc
 static void fetch_init(
     struct fetch *fetch, const struct world *world, const char *path, const char *mirror)
 {
-    *fetch = (struct fetch){.fd = -1, .cancel = cancel_new()};
+    *fetch = (struct fetch){.fd = -1, .part = PART, .cancel = cancel_new()};
     const char *paths[] = {path, mirror};
     for (size_t i = 0; i < array_length(paths) && paths[i] != NULL; i++) {
         fetch->urls[i] = strstr(paths[i], "://") != NULL || paths[i][0] == ':'
@@ -108,8 +117,8 @@ static bool fetch_run(struct fetch *fetch, const struct world *world)
 {
     struct progress progress = {
         .context = fetch, .report = see_progress, .note = see_note, .digest = see_digest};
-    return http_download(world->dir, PART, &fetch->request, &progress, fetch->cancel, &fetch->fd,
-        &fetch->result, &fetch->err);
+    return http_download(world->dir, fetch->part, &fetch->request, &progress, fetch->cancel,
+        &fetch->fd, &fetch->result, &fetch->err);
 }
 
 static void fetch_done(struct fetch *fetch)
@@ -417,25 +426,58 @@ static void the_cap_counts_bytes(void **state)
     world->limits.download_bytes = before;
 }
 
+/* A transfer that does not get on, in a thread of its own. */
+struct stuck {
+    pthread_t id;
+    const struct world *world;
+    const char *path;
+    uint64_t low_speed_bytes;
+    struct error err;
+    uint64_t took_ms;
+};
+
+static void *be_stuck(void *context)
+{
+    struct stuck *stuck = context;
+    struct limits limits = stuck->world->limits;
+    limits.retries = 0;
+    limits.connect_seconds = 1;
+    limits.low_speed_bytes = stuck->low_speed_bytes;
+    struct fetch fetch;
+    fetch_init(&fetch, stuck->world, stuck->path, NULL);
+    auto_free char *part = memory_printf("%p.part", context);
+    fetch.part = part;
+    fetch.request.settings.limits = &limits;
+    uint64_t before_ms = clock_monotonic_ms();
+    fetch_run(&fetch, stuck->world);
+    stuck->took_ms = clock_monotonic_ms() - before_ms;
+    stuck->err = fetch.err;
+    fetch_done(&fetch);
+    return NULL;
+}
+
 static void stuck_transfers_end(void **state)
 {
-    struct world *world = *state;
-    static const char *const paths[] = {
-        "hang/blob", "hang-body=1000/blob", "drip/blob", "rate=100/blob"};
-    uint64_t retries = world->limits.retries;
-    world->limits.retries = 0;
-    for (size_t i = 0; i < array_length(paths); i++) {
-        struct fetch fetch;
-        fetch_init(&fetch, world, paths[i], NULL);
-        uint64_t before_ms = clock_monotonic_ms();
-        assert_false(fetch_run(&fetch, world));
-        assert_code(fetch.err, ERROR_NETWORK);
-        assert_true(clock_monotonic_ms() - before_ms < 5000);
-        struct error err = {0};
-        assert_true(http_part_remove(world->dir, PART, &err));
-        fetch_done(&fetch);
+    struct stuck all[] = {
+        {.path = "hang/blob", .low_speed_bytes = 1000},
+        {.path = "hang-body=1000/blob", .low_speed_bytes = 1000},
+        {.path = "drip/blob", .low_speed_bytes = 1000},
+        {.path = "rate=100/blob", .low_speed_bytes = 1000},
+        {.path = "hang-body=1000/blob", .low_speed_bytes = 0}, /* no lowest speed: silence */
+    };
+    for (size_t i = 0; i < array_length(all); i++) {
+        all[i].world = *state;
+        assert_int_equal(pthread_create(&all[i].id, NULL, be_stuck, &all[i]), 0);
     }
-    world->limits.retries = retries;
+    for (size_t i = 0; i < array_length(all); i++) {
+        pthread_join(all[i].id, NULL);
+    }
+    for (size_t i = 0; i < array_length(all); i++) {
+        if (all[i].err.code != ERROR_NETWORK || all[i].took_ms > 8000) {
+            fail_msg("%s: %llu ms: %s", all[i].path, (unsigned long long)all[i].took_ms,
+                all[i].err.text);
+        }
+    }
 }
 
 static void a_full_disk_is_said_before(void **state)
@@ -523,6 +565,20 @@ static void servers_that_are_bad_at_ranges(void **state)
         expect_blob(world, paths[i]);
     }
     expect_failure(world, "force-range/blob", ERROR_NETWORK);
+}
+
+/* A range that is not the one asked for is known by its header, before a byte of it is taken. */
+static void a_wrong_range_is_not_taken(void **state)
+{
+    const struct world *world = *state;
+    leave_part(world, "blob", 1000000);
+    struct fetch fetch;
+    fetch_init(&fetch, world, "bad-range/blob", NULL);
+    assert_true(fetch_run(&fetch, world));
+    assert_int_equal(fetch.mismatches, 0);
+    assert_int_equal(fetch.result.downloaded_bytes, BLOB_LEN);
+    assert_int_equal(fetch.result.resumed_bytes, 0);
+    fetch_done(&fetch);
 }
 
 static void bytes_that_rotted_do_not_survive(void **state)
@@ -727,6 +783,46 @@ static void what_was_published_meanwhile_is_taken(void **state)
     assert_nothing_left(world);
 }
 
+struct thread {
+    pthread_t id;
+    const struct world *world;
+    bool is_fine;
+    bool was_shared;
+    atomic_bool is_waiting;
+};
+
+static void *fetch_in_thread(void *context)
+{
+    struct thread *thread = context;
+    struct fetch fetch;
+    fetch_init(&fetch, thread->world, "rate=6000000/blob", NULL);
+    fetch.is_waiting = &thread->is_waiting;
+    thread->is_fine = fetch_run(&fetch, thread->world);
+    thread->was_shared = fetch.result.was_shared;
+    fetch_done(&fetch);
+    return NULL;
+}
+
+static void who_waited_begins_anew_when_the_other_gave_up(void **state)
+{
+    const struct world *world = *state;
+    struct error err = {0};
+    assert_true(file_replace(world->dir, PART, "abc", 3, 0600, &err));
+    int holder = openat(world->dir, PART, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(flock(holder, LOCK_EX), 0);
+    struct thread thread = {.world = world};
+    assert_int_equal(pthread_create(&thread.id, NULL, fetch_in_thread, &thread), 0);
+    while (!thread.is_waiting) {
+        sched_yield();
+    }
+    assert_int_equal(unlinkat(world->dir, PART, 0), 0);
+    close(holder);
+    pthread_join(thread.id, NULL);
+    assert_true(thread.is_fine);
+    assert_false(thread.was_shared);
+    assert_int_equal(part_size(world), BLOB_LEN);
+}
+
 static void waiting_can_be_cancelled(void **state)
 {
     const struct world *world = *state;
@@ -742,24 +838,6 @@ static void waiting_can_be_cancelled(void **state)
     assert_non_null(strstr(text_cstr(&fetch.notes), "another job"));
     assert_int_equal(part_size(world), 3);
     fetch_done(&fetch);
-}
-
-struct thread {
-    pthread_t id;
-    const struct world *world;
-    bool is_fine;
-    bool was_shared;
-};
-
-static void *fetch_in_thread(void *context)
-{
-    struct thread *thread = context;
-    struct fetch fetch;
-    fetch_init(&fetch, thread->world, "rate=6000000/blob", NULL);
-    thread->is_fine = fetch_run(&fetch, thread->world);
-    thread->was_shared = fetch.result.was_shared;
-    fetch_done(&fetch);
-    return NULL;
 }
 
 static void threads_share_one_transfer_too(void **state)
@@ -1027,13 +1105,14 @@ static void https_never_falls_to_http(void **state)
 static bool make_certificates(struct world *world)
 {
     world->certificates = scratch_make();
+    static const char request[] = "openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 "
+                                  "-nodes -days 2";
     auto_free char *command = memory_printf(
-        "cd %s && exec 2>/dev/null && openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key "
-        "-out ca.pem -days 2 -subj /CN=test-ca && openssl req -newkey rsa:2048 -nodes -keyout "
-        "key.pem -out csr.pem -subj /CN=localhost && echo subjectAltName=DNS:localhost >ext && "
-        "openssl x509 -req -in csr.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 "
-        "-extfile ext -out cert.pem",
-        world->certificates);
+        "cd %s && exec 2>/dev/null && %s -x509 -keyout ca.key -out ca.pem -subj /CN=test-ca && "
+        "%s -keyout key.pem -out csr.pem -subj /CN=localhost && "
+        "echo subjectAltName=DNS:localhost >ext && openssl x509 -req -in csr.pem -CA ca.pem "
+        "-CAkey ca.key -CAcreateserial -days 2 -extfile ext -out cert.pem",
+        world->certificates, request, request);
     return system(command) == 0;
 }
 
@@ -1127,6 +1206,7 @@ int main(void)
         test(without_a_strong_tag_it_begins_anew),
         test(a_cancelled_call_is_taken_up_by_the_next),
         test(servers_that_are_bad_at_ranges),
+        test(a_wrong_range_is_not_taken),
         test(bytes_that_rotted_do_not_survive),
         test(what_is_beside_the_part_may_be_anything),
         test(a_complete_part_needs_no_network),
@@ -1137,6 +1217,7 @@ int main(void)
         test(two_processes_share_one_transfer),
         test(who_waited_goes_on_when_the_other_dies),
         test(what_was_published_meanwhile_is_taken),
+        test(who_waited_begins_anew_when_the_other_gave_up),
         test(waiting_can_be_cancelled),
         test(threads_share_one_transfer_too),
         test(a_disk_that_fills_up),
