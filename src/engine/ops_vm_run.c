@@ -111,6 +111,9 @@ bool ops_vm_run(struct ops *ops, struct json **result, struct error *err)
         ops_vm_discard(&unhurried, &hand, &ignored);
         return false;
     }
+    /* From here on others may stop or remove it while a command runs inside. */
+    auto_free char *object = memory_printf("vm/%s", name);
     ops_vm_unlock(&hand);
+    ops_release(ops, object);
     return use_machine(ops, &hand, result, err);
 }
