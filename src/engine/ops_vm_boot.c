@@ -164,7 +164,9 @@ bool ops_vm_start(struct ops *ops, struct json **result, struct error *err)
     if (!ops_vm_boot(ops, &hand, err)) {
         return false;
     }
+    auto_free char *object = memory_printf("vm/%s", name);
     ops_vm_unlock(&hand);
+    ops_release(ops, object);
     auto_done(machine_timeline) struct machine_timeline timeline = {0};
     if (!command_has(ops->command, "detach") &&
         !ops_vm_await_ready(ops, name, hand.dir, &hand.facts.handle, &timeline, err)) {
