@@ -5,7 +5,6 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/progress.h"
 #include "engine/engine.h"
 #include "engine/ops.h"
 #include "store/layout.h"
@@ -30,11 +29,9 @@ int ops_fetch(struct ops *ops, const char *const *urls, size_t url_count,
     struct http_request request = {.urls = urls,
         .url_count = url_count,
         .expected = {.digest = *digest, .size_bytes = size_bytes},
-        .settings = {
-            .limits = ops->limits, .ca_file = ops->config->ca_file, .is_userinfo_ok = true}};
+        .settings = {.limits = ops->limits, .ca_file = ops->config->ca_file}};
     auto_done(http_result) struct http_result result = {0};
     int blob = -1;
-    progress_digest(ops->progress, digest, NULL);
     if (!http_download(store_cache_dir(ops->store, STORE_CACHE_DOWNLOADS), part, &request,
             ops->progress, ops->cancel, &blob, &result, err)) {
         return -1;
