@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -23,6 +24,8 @@
 
 #define COMMAND_LINE_MAX (1024 * 1024)
 #define SETTLE_KILL_MS 30000
+#define SETTLE_LOCK_MS 1000
+#define SETTLE_RETRY_MS 5
 
 static const char *const state_names[] = {
     "unknown", "created", "starting", "running", "paused", "stopping", "stopped", "crashed"};
@@ -182,25 +185,47 @@ static bool write_lost_exit(int vm_dir, const struct machine_handle *handle, str
     return file_replace(vm_dir, MACHINE_EXIT_FILE, text.data, text.len, 0600, err);
 }
 
+/* A monitor holds this lock from before its first trace to after its last; while we hold it, none is
+ * there. A VMM that waits for its exec has it too, but not for long after its monitor died. False
+ * when there is a monitor; *lock stays -1 where there never was one. */
+static bool lock_out_monitors(int vm_dir, int *lock)
+{
+    uint64_t deadline = clock_deadline(SETTLE_LOCK_MS);
+    auto_close int fd = openat(vm_dir, MONITOR_LOCK, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (clock_left_ms(deadline) == 0) {
+            return false;
+        }
+        poll(NULL, 0, SETTLE_RETRY_MS);
+    }
+    *lock = take_fd(&fd);
+    return true;
+}
+
 bool machine_settle(int vm_dir, struct error *err)
 {
-    struct machine_facts facts;
+    struct machine_handle running;
+    struct error ignored = {0};
+    if (machine_handle_read(vm_dir, &running, &ignored) &&
+        machine_process_is_ours(&running, &running.monitor)) {
+        return false; /* the usual case, without a wait for the lock */
+    }
+    auto_close int lock = -1;
+    if (!lock_out_monitors(vm_dir, &lock)) {
+        return false;
+    }
+    auto_done(machine_facts) struct machine_facts facts;
     machine_look(vm_dir, &facts);
     bool is_still = is_stillborn(&facts);
-    bool is_lost = facts.has_handle && !facts.is_monitored &&
-                   (is_still || facts.state == MACHINE_CRASHED || facts.state == MACHINE_STOPPED);
-    bool is_settled = false;
     if (is_still) {
         kill_stillborn(&facts.handle);
     }
-    if (is_lost) {
-        is_settled = (facts.has_exit || write_lost_exit(vm_dir, &facts.handle, err));
+    bool is_over = is_still || facts.state == MACHINE_CREATED || facts.state == MACHINE_STOPPED ||
+                   facts.state == MACHINE_CRASHED;
+    if (!is_over ||
+        (facts.has_handle && !facts.has_exit && !write_lost_exit(vm_dir, &facts.handle, err))) {
+        return false;
     }
-    if (is_settled) {
-        unlinkat(vm_dir, MACHINE_HANDLE_FILE, 0);
-        unlinkat(vm_dir, MONITOR_SOCKET, 0);
-        launch_remove_sockets(vm_dir);
-    }
-    machine_facts_done(&facts);
-    return is_settled;
+    launch_sweep(vm_dir);
+    return facts.has_handle && unlinkat(vm_dir, MACHINE_HANDLE_FILE, 0) == 0;
 }

@@ -28,7 +28,6 @@
 #include "vm/local_socket.h"
 #include "vm/monitor_state.h"
 
-#define LOCK_FILE "monitor.lock"
 #define LOG_FILE "monitor.log"
 #define LOG_BYTES_MAX (256 << 10)
 #define ORDER_TIMEOUT_MS 10000
@@ -249,9 +248,9 @@ static bool block_signals(struct monitor *monitor, struct error *err)
 static bool take_lock(struct monitor *monitor, struct error *err)
 {
     monitor->lock_fd =
-        openat(monitor->vm_dir, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        openat(monitor->vm_dir, MONITOR_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (monitor->lock_fd < 0) {
-        return error_set_errno(err, errno, "cannot open " LOCK_FILE);
+        return error_set_errno(err, errno, "cannot open " MONITOR_LOCK);
     }
     /* The one before may still be saying farewell to its clients. */
     uint64_t deadline = clock_deadline(LOCK_TIMEOUT_MS);
@@ -312,6 +311,7 @@ static bool prepare(struct monitor *monitor, struct error *err)
     if (!block_signals(monitor, err) || !take_lock(monitor, err)) {
         return false;
     }
+    launch_sweep(monitor->vm_dir);
     open_log(monitor);
     if (!serial_log_open(&monitor->log, monitor->vm_dir, monitor->order.console_log_bytes, err)) {
         return false;
@@ -396,8 +396,7 @@ static void fail_start(struct monitor *monitor, struct error *failure)
         }
     } else {
         unlinkat(monitor->vm_dir, MACHINE_HANDLE_FILE, 0);
-        unlinkat(monitor->vm_dir, MONITOR_SOCKET, 0);
-        launch_remove_sockets(monitor->vm_dir);
+        launch_sweep(monitor->vm_dir);
     }
     log_write(LOG_ERROR, "%s", failure->text);
     answer_error(monitor, failure);

@@ -14,6 +14,7 @@
  * one. */
 
 #define MONITOR_SOCKET "monitor.sock"
+#define MONITOR_LOCK "monitor.lock" /* held by the monitor as long as it lives: flock(2) */
 #define MONITOR_OPTION "--internal-monitor"
 
 /* Called by main.c when argv[1] is MONITOR_OPTION. Returns the exit status; says nothing. */

@@ -18,7 +18,6 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "vm/monitor.h"
 
 #define SAID_FILE "vmm.log"
 #define REAP_TIMEOUT_MS 60000
@@ -136,12 +135,12 @@ void monitor_finish(struct monitor *monitor, struct machine_exit *exit)
     keep_words(monitor);
     auto_json struct json *record = machine_exit_to_json(exit);
     struct error failure = {0};
-    if (!monitor_record(monitor, MACHINE_EXIT_FILE, record, &failure)) {
-        log_write(LOG_ERROR, "%s", failure.text);
+    if (monitor_record(monitor, MACHINE_EXIT_FILE, record, &failure)) {
+        unlinkat(monitor->vm_dir, MACHINE_HANDLE_FILE, 0);
+    } else {
+        log_write(LOG_ERROR, "%s", failure.text); /* the handle still tells that it ran */
     }
-    unlinkat(monitor->vm_dir, MACHINE_HANDLE_FILE, 0);
-    unlinkat(monitor->vm_dir, MONITOR_SOCKET, 0);
-    launch_remove_sockets(monitor->vm_dir);
+    launch_sweep(monitor->vm_dir);
     memory_auto_close(&monitor->listen_fd);
     monitor->listen_fd = -1;
     auto_json struct json *farewell = json_new_object();

@@ -13,8 +13,12 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "vm/local_socket.h"
+#include "vm/machine.h"
+#include "vm/monitor.h"
 #include "vm/monitor_order.h"
 
 #define CONNECT_TIMEOUT_MS 5000
@@ -226,9 +230,22 @@ void launch_done(struct launch *launch)
     launch_init(launch);
 }
 
-void launch_remove_sockets(int vm_dir)
+void launch_sweep(int vm_dir)
 {
+    static const char *const records[] = {
+        MACHINE_HANDLE_FILE ".tmp-", MACHINE_EXIT_FILE ".tmp-", MACHINE_BOOT_FILE ".new"};
+    auto_done(strings) struct strings names = {0};
+    struct error ignored = {0};
+    unlinkat(vm_dir, MONITOR_SOCKET, 0);
     for (size_t i = 0; i < VMM_LINE_COUNT; i++) {
         unlinkat(vm_dir, vmm_line_socket((enum vmm_line)i), 0);
+    }
+    file_list(vm_dir, ".", &names, &ignored);
+    for (size_t i = 0; i < names.count; i++) {
+        for (size_t j = 0; j < array_length(records); j++) {
+            if (text_has_prefix(names.items[i], records[j])) {
+                unlinkat(vm_dir, names.items[i], 0);
+            }
+        }
     }
 }

@@ -32,5 +32,6 @@ bool launch_prepare(
 bool launch_release(const struct monitor_order *order, struct launch *launch, struct error *err);
 /* Closes descriptors; a child still at the gate exits by itself and is reaped. */
 void launch_done(struct launch *launch);
-/* Removes the sockets of all lines from the directory. */
-void launch_remove_sockets(int vm_dir);
+/* Removes from the directory what a run, also one that was killed, leaves beside its records: sockets
+ * and records that were never finished. Only while no other monitor can be there. */
+void launch_sweep(int vm_dir);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 vm_tests = tests/unit/test_accel tests/unit/test_agent_client \
 	tests/unit/test_agent_relay tests/unit/test_console tests/unit/test_machine \
+	tests/unit/test_machine_kill \
 	tests/unit/test_monitor tests/unit/test_net tests/unit/test_qemu tests/unit/test_qmp \
 	tests/unit/test_serial_log tests/unit/test_vmm_qemu
 check_PROGRAMS += $(vm_tests) tests/support/fake_qemu
@@ -39,3 +40,5 @@ tests/support/tiny_guest: tests/support/tiny_guest.S
 	$(AM_V_GEN)$(MKDIR_P) tests/support && $(CC) -m32 -nostdlib -static -no-pie \
 		-Wl,--build-id=none -Wl,-Ttext=0x100000 -o $@ $(srcdir)/tests/support/tiny_guest.S || \
 		rm -f $@
+tests_unit_test_machine_kill_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_machine_kill_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
