@@ -5,7 +5,7 @@ batch_world_tests = tests/batch/local.py tests/batch/usage.py tests/batch/script
 	tests/batch/config.py tests/batch/complete.py tests/batch/speed.py tests/batch/doctor.py \
 	tests/batch/two_at_once.py tests/batch/kernel_list.py tests/batch/kernel_import.py \
 	tests/batch/kernel_pull.py tests/batch/kernel_rm.py tests/batch/images.py \
-	tests/batch/machines.py tests/batch/terminal.py
+	tests/batch/machines.py tests/batch/terminal.py tests/batch/real_servers.py
 TESTS += $(batch_world_tests)
 EXTRA_DIST += $(batch_world_tests) tests/batch/world.py tests/batch/machine_world.py
 tests/batch/local.log: banger

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""Pulls from servers people really use, and pulls that are killed at any moment."""
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from world import Skip, main, need
+
+KILLS = 40 if os.environ.get("BANGER_CHECK_ALL") == "yes" else 8
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def answers(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def nginx(world):
+    """Serves world.www with nginx as this user; the base URL."""
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    need("nginx")
+    port = free_port()
+    world.mkdir("nginx")
+    config = world.write("nginx.conf", f"""
+daemon off;
+master_process off;
+pid {world.path("nginx", "pid")};
+error_log {world.path("nginx", "error.log")};
+events {{ }}
+http {{
+    access_log off;
+    client_body_temp_path {world.path("nginx", "body")};
+    proxy_temp_path {world.path("nginx", "proxy")};
+    fastcgi_temp_path {world.path("nginx", "fastcgi")};
+    uwsgi_temp_path {world.path("nginx", "uwsgi")};
+    scgi_temp_path {world.path("nginx", "scgi")};
+    server {{
+        listen 127.0.0.1:{port};
+        root {world.www};
+    }}
+}}
+""")
+    child = subprocess.Popen(["nginx", "-e", world.path("nginx", "early.log"), "-c", config],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    world.children.append(child)
+    world.wait_until(lambda: child.poll() is not None or answers(port), "nginx answers")
+    if child.poll() is not None:
+        raise Skip("nginx does not run as this user")
+    return f"http://127.0.0.1:{port}"
+
+
+def plain_server(world):
+    """Python's own web server: no ranges, no ETags."""
+    port = free_port()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", world.www,
+         str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    world.children.append(child)
+    world.wait_until(lambda: answers(port), "the server answers")
+    return f"http://127.0.0.1:{port}"
+
+
+def pull_and_spoil(world, url):
+    """A verified entry; then one flipped byte on the server refuses the same name."""
+    entry = world.offer_kernel(url)
+    result = world.json("kernel", "pull", "lab")
+    assert result["source_sha256"] == entry["tarball_sha256"]
+    assert world.parts() == []
+    before = world.tree()
+    path = os.path.join(world.www, "kernel.tar.zst")
+    with open(path, "r+b") as file:
+        file.seek(100)
+        byte = file.read(1)
+        file.seek(100)
+        file.write(bytes([byte[0] ^ 1]))
+    error = world.fails(65, "kernel", "pull", "lab", "--force")
+    assert error["expected"] == entry["tarball_sha256"] != error["found"]
+    assert world.tree() == before  # the old entry is untouched and nothing is beside it
+
+
+def test_nginx(world):
+    pull_and_spoil(world, nginx(world))
+
+
+def test_server_without_ranges_or_etags(world):
+    pull_and_spoil(world, plain_server(world))
+
+
+def test_killed_at_any_moment(world):
+    seed = int(os.environ.get("BANGER_SEED", random.randrange(1 << 30)))
+    print(f"seed {seed}")
+    moments = random.Random(seed)
+    url = world.server()
+    world.offer_kernel(f"{url}/rate=2000000")
+    # How long a whole pull takes here, so that the kills fall into it.
+    began = time.monotonic()
+    world.ok("kernel", "pull", "lab")
+    whole = time.monotonic() - began
+    world.ok("kernel", "rm", "lab")
+    for _ in range(KILLS):
+        child = world.start("kernel", "pull", "lab", stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL)
+        try:
+            child.wait(timeout=moments.uniform(0, whole))
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+        world.children.remove(child)
+        # Whole or not there; what is not there can be pulled at once.
+        rows = world.json("kernel", "list")
+        assert [row["state"] for row in rows] in ([], ["ok"]), rows
+        result = world.json("kernel", "pull", "lab", "--if-absent")
+        assert result["verified"] == "pull" and result["state"] == "ok"
+        assert world.entries("kernels") == ["lab"], world.entries("kernels")
+        # Killed between publishing and forgetting the download, its part stays for a week at most.
+        assert world.parts() == [] or not result["changed"]
+        world.ok("kernel", "rm", "lab")
+
+
+main()
