@@ -21,10 +21,16 @@
 #define AGE_CELLS 4
 #define SHORT_DIGEST 8
 
+/* Verbs that start a machine, from the moment on when there is one. */
 static bool is_boot(const struct job_item *job)
 {
-    return text_has_prefix(job->object, "vm/") &&
-           (job->phase == PROGRESS_BOOT || job->phase == PROGRESS_WAIT);
+    static const char *const names[] = {"run", "start", "restart"};
+    bool is_starting = false;
+    for (size_t i = 0; i < array_length(names); i++) {
+        is_starting |= strcmp(job->verb->name, names[i]) == 0;
+    }
+    return is_starting && text_has_prefix(job->object, "vm/") &&
+           (job->phase == PROGRESS_BOOT || job->phase == PROGRESS_WAIT || job->state == JOB_OK);
 }
 
 /* A second line tells how far the proof is, while there is one to tell about. */
@@ -90,15 +96,19 @@ static void draw_proof(const struct job_item *job, struct frame *frame, struct a
     pen_text(frame, &pen, ROLE_DIM, text_cstr(&expected));
 }
 
-static void draw_stages(const struct job_item *job, const struct snapshot *snapshot,
-    struct frame *frame, struct pen *pen)
+static const struct vm_item *machine_of(const struct job_item *job, const struct snapshot *snapshot)
 {
-    const struct vm_item *vm = NULL;
+    const char *name = job->object + strlen("vm/");
     for (size_t i = 0; i < snapshot->vms_count; i++) {
-        if (strcmp(snapshot->vms[i].name, job->object + strlen("vm/")) == 0) {
-            vm = &snapshot->vms[i];
+        if (strcmp(snapshot->vms[i].name, name) == 0) {
+            return &snapshot->vms[i];
         }
     }
+    return NULL;
+}
+
+static void draw_stages(const struct vm_item *vm, struct frame *frame, struct pen *pen)
+{
     for (size_t i = 0; vm != NULL && i < vm->stage_count; i++) {
         char took[UNITS_MAX];
         pen_text(frame, pen, ROLE_TEXT, vm->stages[i].name);
@@ -117,7 +127,7 @@ static void draw_boot(const struct job_item *job, const struct snapshot *snapsho
     int right = line.x + line.width;
     put_figure(frame, line.y, &right, 9, ROLE_TEXT, units_format_duration(job->elapsed_ms, took));
     struct pen pen = {.y = line.y, .x = x, .limit = right - 1};
-    draw_stages(job, snapshot, frame, &pen);
+    draw_stages(machine_of(job, snapshot), frame, &pen);
     pen_text(frame, &pen, ROLE_ATTENTION, job->phase == PROGRESS_WAIT ? "agent" : "boot");
     pen_glyph(frame, &pen, ROLE_ATTENTION, GLYPH_ELLIPSIS);
 }
@@ -161,12 +171,13 @@ static void draw_done(const struct job_item *job, const struct snapshot *snapsho
         pen_text(frame, &pen, is_promised ? ROLE_GOOD : ROLE_TEXT, text_cstr(&digest));
         pen_skip(&pen, GAP);
     }
-    if (text_has_prefix(job->object, "vm/")) {
-        draw_stages(job, snapshot, frame, &pen);
-    }
     if (job->transferred == 0 && !job->has_found) {
-        pen_print(
-            frame, &pen, ROLE_TEXT, "done in %s", units_format_duration(job->elapsed_ms, buffer));
+        pen_print(frame, &pen, ROLE_TEXT, "%s in %s", is_boot(job) ? "ready" : "done",
+            units_format_duration(job->elapsed_ms, buffer));
+        pen_skip(&pen, GAP);
+    }
+    if (is_boot(job)) {
+        draw_stages(machine_of(job, snapshot), frame, &pen);
     }
 }
 

@@ -16,9 +16,9 @@ enum { VM_NAME, VM_STATE, VM_CPU, VM_MEMORY, VM_UP, VM_VCPU, VM_IMAGE, VM_KERNEL
 static const struct table_column vm_columns[] = {
     [VM_NAME]   = { "NAME",   0, 8, 32, false },
     [VM_STATE]  = { "STATE",  0, 8,  8, false },
-    [VM_CPU]    = { "CPU",    1, 4,  5, true },
-    [VM_MEMORY] = { "MEM",    1, 4,  5, true },
-    [VM_UP]     = { "UP",     2, 3,  4, true },
+    [VM_CPU]    = { "CPU",    1, 4,  5, true, true },
+    [VM_MEMORY] = { "MEM",    1, 4,  5, true, true },
+    [VM_UP]     = { "UP",     1, 3,  4, true, true },
     [VM_VCPU]   = { "VCPU",   3, 4,  4, true },
     [VM_IMAGE]  = { "IMAGE",  3, 6, 20, false },
     [VM_KERNEL] = { "KERNEL", 4, 6, 20, false },
@@ -55,6 +55,16 @@ static void vm_live_cell(const struct vm_item *vm, size_t column, int64_t now, s
     }
 }
 
+/* A machine whose agent has not answered yet runs, but is of no use so far. */
+static void vm_state_cell(const struct vm_item *vm, struct cell *cell)
+{
+    if (vm->state == VM_STATE_RUNNING && !vm->is_ready) {
+        cell_print(cell, ROLE_ATTENTION, "booting");
+    } else {
+        cell_print(cell, format_vm_role(vm->state), "%s", vm_state_name(vm->state));
+    }
+}
+
 static void vm_cell(
     const struct snapshot *snapshot, size_t index, size_t column, int64_t now, struct cell *cell)
 {
@@ -64,7 +74,7 @@ static void vm_cell(
         cell_print(cell, ROLE_TEXT, "%s", vm->name);
         return;
     case VM_STATE:
-        cell_print(cell, format_vm_role(vm->state), "%s", vm_state_name(vm->state));
+        vm_state_cell(vm, cell);
         return;
     case VM_CPU:
     case VM_MEMORY:

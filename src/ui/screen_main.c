@@ -32,6 +32,7 @@ struct main_screen {
     struct table tables[PANE_COUNT];
     enum pane focus;
     enum pane strip; /* the pane whose row the details strip shows */
+    bool is_settled; /* the first focus was chosen, or a key was pressed */
     bool is_zoomed;
     bool is_filtering; /* the filter of the focused pane is being typed */
     struct edit filter;
@@ -247,6 +248,7 @@ static void main_request(struct screen *screen, struct seat *seat, enum request 
 static bool main_type(struct screen *screen, struct seat *seat, int key)
 {
     struct main_screen *main = main_of(screen);
+    main->is_settled = true;
     if (!main->is_filtering) {
         return false;
     }
@@ -272,6 +274,10 @@ static void main_update(struct screen *screen, struct seat *seat)
         table_update(&main->tables[pane], seat->snapshot, clock_wall());
     }
     stream_update(&main->tail.stream);
+    if (!main->is_settled && seat->snapshot->is_reconciled) {
+        main->is_settled = true;
+        focus_pane(main, seat->snapshot->vms_count > 0 ? PANE_VMS : PANE_CATALOG);
+    }
 }
 
 /* "1 Catalog  2 of 6  /deb  by SIZE v" on the upper border. */
@@ -492,8 +498,6 @@ struct screen *main_screen_new(struct seat *seat)
 {
     struct main_screen *main = memory_zero(1, sizeof(*main));
     main->screen.ops = &main_ops;
-    main->focus = seat->snapshot->vms_count > 0 ? PANE_VMS : PANE_CATALOG;
-    main->strip = main->focus;
     main->tail.stream = (struct stream){.seat = seat, .fd = -1};
     for (int pane = 0; pane < PANE_COUNT; pane++) {
         table_init(&main->tables[pane], pane_infos[pane].source, seat->theme.is_utf8);

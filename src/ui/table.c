@@ -110,7 +110,8 @@ static void measure(struct table *table, const struct snapshot *snapshot, int64_
             widest = width > widest ? width : widest;
         }
         int min = table->source->columns[column].min;
-        table->widths[column] = widest > 0 && widest < min ? min : widest;
+        bool has_place = widest > 0 || (table->source->columns[column].is_kept && sample > 0);
+        table->widths[column] = has_place && widest < min ? min : widest;
     }
 }
 
