@@ -55,6 +55,12 @@ static bool vm_is_running(const struct snapshot *snapshot, size_t index)
     return snapshot->vms[index].state == VM_STATE_RUNNING;
 }
 
+/* The agent opens the shell: before it answers there is nobody to ask. */
+static bool vm_is_ready(const struct snapshot *snapshot, size_t index)
+{
+    return vm_is_running(snapshot, index) && snapshot->vms[index].is_ready;
+}
+
 static bool vm_is_paused(const struct snapshot *snapshot, size_t index)
 {
     return snapshot->vms[index].state == VM_STATE_PAUSED;
@@ -108,7 +114,7 @@ static const struct action actions[] = {
     {REQUEST_CREATE, IMAGES, "vm", "create", ACTION_FORM, true, image_is_whole},
     {REQUEST_CREATE, VMS, "vm", "create", ACTION_FORM, false, NULL},
     {REQUEST_START, VMS, "vm", "start", ACTION_SUBMIT, true, vm_is_down},
-    {REQUEST_SHELL, VMS, "vm", "exec", ACTION_TERMINAL, true, vm_is_running},
+    {REQUEST_SHELL, VMS, "vm", "exec", ACTION_TERMINAL, true, vm_is_ready},
     {REQUEST_CONSOLE, VMS, "vm", "console", ACTION_TERMINAL, true, vm_has_line},
     {REQUEST_LOGS, VMS, "vm", "logs", ACTION_FOLLOW, true, vm_has_started},
     {REQUEST_STOP, VMS, "vm", "stop", ACTION_ASK, true, vm_has_line},

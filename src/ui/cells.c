@@ -82,7 +82,7 @@ int cells_fit_from(
     }
     auto_done(text) struct text safe = {0};
     make_safe(&safe, foreign, is_utf8);
-    int whole = walk(NULL, &safe, skip, width + 1, is_utf8);
+    int whole = walk(NULL, &safe, skip, width + 2, is_utf8); /* a wide one may follow */
     if (whole <= width || ellipsis[0] == '\0') {
         return walk(out, &safe, skip, width, is_utf8);
     }

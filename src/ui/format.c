@@ -23,7 +23,8 @@ void format_age(struct text *out, int64_t now, int64_t then, uint64_t *changes_i
             char buffer[UNITS_MAX];
             text_append(out, units_format_age(age, buffer));
         }
-        uint64_t step = age < HOUR ? MINUTE : age < DAY ? HOUR : DAY;
+        /* units_format_age goes on with hours up to two days. */
+        uint64_t step = age < HOUR ? MINUTE : age < 2 * DAY ? HOUR : DAY;
         changes = step - age % step;
     }
     if (changes_in_s != NULL) {

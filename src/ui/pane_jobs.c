@@ -12,14 +12,12 @@
 
 enum { JOB_TITLE, JOB_STATE_WORD, JOB_OBJECT, JOB_ERROR };
 /* Drawn by jobs.c; the columns are what a filter looks at. */
-/* clang-format off */
 static const struct table_column job_columns[] = {
-    [JOB_TITLE]      = { "JOB",    0, 12, 40, false },
-    [JOB_STATE_WORD] = { "STATE",  1,  9,  9, false },
-    [JOB_OBJECT]     = { "OBJECT", 2,  8, 30, false },
-    [JOB_ERROR]      = { "RESULT", 3, 12, 60, false },
+    [JOB_TITLE] = {"JOB", 0, 12, 40},
+    [JOB_STATE_WORD] = {"STATE", 1, 9, 9},
+    [JOB_OBJECT] = {"OBJECT", 2, 8, 30},
+    [JOB_ERROR] = {"RESULT", 3, 12, 60},
 };
-/* clang-format on */
 
 static const void *job_section(const struct snapshot *snapshot, size_t *count)
 {

@@ -19,17 +19,15 @@ enum {
     KERNEL_DISTRO,
     KERNEL_SOURCE
 };
-/* clang-format off */
 static const struct table_column kernel_columns[] = {
-    [KERNEL_NAME]     = { "NAME",     0,  8, 32, false },
-    [KERNEL_VERSION]  = { "VERSION",  3,  6, 22, false },
-    [KERNEL_SIZE]     = { "SIZE",     1,  4,  5, true },
-    [KERNEL_VERIFIED] = { "SHA256",   0, 17, 17, false },
-    [KERNEL_AGE]      = { "AGE",      2,  3,  4, true },
-    [KERNEL_DISTRO]   = { "DISTRO",   5,  6, 12, false },
-    [KERNEL_SOURCE]   = { "SOURCE",   6, 12, 60, false },
+    [KERNEL_NAME] = {"NAME", 0, 8, 32},
+    [KERNEL_VERSION] = {"VERSION", 3, 10, 22, .is_loose = true},
+    [KERNEL_SIZE] = {"SIZE", 1, 4, 5, .is_right = true},
+    [KERNEL_VERIFIED] = {"SHA256", 0, 17, 17},
+    [KERNEL_AGE] = {"AGE", 2, 3, 4, .is_right = true},
+    [KERNEL_DISTRO] = {"DISTRO", 5, 6, 12},
+    [KERNEL_SOURCE] = {"SOURCE", 6, 12, 60, .is_loose = true},
 };
-/* clang-format on */
 
 static const void *kernel_section(const struct snapshot *snapshot, size_t *count)
 {

@@ -14,8 +14,6 @@
 /* Rows whose cells decide how wide the columns are; more would cost a frame on huge lists. */
 #define WIDTH_SAMPLE 1000
 #define GAP 2
-/* Columns from this rank on are prose: cut short before they are dropped. */
-#define LOOSE_RANK 6
 /* From this many rows of room on, the first one is spent on the column titles. */
 #define HEADER_FROM 7
 
@@ -257,15 +255,14 @@ static int layout_need(const struct table_source *source, const int *widths)
     return need > 0 ? need - GAP : 0;
 }
 
-/* Takes cells away from columns of at least that rank, the widest surplus first. */
-static bool layout_squeeze(
-    const struct table_source *source, unsigned from_rank, int over, int *widths)
+/* Takes cells away, the widest surplus first; from all columns only when nothing else is left. */
+static bool layout_squeeze(const struct table_source *source, bool from_all, int over, int *widths)
 {
     while (over > 0) {
         int best = -1;
         int surplus = 0;
         for (size_t i = 0; i < source->column_count; i++) {
-            bool may_give = source->columns[i].rank >= from_rank;
+            bool may_give = from_all || source->columns[i].is_loose;
             if (may_give && widths[i] - source->columns[i].min > surplus) {
                 surplus = widths[i] - source->columns[i].min;
                 best = (int)i;
@@ -293,10 +290,10 @@ bool table_layout(const struct table_source *source, const int *natural, int wid
             widths[i] = column->rank <= limit ? wanted : 0;
         }
         int over = layout_need(source, widths) - width;
-        if (over <= 0 || layout_squeeze(source, LOOSE_RANK, over, widths)) {
+        if (over <= 0 || layout_squeeze(source, false, over, widths)) {
             return true;
         }
-        if (limit <= 1 && layout_squeeze(source, 0, over, widths)) {
+        if (limit <= 1 && layout_squeeze(source, true, over, widths)) {
             return false;
         }
     }

@@ -27,7 +27,8 @@ struct table_column {
     unsigned rank;     /* 0 stays to the end; the highest goes first */
     int min, max;      /* cells: never narrower, so that a growing figure moves nothing */
     bool is_right;
-    bool is_kept; /* has its place even while all its cells are empty: they will not stay so */
+    bool is_loose; /* prose: cut short before it is dropped */
+    bool is_kept;  /* has its place even while all its cells are empty: they will not stay so */
 };
 
 struct table_source {

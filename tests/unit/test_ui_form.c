@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <curses.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "engine/command.h"
+#include "engine/snapshot.h"
+#include "support/scratch.h"
+#include "ui/complete.h"
+#include "ui/edit.h"
+#include "ui/form.h"
+#include "ui/keys.h"
+
+static void type(struct edit *edit, const char *ascii)
+{
+    for (; *ascii != '\0'; ascii++) {
+        assert_true(edit_key(edit, (unsigned char)*ascii));
+    }
+}
+
+static void test_edit(void **state)
+{
+    (void)state;
+    struct edit edit = {0};
+    type(&edit, "abc def");
+    assert_string_equal(edit.text, "abc def");
+    assert_true(edit_key(&edit, 'W' - '@'));
+    assert_string_equal(edit.text, "abc ");
+    assert_true(edit_key(&edit, 0xe9));   /* é */
+    assert_true(edit_key(&edit, 0x6f22)); /* 漢 */
+    assert_string_equal(edit.text, "abc é漢");
+    assert_true(edit_key(&edit, KEY_FUNCTION + KEY_LEFT));
+    assert_true(edit_key(&edit, 0x7f));
+    assert_string_equal(edit.text, "abc 漢");
+    assert_true(edit_key(&edit, KEY_FUNCTION + KEY_DC));
+    assert_string_equal(edit.text, "abc ");
+    assert_true(edit_key(&edit, 'A' - '@'));
+    assert_int_equal(edit.cursor, 0);
+    assert_true(edit_key(&edit, 0x7f)); /* at the beginning: nothing */
+    type(&edit, "x");
+    assert_string_equal(edit.text, "xabc ");
+    assert_true(edit_key(&edit, 'E' - '@'));
+    assert_true(edit_key(&edit, 'U' - '@'));
+    assert_string_equal(edit.text, "");
+}
+
+static void test_edit_refuses_control(void **state)
+{
+    (void)state;
+    struct edit edit = {0};
+    static const int keys[] = {0x1b, '\r', '\t', 0x9b, 0xd800, KEY_FUNCTION + KEY_F(1), -1};
+    for (size_t i = 0; i < array_length(keys); i++) {
+        assert_false(edit_key(&edit, keys[i]));
+    }
+    assert_int_equal(edit.len, 0);
+    for (int i = 0; i < EDIT_MAX * 2; i++) {
+        edit_key(&edit, 0x6f22);
+    }
+    assert_true(edit.len < EDIT_MAX);
+    unsigned ignored = 0;
+    assert_int_equal(text_decode_utf8(edit.text + edit.len - 3, 3, &ignored), 3);
+}
+
+static struct field *field_of(struct form *form, const char *name)
+{
+    for (size_t i = 0; i < form->field_count; i++) {
+        if (strcmp(form->fields[i].argument->name, name) == 0) {
+            form->focus = i;
+            return &form->fields[i];
+        }
+    }
+    fail_msg("no field %s", name);
+    return NULL;
+}
+
+/* What a form says, as a batch line; "" with the sentence in *err when it says nothing right. */
+static char *line_of(const struct form *form, bool is_whole, struct error *err)
+{
+    size_t at = 0;
+    struct command *command = form_command(form, is_whole, &at, err);
+    if (command == NULL) {
+        return memory_strdup("");
+    }
+    struct text line = {0};
+    command_line(command, &line);
+    command_free(command);
+    return text_take(&line);
+}
+
+static void test_form_is_the_command(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct form form;
+    struct command *command = command_new(verb_find("vm", "run"));
+    assert_true(command_set(command, "image", "debian", &err));
+    form_init(&form, command, "/home/op");
+    command_free(command);
+    auto_free char *plain = line_of(&form, true, &err);
+    assert_string_equal(plain, "vm run debian");
+    edit_set(&field_of(&form, "memory")->edit, "1G");
+    edit_set(&field_of(&form, "publish")->edit, "8080:80 2222:22");
+    field_of(&form, "rm");
+    assert_true(form_key(&form, ' '));
+    field_of(&form, "root");
+    assert_true(form_key(&form, ' '));
+    assert_true(form_key(&form, ' '));
+    auto_free char *full = line_of(&form, true, &err);
+    assert_string_equal(
+        full, "vm run debian --memory 1G --root copy --publish 8080:80 --publish 2222:22 --rm");
+    assert_fine(err);
+    edit_set(&field_of(&form, "memory")->edit, "lots");
+    auto_free char *wrong = line_of(&form, false, &err);
+    assert_string_equal(wrong, "");
+    assert_code(err, ERROR_INVALID);
+    form_done(&form);
+}
+
+static void test_form_asks_for_what_is_needed(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct form form;
+    size_t at = 99;
+    struct command *command = command_new(verb_find("kernel", "import"));
+    form_init(&form, command, "/home/op");
+    command_free(command);
+    assert_int_equal(form.focus, 0);
+    assert_null(form_command(&form, true, &at, &err));
+    assert_int_equal(at, 0);
+    edit_set(&form.fields[0].edit, "lab");
+    error_clear(&err);
+    assert_null(form_command(&form, true, &at, &err));
+    assert_string_equal(form.fields[at].argument->name, "from");
+    edit_set(&field_of(&form, "from")->edit, "~/a dir");
+    error_clear(&err);
+    auto_free char *line = line_of(&form, true, &err);
+    assert_string_equal(line, "kernel import lab --from '/home/op/a dir'");
+    form_done(&form);
+}
+
+static void completes(const struct strings *found, const char *wanted)
+{
+    auto_free char *all = strings_join(found, " ");
+    assert_string_equal(all, wanted);
+}
+
+static void test_complete(void **state)
+{
+    (void)state;
+    static const struct kernel_item kernels[] = {{.name = "debian"}, {.name = "void"}};
+    static const struct offer_item offers[] = {
+        {.name = "debian", .kind = OFFER_KERNEL},
+        {.name = "debian-cloud", .kind = OFFER_KERNEL},
+        {.name = "debian-image", .kind = OFFER_IMAGE},
+    };
+    struct snapshot snapshot = {
+        .kernels = kernels, .kernels_count = 2, .offers = offers, .offers_count = 3};
+    const struct verb *pull = verb_find("kernel", "pull");
+    const struct verb *rm = verb_find("kernel", "rm");
+    auto_done(strings) struct strings pulled = {0};
+    complete_argument(&snapshot, pull, &pull->arguments[0], "deb", &pulled);
+    completes(&pulled, "debian debian-cloud");
+    auto_done(text) struct text common = {0};
+    complete_common(&pulled, &common);
+    assert_string_equal(text_cstr(&common), "debian");
+    auto_done(strings) struct strings removed = {0};
+    complete_argument(&snapshot, rm, &rm->arguments[0], "", &removed);
+    completes(&removed, "debian void");
+}
+
+static void test_complete_files(void **state)
+{
+    (void)state;
+    char *dir = scratch_make();
+    scratch_write(dir, "linux/vmlinux", "x");
+    scratch_write(dir, "linux.deb", "x");
+    scratch_write(dir, ".hidden", "x");
+    auto_done(strings) struct strings found = {0};
+    complete_files(dir, "~/li", &found);
+    completes(&found, "~/linux.deb ~/linux/");
+    auto_done(strings) struct strings all = {0};
+    auto_free char *begun = memory_printf("%s/", dir);
+    complete_files(NULL, begun, &all);
+    assert_int_equal(all.count, 2);
+    auto_done(strings) struct strings none = {0};
+    complete_files(dir, "/no/such/place/x", &none);
+    assert_int_equal(none.count, 0);
+    scratch_remove(dir);
+}
+
+/* A key means one thing in one place, but for those whose meanings exclude each other. */
+static void test_keys_do_not_clash(void **state)
+{
+    (void)state;
+    static const enum request excluding[][2] = {{REQUEST_PAUSE, REQUEST_RESUME}};
+    struct keymap keymap;
+    keymap_init(&keymap, NULL);
+    for (size_t a = 0; a < request_row_count; a++) {
+        for (size_t b = 0; b < a; b++) {
+            bool is_exempt = request_rows[a].request == request_rows[b].request;
+            for (size_t i = 0; i < array_length(excluding); i++) {
+                is_exempt |= request_rows[b].request == excluding[i][0] &&
+                             request_rows[a].request == excluding[i][1];
+            }
+            if (is_exempt || (request_rows[a].contexts & request_rows[b].contexts) == 0) {
+                continue;
+            }
+            for (size_t k = 0; k < KEYS_PER_REQUEST; k++) {
+                for (size_t m = 0; m < KEYS_PER_REQUEST; m++) {
+                    if (keymap.keys[a][k] != KEY_NONE && keymap.keys[a][k] == keymap.keys[b][m]) {
+                        fail_msg(
+                            "%s and %s share a key", request_rows[a].name, request_rows[b].name);
+                    }
+                }
+            }
+        }
+    }
+}
+
+static void test_keys_are_named(void **state)
+{
+    (void)state;
+    struct keymap keymap;
+    keymap_init(&keymap, NULL);
+    for (size_t i = 0; i < request_row_count; i++) {
+        assert_int_not_equal(keymap.keys[i][0], KEY_NONE);
+        for (size_t k = 0; k < KEYS_PER_REQUEST && keymap.keys[i][k] != KEY_NONE; k++) {
+            auto_done(text) struct text name = {0};
+            keys_name(keymap.keys[i][k], &name);
+            assert_int_equal(keys_parse(text_cstr(&name)), keymap.keys[i][k]);
+        }
+    }
+    assert_int_equal(keys_parse("F13"), KEY_NONE);
+    assert_int_equal(keys_parse(""), KEY_NONE);
+    assert_int_equal(keys_parse("Entr"), KEY_NONE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_edit),
+        cmocka_unit_test(test_edit_refuses_control),
+        cmocka_unit_test(test_form_is_the_command),
+        cmocka_unit_test(test_form_asks_for_what_is_needed),
+        cmocka_unit_test(test_complete),
+        cmocka_unit_test(test_complete_files),
+        cmocka_unit_test(test_keys_do_not_clash),
+        cmocka_unit_test(test_keys_are_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
