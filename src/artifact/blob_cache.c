@@ -42,16 +42,9 @@ bool blob_cache_has(int cache_dir, const struct oci_descriptor *blob)
 {
     char name[DIGEST_HEX_LEN + 1];
     struct stat status;
-    if (fstatat(cache_dir, digest_format(&blob->digest, name), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
-        !S_ISREG(status.st_mode)) {
-        return false;
-    }
-    if ((uint64_t)status.st_size == blob->size_bytes) {
-        return true;
-    }
-    struct error ignored = {0};
-    blob_cache_remove(cache_dir, &blob->digest, &ignored);
-    return false;
+    return fstatat(cache_dir, digest_format(&blob->digest, name), &status, AT_SYMLINK_NOFOLLOW) ==
+               0 &&
+           S_ISREG(status.st_mode) && (uint64_t)status.st_size == blob->size_bytes;
 }
 
 bool blob_cache_read(

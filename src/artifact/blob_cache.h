@@ -20,7 +20,7 @@ struct text;
 /* A descriptor for reading at offset 0; the file was verified when it came in (damage done to it
  * since shows in the diff_id). ERROR_NOT_FOUND when it is not there. -1 on failure. */
 int blob_cache_open(int cache_dir, const struct digest *digest, struct error *err);
-/* Whether a file of that name and size is there. One of another size is removed: it is damaged. */
+/* Whether a file of that name and size is there. */
 bool blob_cache_has(int cache_dir, const struct oci_descriptor *blob);
 /* Reads a small blob and proves it once more. False with *err only where it should have worked:
  * absent is ERROR_NOT_FOUND; a damaged one is removed and absent too. */

@@ -47,9 +47,15 @@ src_libartifact_a_SOURCES += \
 	src/artifact/module_set.c src/artifact/module_set.h
 src_libartifact_a_SOURCES += \
 	src/artifact/blob_cache.c src/artifact/blob_cache.h \
+	src/artifact/oci_auth.c src/artifact/oci_auth.h \
+	src/artifact/oci_auth_file.c \
+	src/artifact/oci_challenge.c src/artifact/oci_challenge.h \
 	src/artifact/oci_config.c src/artifact/oci_config.h \
+	src/artifact/oci_credentials.c src/artifact/oci_credentials.h \
 	src/artifact/oci_descriptor.c src/artifact/oci_descriptor.h \
 	src/artifact/oci_image.c src/artifact/oci_image.h \
 	src/artifact/oci_manifest.c src/artifact/oci_manifest.h \
-	src/artifact/oci_pull.h \
+	src/artifact/oci_fetch.c src/artifact/oci_fetch.h \
+	src/artifact/oci_pull.c src/artifact/oci_pull.h \
+	src/artifact/oci_registry.c src/artifact/oci_registry.h \
 	src/artifact/oci_ref.c src/artifact/oci_ref.h

@@ -108,6 +108,7 @@ struct http_small {
     bool is_head;            /* HEAD */
     bool is_any_status_ok;   /* success for whatever the server says: look at reply->status */
     bool is_redirect_an_end; /* a redirect is an answer like any other and is not followed */
+    bool is_challenge_ok;    /* success also for 401: its headers tell what is asked for */
 };
 
 /* Fetches a document (catalog, signature, manifest, token) into *body, which may hold NULs and is

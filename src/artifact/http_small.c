@@ -19,7 +19,8 @@ static enum http_outcome accept_reply(
 {
     struct collection *collection = context;
     text_clear(collection->body);
-    if (!collection->request->is_any_status_ok) {
+    bool is_challenge = reply->status == 401 && collection->request->is_challenge_ok;
+    if (!collection->request->is_any_status_ok && !is_challenge) {
         enum http_outcome outcome = http_judge_status(reply, err);
         if (outcome != HTTP_DONE) {
             return outcome;

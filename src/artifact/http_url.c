@@ -160,3 +160,17 @@ char *http_url_redirect(const char *url, const char *location, struct error *err
     }
     return plain_text(next);
 }
+
+char *http_url_host(const char *url)
+{
+    auto_url CURLU *parsed = url_parse(url);
+    auto_curl_text char *host = NULL;
+    if (parsed == NULL || curl_url_get(parsed, CURLUPART_HOST, &host, 0) != CURLUE_OK) {
+        return NULL;
+    }
+    char *copy = memory_strdup(host);
+    for (char *c = copy; *c != '\0'; c++) {
+        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+    }
+    return copy;
+}

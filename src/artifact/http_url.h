@@ -2,7 +2,7 @@
 #pragma once
 
 /* http and https URLs taken apart by libcurl's own parser (RFC 3986), so that nothing is understood
- * in two ways. Everything is text in and text out. Used by http*.c only; any thread. */
+ * in two ways. Everything is text in and text out. Used by http*.c and oci_*.c; any thread. */
 
 #include <stdbool.h>
 
@@ -21,3 +21,6 @@ void http_url_userinfo(const char *url, char **user, char **password);
 /* Where a redirect of a plain url to location leads, caller frees; NULL and *err when we do not go
  * there: to another kind of URL, to one with userinfo, from https to http. */
 char *http_url_redirect(const char *url, const char *location, struct error *err);
+/* The host without port, numbers of IPv4 in their usual form, IPv6 in brackets; caller frees.
+ * NULL when it is neither http nor https. */
+char *http_url_host(const char *url);

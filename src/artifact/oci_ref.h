@@ -2,9 +2,9 @@
 #pragma once
 
 /* Names of images in registries, by docker's rule: "debian" is docker.io/library/debian:latest,
- * and the first component is a host when it has a dot or a colon or is "localhost". Pure functions
- * over text from outside; any thread. Sources: the grammar of distribution/reference, OCI
- * distribution-spec "Pulling manifests". */
+ * and the first component is a host when it has a dot or a colon or is "localhost".
+ * Pure functions over text from outside; any thread. Sources: the grammar of distribution/reference,
+ * OCI distribution-spec "Pulling manifests". */
 
 #include "base/digest.h"
 

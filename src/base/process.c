@@ -251,7 +251,7 @@ static bool collect_all(struct collector *streams, const char *program, uint64_t
     return true;
 }
 
-bool process_run(const char *const *argv, uint64_t timeout_ms, size_t max_bytes,
+bool process_run_input(const char *const *argv, int stdin_fd, uint64_t timeout_ms, size_t max_bytes,
     const struct cancel *cancel, struct text *out, struct text *errors, int *status,
     struct error *err)
 {
@@ -260,7 +260,7 @@ bool process_run(const char *const *argv, uint64_t timeout_ms, size_t max_bytes,
         return error_set_errno(err, errno, "cannot make a pipe");
     }
     struct process_spec spec = {.argv = argv,
-        .stdin_fd = -1,
+        .stdin_fd = stdin_fd,
         .stdout_fd = pipes[0][1],
         .stderr_fd = pipes[1][1],
         .cwd_fd = -1};
@@ -283,4 +283,11 @@ bool process_run(const char *const *argv, uint64_t timeout_ms, size_t max_bytes,
         waitpid(pid, NULL, 0);
     }
     return is_done;
+}
+
+bool process_run(const char *const *argv, uint64_t timeout_ms, size_t max_bytes,
+    const struct cancel *cancel, struct text *out, struct text *errors, int *status,
+    struct error *err)
+{
+    return process_run_input(argv, -1, timeout_ms, max_bytes, cancel, out, errors, status, err);
 }

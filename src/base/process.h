@@ -43,6 +43,11 @@ bool process_run(const char *const *argv, uint64_t timeout_ms, size_t max_bytes,
     const struct cancel *cancel, struct text *out, struct text *errors, int *status,
     struct error *err);
 
+/* The same with a descriptor to read from; it stays the caller's. */
+bool process_run_input(const char *const *argv, int stdin_fd, uint64_t timeout_ms, size_t max_bytes,
+    const struct cancel *cancel, struct text *out, struct text *errors, int *status,
+    struct error *err);
+
 /* Absolute path of a program in PATH, caller frees; NULL when there is none. */
 char *process_find(const char *program);
 

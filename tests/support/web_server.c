@@ -34,7 +34,8 @@ static _Noreturn void run(int output, char *const *argv)
     _exit(127);
 }
 
-void web_server_start(struct web_server *server, const char *const *extra)
+void web_server_start_script(
+    struct web_server *server, const char *script, const char *const *extra)
 {
     auto_free char *python = process_find("python3");
     if (python == NULL) {
@@ -54,7 +55,7 @@ void web_server_start(struct web_server *server, const char *const *extra)
     const char *source = getenv("SRCDIR");
     auto_done(strings) struct strings argv = {0};
     strings_add(&argv, python);
-    strings_printf(&argv, "%s/tests/support/hostile_http.py", source != NULL ? source : ".");
+    strings_printf(&argv, "%s/tests/support/%s", source != NULL ? source : ".", script);
     strings_add(&argv, "--root");
     strings_add(&argv, root);
     strings_add(&argv, "--log");
@@ -76,6 +77,11 @@ void web_server_start(struct web_server *server, const char *const *extra)
         fail("the server did not start");
     }
     fclose(lines);
+}
+
+void web_server_start(struct web_server *server, const char *const *extra)
+{
+    web_server_start_script(server, "hostile_http.py", extra);
 }
 
 void web_server_stop(struct web_server *server)

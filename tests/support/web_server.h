@@ -17,6 +17,9 @@ struct web_server {
 /* extra: more arguments, NULL-terminated, or NULL. Ends the program with status 77 when there is no
  * python3. */
 void web_server_start(struct web_server *server, const char *const *extra);
+/* The same with another script of tests/support that takes --root and --log and writes its port. */
+void web_server_start_script(
+    struct web_server *server, const char *script, const char *const *extra);
 /* Also removes the directory. */
 void web_server_stop(struct web_server *server);
 /* Puts a file below the root. */

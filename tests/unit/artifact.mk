@@ -59,7 +59,8 @@ tests_unit_test_http_parse_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_http_parse_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
 
 artifact_oci_tests = tests/unit/test_blob_cache tests/unit/test_oci_manifest \
-	tests/unit/test_oci_ref
+	tests/unit/test_oci_pull tests/unit/test_oci_ref
+EXTRA_DIST += tests/support/registry.py
 check_PROGRAMS += $(artifact_oci_tests)
 TESTS += $(artifact_oci_tests)
 tests_unit_test_blob_cache_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -68,3 +69,7 @@ tests_unit_test_oci_manifest_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_oci_manifest_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
 tests_unit_test_oci_ref_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_oci_ref_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
+tests_unit_test_oci_pull_SOURCES = tests/unit/test_oci_pull.c \
+	tests/support/web_server.c tests/support/web_server.h
+tests_unit_test_oci_pull_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_oci_pull_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
