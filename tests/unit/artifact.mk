@@ -58,8 +58,8 @@ tests_unit_test_initrd_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
 tests_unit_test_http_parse_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_http_parse_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
 
-artifact_oci_tests = tests/unit/test_blob_cache tests/unit/test_oci_manifest \
-	tests/unit/test_oci_pull tests/unit/test_oci_ref
+artifact_oci_tests = tests/unit/test_blob_cache tests/unit/test_oci_auth \
+	tests/unit/test_oci_manifest tests/unit/test_oci_pull tests/unit/test_oci_ref
 EXTRA_DIST += tests/support/registry.py
 check_PROGRAMS += $(artifact_oci_tests)
 TESTS += $(artifact_oci_tests)
@@ -73,3 +73,5 @@ tests_unit_test_oci_pull_SOURCES = tests/unit/test_oci_pull.c \
 	tests/support/web_server.c tests/support/web_server.h
 tests_unit_test_oci_pull_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_oci_pull_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
+tests_unit_test_oci_auth_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_oci_auth_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
