@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* struct json is never defined: a pointer to one is a pointer to a cJSON item. */
@@ -22,6 +23,13 @@ static struct json *wrap(cJSON *item)
 static cJSON *unwrap(const struct json *json)
 {
     return (cJSON *)json;
+}
+
+/* Memory that is gone ends the process here as everywhere, and is not taken for bad JSON. */
+__attribute__((constructor)) static void use_our_memory(void)
+{
+    cJSON_Hooks hooks = {.malloc_fn = memory_alloc, .free_fn = free};
+    cJSON_InitHooks(&hooks);
 }
 
 /* cJSON returns NULL from its builders only when memory is gone. */

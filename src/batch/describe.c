@@ -98,6 +98,11 @@ static struct json *verb_json(const struct verb *verb)
     if (verb->column_count > 0) {
         json_put(row, "columns", fields_json(verb->columns, verb->column_count));
     }
+    if (verb->variant_flag != NULL) {
+        json_put_string(row, "variant", verb->variant_flag);
+        json_put(
+            row, "variant_columns", fields_json(verb->variant_columns, verb->variant_column_count));
+    }
     return row;
 }
 

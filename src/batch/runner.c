@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "batch/gauge.h"
 #include "batch/local.h"
 #include "batch/output.h"
@@ -41,8 +42,10 @@ struct run {
     struct pending *pending;
     struct outcome *outcomes; /* request->count of each */
     struct gauge gauge;
-    int window_fd; /* write end; -1 without a terminal */
+    int window_fd;        /* write end; -1 without a terminal */
+    uint64_t deadline_ms; /* --timeout of verbs that have no use of their own for it; 0: none */
     bool is_cancel_sent;
+    bool is_timed_out; /* and that is why */
 };
 
 static void run_done(struct run *run)
@@ -156,7 +159,7 @@ static const struct job_item *find_job(const struct snapshot *snapshot, uint64_t
     return NULL;
 }
 
-static void collect(struct outcome *outcome, const struct job_item *job)
+static void collect(const struct run *run, struct outcome *outcome, const struct job_item *job)
 {
     outcome->is_ok = job->state == JOB_OK;
     outcome->error = job->error;
@@ -167,6 +170,13 @@ static void collect(struct outcome *outcome, const struct job_item *job)
     if (!outcome->is_ok && outcome->error.code == ERROR_NONE) {
         error_set(&outcome->error, job->state == JOB_CANCELLED ? ERROR_CANCELLED : ERROR_BUG,
             "%s: %s", job->title, job_state_name(job->state));
+    }
+    if (outcome->error.code == ERROR_CANCELLED && run->is_timed_out) {
+        char buffer[UNITS_MAX];
+        outcome->error = (struct error){0};
+        error_set(&outcome->error, ERROR_TIMEOUT,
+            "%s: not done within %s; what was downloaded is kept", job->title,
+            units_format_duration(run->request->options.timeout_ms, buffer));
     }
     if (job->result != NULL) {
         struct error ignored = {0};
@@ -198,13 +208,23 @@ static bool look(struct run *run)
         const struct job_item *job =
             run->pending[i].is_submitted ? find_job(snapshot, run->pending[i].id) : NULL;
         if (job != NULL) {
-            collect(&run->outcomes[i], job);
+            collect(run, &run->outcomes[i], job);
         } else if (run->pending[i].is_submitted) {
             error_set(&run->outcomes[i].error, ERROR_BUG, "a job vanished before it ended");
         }
     }
     engine_release(snapshot);
     return is_over;
+}
+
+static void cancel_all(struct run *run)
+{
+    for (size_t i = 0; !run->is_cancel_sent && i < run->request->count; ++i) {
+        if (run->pending[i].is_submitted) {
+            engine_cancel(run->runner->engine, run->pending[i].id);
+        }
+    }
+    run->is_cancel_sent = true;
 }
 
 static void answer_signals(struct run *run)
@@ -218,13 +238,16 @@ static void answer_signals(struct run *run)
             run->window_fd = -1;
         }
     }
-    if (signals->asked != 0 && !run->is_cancel_sent) {
-        run->is_cancel_sent = true;
-        for (size_t i = 0; i < run->request->count; ++i) {
-            if (run->pending[i].is_submitted) {
-                engine_cancel(run->runner->engine, run->pending[i].id);
-            }
-        }
+    if (signals->asked != 0) {
+        cancel_all(run);
+    }
+}
+
+static void answer_clock(struct run *run)
+{
+    if (run->deadline_ms != 0 && clock_left_ms(run->deadline_ms) == 0 && !run->is_cancel_sent) {
+        run->is_timed_out = true;
+        cancel_all(run);
     }
 }
 
@@ -232,6 +255,9 @@ static void wait_for_jobs(struct run *run)
 {
     struct runner *runner = run->runner;
     uint64_t start_ms = clock_monotonic_ms();
+    unsigned flags = run->request->verb->flags;
+    bool has_own_timeout = (flags & VERB_STREAMS) != 0 && (flags & VERB_CARRIES) == 0;
+    run->deadline_ms = has_own_timeout ? 0 : clock_deadline(run->request->options.timeout_ms);
     while (!look(run)) {
         bool is_eager = clock_monotonic_ms() - start_ms < eager_ms;
         struct pollfd fds[] = {
@@ -243,8 +269,9 @@ static void wait_for_jobs(struct run *run)
             poll(fds, 1, look_gap_ms);
             answer_signals(run);
         }
-        poll(fds, array_length(fds), -1);
+        poll(fds, array_length(fds), run->is_cancel_sent ? -1 : clock_left_ms(run->deadline_ms));
         answer_signals(run);
+        answer_clock(run);
     }
 }
 

@@ -140,7 +140,7 @@ static bool start(struct workers *workers, struct queue *queue, void *item, stru
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failure) {
         free(worker);
-        return error_set(err, ERROR_LIMIT,
+        return error_set(err, ERROR_BUSY,
             "the system refuses another thread: raise the limit of processes (ulimit -u)");
     }
     worker->next = workers->threads;

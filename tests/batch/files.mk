@@ -1,11 +1,26 @@
 # SPDX-License-Identifier: MIT
 # World before, commands, world after: the real program on a temporary state directory.
-batch_world_tests = tests/batch/local.py tests/batch/usage.py tests/batch/scripts.py \
-	tests/batch/output.py tests/batch/progress.py tests/batch/signals.py \
-	tests/batch/config.py tests/batch/complete.py tests/batch/speed.py tests/batch/doctor.py \
-	tests/batch/two_at_once.py tests/batch/kernel_list.py tests/batch/kernel_import.py \
-	tests/batch/kernel_pull.py tests/batch/kernel_rm.py tests/batch/images.py \
-	tests/batch/machines.py tests/batch/terminal.py tests/batch/real_servers.py
+batch_world_tests = \
+	tests/batch/complete.py \
+	tests/batch/config.py \
+	tests/batch/doctor.py \
+	tests/batch/images.py \
+	tests/batch/kernel_import.py \
+	tests/batch/kernel_list.py \
+	tests/batch/kernel_pull.py \
+	tests/batch/kernel_rm.py \
+	tests/batch/local.py \
+	tests/batch/machines.py \
+	tests/batch/options.py \
+	tests/batch/output.py \
+	tests/batch/progress.py \
+	tests/batch/real_servers.py \
+	tests/batch/scripts.py \
+	tests/batch/signals.py \
+	tests/batch/speed.py \
+	tests/batch/terminal.py \
+	tests/batch/two_at_once.py \
+	tests/batch/usage.py
 TESTS += $(batch_world_tests)
 EXTRA_DIST += $(batch_world_tests) tests/batch/world.py tests/batch/machine_world.py
 tests/batch/local.log: banger

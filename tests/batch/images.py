@@ -79,6 +79,8 @@ def test_pull_with_its_kernel_on_the_way(world):
     offer_image(world, world.server())
     (row,) = world.json("image", "list", "--available")
     assert row["name"] == "small" and row["kind"] == "image" and row["state"] == "available"
+    assert {"distro", "arch", "size_bytes", "description", "catalog"} <= set(row), row
+    assert "kernel_version" not in row, "not known, so not there"
     result = world.json("image", "pull", "small")
     assert result["name"] == "small" and result["changed"] is True
     assert world.entries("images") == ["small"] and world.entries("kernels") == ["test"]
@@ -117,10 +119,19 @@ def test_rm(world):
     disk = rootfs(world)
     world.ok("image", "register", "mine", "--rootfs", disk, "--kernel-ref", "lab")
     assert world.fails(75, "kernel", "rm", "lab")["code"] == "IN_USE"
+    assert world.json("image", "ls")[0]["name"] == "mine"
     assert world.json("image", "rm", "mine")["changed"] is True
     assert world.entries("images") == [] and os.path.exists(disk)
     world.ok("kernel", "rm", "lab")
     world.fails(66, "image", "delete", "mine")
+
+
+def test_kernel_in_use_goes_with_force(world):
+    import_kernel(world)
+    world.ok("image", "register", "mine", "--rootfs", rootfs(world), "--kernel-ref", "lab")
+    assert world.json("kernel", "show", "lab")["used_by"] == ["image mine"]
+    world.ok("kernel", "rm", "lab", "--force")
+    assert world.entries("kernels") == []
 
 
 def test_table(world):

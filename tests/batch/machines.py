@@ -29,8 +29,8 @@ def test_life(world):
     assert world.json("vm", "start", "web")["changed"] is True
     assert world.json("vm", "kill", "web")["changed"] is True
     world.ok("vm", "wait", "web", "--for", "exit")
-    assert world.json("vm", "rm", "web")["changed"] is True
-    assert world.entries("vms") == [] and world.json("vm", "list") == []
+    assert world.json("vm", "delete", "web")["changed"] is True
+    assert world.entries("vms") == [] and world.json("vm", "ls") == []
 
 
 def test_create_then_start(world):
@@ -42,6 +42,32 @@ def test_create_then_start(world):
     world.ok("vm", "start", "db", "--detach")
     world.ok("vm", "wait", "db")
     assert state(world, "db") == "running"
+    clean(world)
+
+
+def test_what_a_machine_is_made_of(world):
+    prepare(world)
+    world.ok("kernel", "import", "other", "--from", world.kernel_tree(name="other"))
+    world.ok("vm", "create", "small", "--name", "web", "--disk-size", "2G", "--root", "copy",
+             "--kernel-ref", "other", "--append", "quiet x=1", "--vmm", "qemu",
+             "--publish", "8080:80", "--restart", "on-failure")
+    shown = world.json("vm", "show", "web")
+    assert shown["root"] == "copy" and shown["kernel_ref"] == "other"
+    assert shown["append"] == "quiet x=1" and shown["vmm"] == "qemu"
+    assert shown["restart"] == "on-failure" and "8080" in shown["publish"][0]
+    assert world.fails(75, "kernel", "rm", "other")["code"] == "IN_USE"
+    for words in (["--publish", "x"], ["--publish", "1:99999"], ["--restart", "maybe"],
+                  ["--root", "maybe"], ["--vmm", "maybe"], ["--disk-size", "0"]):
+        world.fails(64, "vm", "create", "small", "--name", "bad", *words)
+    clean(world)
+
+
+def test_kill_with_a_signal(world):
+    prepare(world)
+    run(world)
+    assert world.json("vm", "kill", "web", "--signal", "TERM")["changed"] is True
+    world.ok("vm", "wait", "web", "--for", "stopped")
+    world.fails(64, "vm", "kill", "web", "--signal", "NOSUCH")
     clean(world)
 
 
@@ -69,7 +95,8 @@ def test_exec(world):
                         stdout=subprocess.PIPE)
     assert child.communicate(data, timeout=PATIENCE_S)[0] == data and child.returncode == 0
     assert world.run("vm", "exec", "-n", "web", "--", "cat", stdin="text").out == ""
-    environment = world.ok("vm", "exec", "-e", "A=1 2", "web", "--", "env").out
+    environment = world.ok("vm", "exec", "--env", "A=1 2", "--workdir", "/tmp", "--user", "me",
+                           "web", "--", "env").out
     assert "A=1 2" in environment
     clean(world)
 
@@ -163,7 +190,8 @@ def test_refusals(world):
     world.fails(66, "vm", "run", "nope", "--name", "other")
     assert world.run("vm", "stop", "web", "--readonly").status == 77
     assert world.entries("vms") == before and state(world) == "running"
-    clean(world)
+    assert world.json("vm", "rm", "web", "--force")["changed"] is True
+    assert world.entries("vms") == []
 
 
 def test_dry_run_changes_nothing(world):

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Results arrive whole or the command fails (B02, B10, B17, B19)."""
 import os
+import resource
 import signal
 import subprocess
 
-from world import PATIENCE_S, PROGRAM, main
+from world import PATIENCE_S, PROGRAM, SANITIZED, Skip, main
 
 
 def test_full_disk_is_a_failure(world):
@@ -28,6 +29,25 @@ def test_reader_that_went_away_is_quiet(world):
     os.close(write_end)
     assert result.status == -signal.SIGPIPE, str(result)
     assert result.err == ""
+
+
+def test_no_memory_left(world):
+    """Nothing is made half: the process ends with 70."""
+    if SANITIZED:
+        raise Skip("sanitizers want all address space for themselves")
+    huge = world.write("huge.json", '{"version": 1, "kernels": [' + ",".join(
+        ['{"name": "k%d", "description": "%s"}' % (i, "x" * 500) for i in range(6000)]) + "]}")
+    world.env["BANGER_CATALOG"] = huge
+    world.ok("kernel", "list", "--available")
+    seen = set()
+    for mib in range(160, 50, -20):
+        limit = mib << 20
+        result = world.run("kernel", "list", "--available", preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_AS, (limit, limit)))
+        assert result.status == 0 or result.out == "", str(result)
+        seen.add(result.status)
+    # 75: not even a thread; 127: not even the libraries.
+    assert 70 in seen and seen <= {0, 70, 75, 127}, seen
 
 
 def test_empty_lists(world):

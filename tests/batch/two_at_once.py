@@ -38,6 +38,8 @@ def test_jobs_of_another_process_are_listed_and_cancelled(world):
     child = start_pull(world, "hang-body=1000")
     (job,) = [row for row in world.json("job", "list") if row.get("object") == "kernel/lab"]
     assert job["pid"] == child.pid and job["command"] and job["phase"]
+    world.wait_until(lambda: world.json("job", "ls")[0].get("total", 0) > 0, "the size is known")
+    assert world.json("job", "list")[0]["done"] <= world.json("job", "list")[0]["total"]
     world.ok("job", "cancel", str(job["id"]))
     assert child.wait(timeout=PATIENCE_S) == 130
     assert [row for row in world.json("job", "list") if row.get("object") == "kernel/lab"] == []
