@@ -13,7 +13,8 @@ def words(top):
 
 
 problems = []
-listed = words("tests") | words("src") | words("data")
+listed = words("tests") | words("src") | words("data") | set(
+    re.split(r"[\s\\=]+", source.read("Makefile.am")))
 checked = 0
 for path in source.files("tests/unit", "tests/tui", "tests/smoke", ends=(".c",)):
     checked += 1
@@ -23,6 +24,11 @@ for path in source.files("tests/batch", "tests/lint", "tests/smoke", ends=(".py"
     checked += 1
     if path not in listed:
         problems.append(f"{path}: no .mk file lists it")
+for path in source.files("tests/support", "data", "scripts", ends=(".h", ".c", ".py", ".sh", ".json")):
+    checked += 1
+    program = path[:-len(".c")] if path.endswith(".c") else path  # its source by automake's rule
+    if not {path, program} & listed and not path.startswith("data/written/"):
+        problems.append(f"{path}: no .mk file lists it, so it is not in the distribution")
 for path in source.files("src"):
     checked += 1
     if path not in listed:

@@ -69,3 +69,4 @@ tests_unit_link_engine_DEPENDENCIES = src/libengine.a src/libartifact.a src/libs
 tests_unit_link_engine_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--whole-archive,src/libengine.a,src/libartifact.a,src/libstore.a,src/libvm.a,src/libbase.a,--no-whole-archive
 tests_unit_link_engine_LDADD = $(LINK_ARTIFACT_LIBS) $(INIH_LIBS) $(CJSON_LIBS) -lm
+EXTRA_DIST += tests/support/engine_world.h
