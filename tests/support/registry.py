@@ -94,6 +94,8 @@ class Image:
             (second, LAYER, second),
             (zstd_of(third), LAYER + "+zstd", third),
         ]
+        if "nozstd" in self.words:
+            stack.pop()
         if "magic" in self.words:
             stack[1] = (second, LAYER + "+gzip", second)
         if "twice" in self.words:
@@ -160,7 +162,7 @@ class Image:
         unknown = {"os": "unknown", "architecture": "unknown"}
         other = {"os": "linux", "architecture": "s390x"}
         ours = {"os": "linux", "architecture": "amd64"}
-        nobody = self.add(b'{"x":1}', MANIFEST)
+        nobody = entry if "same" in self.words else self.add(b'{"x":1}', MANIFEST)
         entries = [dict(nobody, platform=unknown), dict(nobody, platform=other)]
         if "noplatform" not in self.words:
             entries.append(dict(entry, platform=ours))

@@ -59,8 +59,9 @@ tests_unit_test_http_parse_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_http_parse_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
 
 artifact_oci_tests = tests/unit/test_blob_cache tests/unit/test_oci_auth \
-	tests/unit/test_oci_manifest tests/unit/test_oci_pull tests/unit/test_oci_ref
-EXTRA_DIST += tests/support/registry.py
+	tests/unit/test_oci_manifest tests/unit/test_oci_pull tests/unit/test_oci_real \
+	tests/unit/test_oci_ref
+EXTRA_DIST += tests/support/real_registry.py tests/support/registry.py
 check_PROGRAMS += $(artifact_oci_tests)
 TESTS += $(artifact_oci_tests)
 tests_unit_test_blob_cache_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -75,3 +76,7 @@ tests_unit_test_oci_pull_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_oci_pull_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
 tests_unit_test_oci_auth_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_oci_auth_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
+tests_unit_test_oci_real_SOURCES = tests/unit/test_oci_real.c \
+	tests/support/web_server.c tests/support/web_server.h
+tests_unit_test_oci_real_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_oci_real_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
