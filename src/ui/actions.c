@@ -6,11 +6,9 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "base/units.h"
 #include "engine/command.h"
 #include "engine/snapshot.h"
 #include "ui/attach.h"
-#include "ui/format.h"
 #include "ui/screens.h"
 #include "ui/seat.h"
 
@@ -172,8 +170,7 @@ bool action_exists(enum request request, unsigned contexts)
     return !is_action;
 }
 
-/* The argument that names what the verb acts on: the first one given by its place. */
-static const struct argument *operand_of(const struct verb *verb)
+const struct argument *action_operand(const struct verb *verb)
 {
     for (size_t i = 0; i < verb->argument_count; i++) {
         if (verb->arguments[i].is_positional) {
@@ -193,39 +190,21 @@ static bool set_terminal_words(struct command *command, struct error *err)
            command_set(command, "command", GUEST_SHELL, err);
 }
 
-/* NULL after having said why. */
-static struct command *make_command(
-    struct seat *seat, const struct verb *verb, const char *object, enum action_kind kind)
+/* What a verb is given besides its object, by the way it is used here. */
+static bool set_extras(struct command *command, enum action_kind kind, struct error *err)
 {
-    struct error err = {0};
-    struct command *command = command_new(verb);
-    const struct argument *operand = operand_of(verb);
-    bool is_made = true;
-    if (operand != NULL && object[0] != '\0') {
-        is_made = command_set(command, operand->name, object, &err);
+    if (kind == ACTION_TERMINAL) {
+        return set_terminal_words(command, err);
     }
-    if (is_made && kind == ACTION_TERMINAL) {
-        is_made = set_terminal_words(command, &err);
+    if (kind == ACTION_FOLLOW && verb_argument(command_verb(command), "follow") != NULL) {
+        return command_set(command, "follow", NULL, err) &&
+               command_set(command, "tail", "10000", err);
     }
-    if (is_made && kind == ACTION_FOLLOW && verb_argument(verb, "follow") != NULL) {
-        is_made = command_set(command, "follow", NULL, &err) &&
-                  command_set(command, "tail", "10000", &err);
-    }
-    if (!is_made) {
-        seat_say(seat, ROLE_BAD, "%s", err.text);
-        command_free(command);
-        return NULL;
-    }
-    return command;
+    return true;
 }
 
-static void begin(
-    struct seat *seat, const struct verb *verb, const char *object, enum action_kind kind)
+static void begin(struct seat *seat, struct command *command, enum action_kind kind)
 {
-    struct command *command = make_command(seat, verb, object, kind);
-    if (command == NULL) {
-        return;
-    }
     if (kind == ACTION_FORM) {
         seat_open(seat, form_screen_new(seat, command));
     } else if (kind == ACTION_ASK) {
@@ -235,132 +214,100 @@ static void begin(
     }
 }
 
-void action_begin(
-    struct seat *seat, const struct action *action, enum pane pane, bool has_row, size_t index)
+/* Names of the rows into the verb's operand. */
+static bool set_rows(const struct seat *seat, const struct action *action,
+    const struct action_rows *rows, struct command *command, struct error *err)
 {
-    const struct verb *verb = verb_find(action->subject, action->verb);
-    bool takes_row = has_row && action->needs_row;
-    begin(seat, verb, takes_row ? pane_name(pane, seat->snapshot, index) : "", action->kind);
-}
-
-/* A verb that lacks nothing can begin at once; any other needs its form. */
-static bool needs_form(const struct verb *verb, const char *object)
-{
-    const struct argument *operand = operand_of(verb);
-    for (size_t i = 0; i < verb->argument_count; i++) {
-        const struct argument *argument = &verb->arguments[i];
-        bool is_given = argument == operand && object[0] != '\0';
-        if (argument->is_required && !is_given) {
-            return true;
-        }
-    }
-    return object[0] == '\0' && verb->argument_count > 0 && (verb->flags & VERB_READS) == 0;
-}
-
-void action_begin_verb(struct seat *seat, const struct verb *verb, const char *object)
-{
-    if ((verb->flags & VERB_READS) == 0 && !seat_may_change(seat)) {
-        seat_say(seat, ROLE_BAD, "this seat is read-only: %s %s changes something", verb->subject,
-            verb->name);
-        return;
-    }
-    for (size_t i = 0; i < array_length(actions); i++) {
-        bool is_it = strcmp(actions[i].subject, verb->subject) == 0 &&
-                     strcmp(actions[i].verb, verb->name) == 0;
-        if (is_it && actions[i].kind == ACTION_TERMINAL && object[0] != '\0') {
-            begin(seat, verb, object, ACTION_TERMINAL);
-            return;
-        }
-        if (is_it && actions[i].kind == ACTION_FOLLOW && object[0] != '\0') {
-            begin(seat, verb, object, ACTION_FOLLOW);
-            return;
-        }
-    }
-    begin(seat, verb, object, needs_form(verb, object) ? ACTION_FORM : ACTION_SUBMIT);
-}
-
-static void tell_users_of_kernel(
-    const struct snapshot *snapshot, const char *name, struct text *out)
-{
-    size_t users = 0;
-    for (size_t i = 0; i < snapshot->images_count; i++) {
-        users += strcmp(snapshot->images[i].kernel_ref, name) == 0;
-    }
-    for (size_t i = 0; i < snapshot->vms_count; i++) {
-        users += strcmp(snapshot->vms[i].kernel_ref, name) == 0;
-    }
-    for (size_t i = 0; i < snapshot->kernels_count; i++) {
-        char buffer[UNITS_MAX];
-        if (strcmp(snapshot->kernels[i].name, name) == 0 && snapshot->kernels[i].size_bytes > 0) {
-            text_printf(out, "Its files, %s, are deleted. ",
-                units_format_size(snapshot->kernels[i].size_bytes, buffer));
-        }
-    }
-    if (users > 0) {
-        text_printf(out, "%zu of your images and machines boot with it.", users);
-    } else {
-        text_append(out, "No image and no machine uses it.");
-    }
-}
-
-static void tell_users_of_image(const struct snapshot *snapshot, const char *name, struct text *out)
-{
-    for (size_t i = 0; i < snapshot->images_count; i++) {
-        const struct image_item *image = &snapshot->images[i];
-        if (strcmp(image->name, name) != 0) {
+    const struct argument *operand = action_operand(command_verb(command));
+    bool takes_many = (command_verb(command)->flags & VERB_EACH) != 0;
+    size_t taken = 0;
+    for (size_t i = 0; action->needs_row && operand != NULL && i < rows->count; i++) {
+        size_t index = rows->indices[i];
+        if ((taken > 0 && !takes_many) ||
+            (action->is_possible != NULL && !action->is_possible(seat->snapshot, index))) {
             continue;
         }
-        char buffer[UNITS_MAX];
-        if (image->is_managed && image->disk_bytes > 0) {
-            text_printf(out, "Its files, %s on disk, are deleted. ",
-                units_format_size(image->disk_bytes, buffer));
-        } else if (!image->is_managed) {
-            text_append(out, "It is only forgotten: the files it was made from stay. ");
+        const char *name = pane_name(rows->pane, seat->snapshot, index);
+        if (!command_set(command, operand->name, name, err)) {
+            return false;
         }
-        for (size_t k = 0; k < image->used_by_count; k++) {
-            text_printf(out, "%s%s", k == 0 ? "Used by " : ", ", image->used_by[k]);
-        }
-        text_append(out, image->used_by_count > 0 ? "." : "No machine uses it.");
+        taken++;
     }
+    return true;
 }
 
-static void tell_about_vm(
-    const struct snapshot *snapshot, const char *verb, const char *name, struct text *out)
+void action_begin(struct seat *seat, const struct action *action, const struct action_rows *rows)
 {
-    if (strcmp(verb, "stop") == 0) {
-        text_append(out, "The guest is asked to power off; what it serves ends. Its disk is kept.");
-    } else if (strcmp(verb, "restart") == 0) {
-        text_append(out, "The guest powers off and boots again; what it serves is interrupted.");
-    } else if (strcmp(verb, "kill") == 0) {
-        text_append(out, "It ends at once, as if its power failed: what it has not written is "
-                         "lost. Its disk is kept.");
-    } else {
-        for (size_t i = 0; i < snapshot->vms_count; i++) {
-            char buffer[UNITS_MAX];
-            if (strcmp(snapshot->vms[i].name, name) == 0 && snapshot->vms[i].disk_bytes > 0) {
-                text_printf(out, "Its disk with %s of changes is deleted. ",
-                    units_format_size(snapshot->vms[i].disk_bytes, buffer));
-            }
-        }
-        text_append(out, "The image it was made from stays.");
+    struct error err = {0};
+    struct command *command = command_new(verb_find(action->subject, action->verb));
+    if (!set_rows(seat, action, rows, command, &err) || !set_extras(command, action->kind, &err)) {
+        seat_say(seat, ROLE_BAD, "%s", err.text);
+        command_free(command);
+        return;
     }
+    begin(seat, command, action->kind);
 }
 
-void action_question(
-    const struct snapshot *snapshot, const struct command *command, struct text *out)
+static size_t values_of(const struct command *command)
 {
     const struct verb *verb = command_verb(command);
-    const struct argument *operand = operand_of(verb);
-    const char *name = operand != NULL ? command_get(command, operand->name) : NULL;
-    if (name == NULL) {
-        text_append(out, verb->summary);
-    } else if (strcmp(verb->subject, "kernel") == 0) {
-        tell_users_of_kernel(snapshot, name, out);
-    } else if (strcmp(verb->subject, "image") == 0) {
-        tell_users_of_image(snapshot, name, out);
-    } else if (strcmp(verb->subject, "vm") == 0) {
-        tell_about_vm(snapshot, verb->name, name, out);
+    size_t count = 0;
+    for (size_t i = 0; i < verb->argument_count; i++) {
+        count += command_has(command, verb->arguments[i].name);
     }
+    return count;
+}
+
+/* The way a verb is used on a row, where its object alone was given. */
+static enum action_kind usual_kind(const struct command *command)
+{
+    const struct verb *verb = command_verb(command);
+    const struct argument *operand = action_operand(verb);
+    bool has_object = operand != NULL && command_has(command, operand->name);
+    for (size_t i = 0; i < array_length(actions) && has_object && values_of(command) == 1; i++) {
+        bool is_it = strcmp(actions[i].subject, verb->subject) == 0 &&
+                     strcmp(actions[i].verb, verb->name) == 0;
+        if (is_it && (actions[i].kind == ACTION_TERMINAL || actions[i].kind == ACTION_FOLLOW)) {
+            return actions[i].kind;
+        }
+    }
+    return ACTION_SUBMIT;
+}
+
+void action_begin_command(struct seat *seat, struct command *command)
+{
+    const struct verb *verb = command_verb(command);
+    struct error err = {0};
+    bool is_change = (verb->flags & VERB_READS) == 0;
+    if (is_change && !seat_may_change(seat)) {
+        seat_say(seat, ROLE_BAD, "this seat is read-only: %s %s changes something", verb->subject,
+            verb->name);
+        command_free(command);
+        return;
+    }
+    enum action_kind kind = usual_kind(command);
+    if (!set_extras(command, kind, &err)) {
+        seat_say(seat, ROLE_BAD, "%s", err.text);
+        command_free(command);
+        return;
+    }
+    bool is_bare = is_change && verb->argument_count > 0 && values_of(command) == 0;
+    bool is_complete = !is_bare && command_check(command, &err);
+    begin(seat, command, is_complete ? kind : ACTION_FORM);
+}
+
+/* One job for each name; every refusal is told. */
+static void submit_each(struct seat *seat, struct command *command)
+{
+    size_t count = command_each_count(command);
+    if (count <= 1) {
+        seat_submit(seat, command);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        seat_submit(seat, command_each(command, i));
+    }
+    command_free(command);
 }
 
 void action_go(struct seat *seat, struct command *command, bool is_asked)
@@ -376,6 +323,6 @@ void action_go(struct seat *seat, struct command *command, bool is_asked)
     } else if ((verb->flags & VERB_READS) != 0) {
         seat_open(seat, result_screen_new(seat, command));
     } else {
-        seat_submit(seat, command);
+        submit_each(seat, command);
     }
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct argument;
 struct command;
 struct seat;
 struct snapshot;
@@ -43,11 +44,22 @@ const struct action *action_find(
     const struct seat *seat, enum request request, enum pane pane, bool has_row, size_t index);
 /* False for a request that stands for verbs none of which this program has. */
 bool action_exists(enum request request, unsigned contexts);
-/* Begins it: submits, or opens the question, form or viewer. */
-void action_begin(
-    struct seat *seat, const struct action *action, enum pane pane, bool has_row, size_t index);
-/* The same for a verb chosen by name in the palette; `object` may be "". */
-void action_begin_verb(struct seat *seat, const struct verb *verb, const char *object);
+/* Rows of a pane that something is done to: indices into its section. */
+struct action_rows {
+    enum pane pane;
+    const size_t *indices;
+    size_t count;
+};
+
+/* Begins it: submits, or opens the question, form or viewer. With several rows it is done to those
+ * of them for which it is possible, if the verb takes more than one name; else to the first. */
+void action_begin(struct seat *seat, const struct action *action, const struct action_rows *rows);
+/* A command from the palette or of a job that is tried again: as far as it goes by itself, else
+ * with its form. Owns it. */
+void action_begin_command(struct seat *seat, struct command *command);
+
+/* The argument that names what the verb acts on: the first one given by its place; NULL for none. */
+const struct argument *action_operand(const struct verb *verb);
 
 /* The question before a command that destroys: what, and what becomes of it. */
 void action_question(

@@ -52,7 +52,7 @@ static void take_snapshot(struct seat *seat)
 {
     const struct snapshot *old = seat->snapshot;
     seat->snapshot = engine_snapshot(seat->engine);
-    seat_forget_abandoned(seat);
+    seat_meet_ends(seat);
     update_screens(seat);
     if (old != NULL) {
         engine_release(old);
@@ -319,7 +319,7 @@ int ui_run(struct engine *engine, const struct ui_options *options)
     }
     sweep_closed(seat);
     engine_release(seat->snapshot);
-    free(seat->abandoned);
+    free(seat->jobs);
     term_close();
     return seat->exit_status;
 }

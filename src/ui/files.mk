@@ -19,6 +19,8 @@ src_libui_a_SOURCES = \
 	src/ui/jobs.c src/ui/jobs.h \
 	src/ui/keys.c src/ui/keys.h \
 	src/ui/layout.c src/ui/layout.h \
+	src/ui/line.c src/ui/line.h \
+	src/ui/main_draw.c src/ui/main_screen.h \
 	src/ui/pager.c src/ui/pager.h \
 	src/ui/pane_catalog.c \
 	src/ui/pane_images.c \
@@ -26,6 +28,7 @@ src_libui_a_SOURCES = \
 	src/ui/pane_kernels.c \
 	src/ui/pane_vms.c \
 	src/ui/panes.c src/ui/panes.h \
+	src/ui/questions.c \
 	src/ui/result.c src/ui/result.h \
 	src/ui/screen.h \
 	src/ui/screen_choice.c \

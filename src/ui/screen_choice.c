@@ -240,8 +240,11 @@ struct screen *confirm_screen_new(struct seat *seat, struct command *command)
         }
     }
     const char *subject = strcmp(verb->subject, "vm") == 0 ? "machine" : verb->subject;
-    auto_free char *title = memory_printf(
-        "%s %s%s%s?", verb_word(verb), subject, name != NULL ? " " : "", name != NULL ? name : "");
+    size_t count = command_each_count(command);
+    auto_free char *title = count > 1
+                                ? memory_printf("%s %zu %ss?", verb_word(verb), count, subject)
+                                : memory_printf("%s %s%s%s?", verb_word(verb), subject,
+                                      name != NULL ? " " : "", name != NULL ? name : "");
     struct choice_screen *choice = choice_new(title, ROLE_BAD);
     choice->command = command;
     action_question(seat->snapshot, command, &choice->question);

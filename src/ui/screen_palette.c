@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "engine/command.h"
@@ -13,20 +14,21 @@
 #include "ui/complete.h"
 #include "ui/dialog.h"
 #include "ui/edit.h"
+#include "ui/line.h"
 #include "ui/screen.h"
 #include "ui/seat.h"
 
 #define WIDTH 60
 #define ROWS 10
 
-/* What can be typed is "subject verb [object]"; what else the verb needs is asked in its form. */
+/* What can be typed is a batch line; what it lacks is asked in the verb's form. */
 struct palette_screen {
     struct screen screen;
     struct edit edit;
     struct strings found; /* whole lines that what is typed could become */
     size_t marked;        /* of them */
     size_t top;
-    char complaint[160];
+    struct error error; /* why the line was not carried out */
 };
 
 static struct palette_screen *palette_of(struct screen *screen)
@@ -74,16 +76,6 @@ static const struct verb *verb_of_line(const char *line, const char **rest)
     return verb;
 }
 
-static const struct argument *operand_of(const struct verb *verb)
-{
-    for (size_t i = 0; i < verb->argument_count; i++) {
-        if (verb->arguments[i].is_positional) {
-            return &verb->arguments[i];
-        }
-    }
-    return NULL;
-}
-
 static void find(struct palette_screen *self, const struct snapshot *snapshot)
 {
     strings_done(&self->found);
@@ -94,7 +86,7 @@ static void find(struct palette_screen *self, const struct snapshot *snapshot)
     if (!has_object) {
         complete_verbs(self->edit.text, &self->found);
     } else {
-        const struct argument *operand = operand_of(verb);
+        const struct argument *operand = action_operand(verb);
         auto_done(strings) struct strings names = {0};
         if (operand != NULL) {
             complete_argument(snapshot, verb, operand, rest, &names);
@@ -111,18 +103,16 @@ static void find(struct palette_screen *self, const struct snapshot *snapshot)
 static void carry_out(struct palette_screen *self, struct seat *seat)
 {
     const char *rest = "";
-    const struct verb *verb = verb_of_line(self->edit.text, &rest);
-    if (verb == NULL && self->found.count > 0) {
+    error_clear(&self->error);
+    if (verb_of_line(self->edit.text, &rest) == NULL && self->found.count > 0) {
         edit_set(&self->edit, self->found.items[self->marked]);
-        verb = verb_of_line(self->edit.text, &rest);
     }
-    if (verb == NULL) {
-        snprintf(self->complaint, sizeof(self->complaint),
-            "There is no such verb. What can be done stands in the list when this line is empty.");
+    struct command *command = line_parse(self->edit.text, &self->error);
+    if (command == NULL) {
         return;
     }
     seat_close(seat, &self->screen);
-    action_begin_verb(seat, verb, rest);
+    action_begin_command(seat, command);
 }
 
 static bool palette_type(struct screen *screen, struct seat *seat, int key)
@@ -131,7 +121,7 @@ static bool palette_type(struct screen *screen, struct seat *seat, int key)
     if (!edit_key(&self->edit, key)) {
         return false;
     }
-    self->complaint[0] = '\0';
+    error_clear(&self->error);
     self->marked = 0;
     find(self, seat->snapshot);
     return true;
@@ -216,8 +206,8 @@ static void palette_draw(
     int x = pen.x + edit_cursor_cells(&self->edit, seat->theme.is_utf8);
     pen_text(frame, &pen, ROLE_STRONG, self->edit.text);
     draw_cursor(frame, inner.y, x);
-    if (self->complaint[0] != '\0') {
-        draw_text(frame, inner.y + 1, inner.x, inner.width, ROLE_BAD, self->complaint);
+    if (self->error.code != ERROR_NONE) {
+        draw_text(frame, inner.y + 1, inner.x, inner.width, ROLE_BAD, self->error.text);
     }
     struct area list = inner;
     list.y += 2;

@@ -45,39 +45,63 @@ uint64_t seat_submit(struct seat *seat, struct command *command)
         seat_say(seat, ROLE_BAD, "%s", err.text);
         return 0;
     }
+    for (size_t i = 0; i < seat->job_count; i++) {
+        if (seat->jobs[i].id == id) {
+            return id; /* joined one of our own */
+        }
+    }
+    seat->jobs = memory_grow(seat->jobs, seat->job_count + 1, sizeof(*seat->jobs));
+    seat->jobs[seat->job_count++] = (struct seat_job){.id = id};
     return id;
 }
 
 void seat_abandon(struct seat *seat, uint64_t id)
 {
     engine_cancel(seat->engine, id);
-    seat->abandoned =
-        memory_grow(seat->abandoned, seat->abandoned_count + 1, sizeof(*seat->abandoned));
-    seat->abandoned[seat->abandoned_count++] = id;
+    for (size_t i = 0; i < seat->job_count; i++) {
+        if (seat->jobs[i].id == id) {
+            seat->jobs[i].is_abandoned = true;
+            return;
+        }
+    }
+    engine_forget(seat->engine, id); /* it ended before */
 }
 
-static bool is_under_way(const struct snapshot *snapshot, uint64_t id)
+static const struct job_item *find_job(const struct snapshot *snapshot, uint64_t id)
 {
     for (size_t i = 0; i < snapshot->jobs_count; i++) {
         if (snapshot->jobs[i].id == id) {
-            return !job_state_is_final(snapshot->jobs[i].state);
+            return &snapshot->jobs[i];
         }
     }
-    return false;
+    return NULL;
 }
 
-void seat_forget_abandoned(struct seat *seat)
+/* True: it has ended, and what was to be done about that is done. */
+static bool meet_end(struct seat *seat, const struct seat_job *watched)
+{
+    const struct job_item *job = find_job(seat->snapshot, watched->id);
+    if (job != NULL && !job_state_is_final(job->state)) {
+        return false;
+    }
+    if (watched->is_abandoned) {
+        engine_forget(seat->engine, watched->id);
+    } else if (job != NULL && job->state == JOB_FAILED && !job->is_quiet) {
+        seat_say(seat, ROLE_BAD, "%s: %s", job->title, job->error.text);
+    }
+    return true;
+}
+
+void seat_meet_ends(struct seat *seat)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < seat->abandoned_count; i++) {
-        uint64_t id = seat->abandoned[i];
-        if (is_under_way(seat->snapshot, id)) {
-            seat->abandoned[kept++] = id;
-        } else {
-            engine_forget(seat->engine, id);
+    for (size_t i = 0; i < seat->job_count; i++) {
+        struct seat_job watched = seat->jobs[i];
+        if (!meet_end(seat, &watched)) {
+            seat->jobs[kept++] = watched;
         }
     }
-    seat->abandoned_count = kept;
+    seat->job_count = kept;
 }
 
 bool seat_may_change(const struct seat *seat)

@@ -20,6 +20,11 @@ struct ui_options;
 
 #define TOAST_MAX 512
 
+struct seat_job {
+    uint64_t id;
+    bool is_abandoned; /* nobody looks at its result: forgotten at its end */
+};
+
 struct seat {
     struct engine *engine;
     const struct ui_options *options;
@@ -29,8 +34,8 @@ struct seat {
     struct screen *top;
     char toast[TOAST_MAX]; /* shown in the last line until a key is pressed */
     enum role toast_role;
-    uint64_t *abandoned; /* jobs to forget once they have ended */
-    size_t abandoned_count;
+    struct seat_job *jobs; /* that this seat has submitted and whose end was not met yet */
+    size_t job_count;
     bool is_leaving;
     int exit_status;
 };
@@ -46,8 +51,8 @@ void seat_say(struct seat *seat, enum role role, const char *format, ...)
 uint64_t seat_submit(struct seat *seat, struct command *command);
 /* Asks a job to stop whose result nobody is going to look at; it is forgotten at its end. */
 void seat_abandon(struct seat *seat, uint64_t id);
-/* After a new snapshot: forgets those that ended. */
-void seat_forget_abandoned(struct seat *seat);
+/* After a new snapshot: tells of those that failed, forgets those that were abandoned. */
+void seat_meet_ends(struct seat *seat);
 /* The seat may change things. */
 bool seat_may_change(const struct seat *seat);
 /* Ends the loop. */

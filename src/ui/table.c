@@ -126,6 +126,21 @@ static void remember(struct table *table, const struct snapshot *snapshot)
     table->source->key(snapshot, table->rows[table->cursor], table->key);
 }
 
+/* A mark on what is gone would be a mark on whatever comes back under that name. */
+static void forget_gone_marks(struct table *table, const struct snapshot *snapshot)
+{
+    struct strings kept = {0};
+    for (size_t i = 0; i < table->section_count && table->marked.count > 0; i++) {
+        char key[TABLE_KEY_MAX];
+        table->source->key(snapshot, i, key);
+        if (strings_contain(&table->marked, key)) {
+            strings_add(&kept, key);
+        }
+    }
+    strings_done(&table->marked);
+    table->marked = kept;
+}
+
 static void find_again(struct table *table, const struct snapshot *snapshot)
 {
     for (size_t i = 0; i < table->shown_count && table->key[0] != '\0'; i++) {
@@ -149,6 +164,7 @@ void table_done(struct table *table)
 {
     free(table->rows);
     table->rows = NULL;
+    strings_done(&table->marked);
 }
 
 void table_update(struct table *table, const struct snapshot *snapshot, int64_t now)
@@ -173,9 +189,55 @@ void table_update(struct table *table, const struct snapshot *snapshot, int64_t 
             table->rows[table->shown_count++] = index;
         }
     }
+    forget_gone_marks(table, snapshot);
     sort_rows(table, snapshot, now);
     measure(table, snapshot, now);
     find_again(table, snapshot);
+}
+
+void table_mark(struct table *table)
+{
+    if (table->shown_count == 0) {
+        return;
+    }
+    if (!strings_contain(&table->marked, table->key)) {
+        strings_add(&table->marked, table->key);
+        return;
+    }
+    struct strings kept = {0};
+    for (size_t i = 0; i < table->marked.count; i++) {
+        if (strcmp(table->marked.items[i], table->key) != 0) {
+            strings_add(&kept, table->marked.items[i]);
+        }
+    }
+    strings_done(&table->marked);
+    table->marked = kept;
+}
+
+void table_mark_all(struct table *table, const struct snapshot *snapshot)
+{
+    table_clear_marks(table);
+    for (size_t i = 0; i < table->shown_count; i++) {
+        char key[TABLE_KEY_MAX];
+        table->source->key(snapshot, table->rows[i], key);
+        strings_add(&table->marked, key);
+    }
+}
+
+void table_clear_marks(struct table *table)
+{
+    strings_done(&table->marked);
+    table->marked = (struct strings){0};
+}
+
+bool table_is_marked(const struct table *table, const struct snapshot *snapshot, size_t index)
+{
+    char key[TABLE_KEY_MAX];
+    if (table->marked.count == 0) {
+        return false;
+    }
+    table->source->key(snapshot, index, key);
+    return strings_contain(&table->marked, key);
 }
 
 void table_set_filter(struct table *table, const char *filter)
@@ -385,6 +447,9 @@ void table_draw(struct table *table, const struct snapshot *snapshot, struct fra
         if (frame->is_selected) {
             draw_clear(frame, place);
             draw_text(frame, place.y, place.x, 1, ROLE_TEXT, theme_glyph(frame->theme, GLYPH_MARK));
+        }
+        if (table_is_marked(table, snapshot, table->rows[row])) {
+            draw_text(frame, place.y, place.x, 1, ROLE_ATTENTION, "*");
         }
         draw_row(table, snapshot, frame, place, table->rows[row], widths);
         frame->is_selected = false;

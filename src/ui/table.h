@@ -8,6 +8,7 @@
  * looked at are made. Rows are arranged anew when the section, the filter or the order changed.
  * The snapshot given to table_update must be the one given to table_draw. Main thread. */
 
+#include "base/text.h"
 #include "ui/theme.h"
 
 #include <stdbool.h>
@@ -57,7 +58,8 @@ struct table {
     size_t page;             /* rows that the last draw had room for */
     char key[TABLE_KEY_MAX]; /* of the object under the cursor; "" for none */
     char filter[TABLE_FILTER_MAX];
-    int sort_column; /* -1: the order of the section */
+    struct strings marked; /* keys; only of objects that exist */
+    int sort_column;       /* -1: the order of the section */
     bool is_descending;
     const void *section; /* arranged for this one */
     bool is_stale;
@@ -81,6 +83,13 @@ void table_move(struct table *table, const struct snapshot *snapshot, long by);
 bool table_selected(const struct table *table, size_t *index);
 /* Moves the cursor to the object of that key; false when it is not shown. */
 bool table_select(struct table *table, const struct snapshot *snapshot, const char *key);
+/* Marks the row under the cursor, or takes its mark away. */
+void table_mark(struct table *table);
+/* Marks every row that is shown. */
+void table_mark_all(struct table *table, const struct snapshot *snapshot);
+void table_clear_marks(struct table *table);
+/* Whether row `index` of the section is marked. */
+bool table_is_marked(const struct table *table, const struct snapshot *snapshot, size_t index);
 /* Rows into the area, a header above them when it is high enough. */
 void table_draw(struct table *table, const struct snapshot *snapshot, struct frame *frame,
     struct area area, bool is_focused);

@@ -214,6 +214,10 @@ static void test_cancel(void **state)
     pty_wait_text(world->pty, "1 running");
     pty_send(world->pty, "5c");
     pty_wait_text(world->pty, "1 cancelled");
+    pty_send(world->pty, "r"); /* the same again */
+    pty_wait_text(world->pty, "1 running");
+    pty_send(world->pty, "c");
+    pty_wait_text(world->pty, "1 cancelled");
     pty_send(world->pty, "d");
     pty_wait_text(world->pty, "Nothing under way");
     world_quit(world);

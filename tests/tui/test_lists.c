@@ -255,6 +255,52 @@ static void test_t23_no_key_destroys(void **state)
     pty_stop(pty);
 }
 
+/* T14: marks, and an action that says how many it hits and names them. */
+static void test_t14_marks(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("mismatch", NULL, "C.UTF-8");
+    pty_send(pty, "2  ");
+    pty_wait_text(pty, "2 marked");
+    pty_send(pty, "x");
+    pty_wait_text(pty, "Remove 2 kernels?");
+    pty_wait_text(pty, "debian-cloud, lab.");
+    pty_wait_text(pty, "as a line: kernel rm debian-cloud lab");
+    pty_send(pty, "n");
+    pty_wait_gone(pty, "Remove 2 kernels?");
+    pty_send(pty, "*");
+    pty_wait_text(pty, "3 marked");
+    pty_send(pty, "\x1b");
+    pty_wait_gone(pty, "marked");
+    pty_send(pty, "*x");
+    pty_wait_text(pty, "Yes, remove");
+    pty_send(pty, "y");
+    pty_wait_text(
+        pty, "submitted: kernel rm void-6.12"); /* each on its own; the last one's answer */
+    quit(pty);
+}
+
+/* Any batch line can be typed; what it lacks is asked. */
+static void test_palette_takes_lines(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("mismatch", NULL, "C.UTF-8");
+    pty_send(pty, ":vm run debian --memory 1G --publish 8080:80\r");
+    pty_wait_text(pty, "submitted: vm run debian --memory 1G --publish 8080:80");
+    pty_send(pty, ":kernel import 'lab two'\r");
+    pty_wait_text(pty, "kernel name");
+    pty_send(pty, "\x15kernel import lab2\r");
+    pty_wait_text(pty, "Add a kernel");
+    pty_wait_text(pty, "as a line: kernel import lab2");
+    pty_send(pty, "\x1b");
+    pty_wait_gone(pty, "Add a kernel");
+    pty_send(pty, ":kernel rm lab --force\r");
+    pty_wait_text(pty, "Remove kernel lab?");
+    pty_send(pty, "n");
+    pty_wait_gone(pty, "Remove kernel lab?");
+    quit(pty);
+}
+
 static void test_t24_readonly(void **state)
 {
     (void)state;
@@ -357,6 +403,8 @@ int main(void)
         cmocka_unit_test(test_t08_quit_asks),
         cmocka_unit_test(test_t10_focus_without_color),
         cmocka_unit_test(test_t12_order),
+        cmocka_unit_test(test_t14_marks),
+        cmocka_unit_test(test_palette_takes_lines),
         cmocka_unit_test(test_t20_confirm),
         cmocka_unit_test(test_t23_no_key_destroys),
         cmocka_unit_test(test_t24_readonly),

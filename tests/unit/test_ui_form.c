@@ -19,6 +19,7 @@
 #include "ui/edit.h"
 #include "ui/form.h"
 #include "ui/keys.h"
+#include "ui/line.h"
 
 static void type(struct edit *edit, const char *ascii)
 {
@@ -148,6 +149,44 @@ static void test_form_asks_for_what_is_needed(void **state)
     form_done(&form);
 }
 
+/* Every line that command_line writes is read back as the same command. */
+static void test_lines_are_read_back(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "kernel pull debian-cloud --force",
+        "kernel import lab --from '/srv/a dir/it'\\''s here' --distro void",
+        "kernel rm a b c --force",
+        "vm run debian --name web --memory 1G --publish 8080:80 --publish 2222:22",
+        "vm exec web --tty -- sh -c 'exec bash -l'",
+        "vm logs web --follow --tail 100",
+        "image register lab --rootfs ./rootfs.ext4 --kernel-ref debian",
+        "host doctor",
+    };
+    for (size_t i = 0; i < array_length(lines); i++) {
+        struct error err = {0};
+        struct command *command = line_parse(lines[i], &err);
+        assert_fine(err);
+        auto_done(text) struct text line = {0};
+        command_line(command, &line);
+        assert_string_equal(text_cstr(&line), lines[i]);
+        command_free(command);
+    }
+}
+
+static void test_lines_are_refused(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"", "kernel", "kernel frobnicate x", "kernel pull 'x",
+        "kernel pull a b", "kernel pull x --no-such", "kernel import x --from", "host doctor x",
+        "help kernel", "kernel pull ../x", "vm run debian --vcpu 0"};
+    for (size_t i = 0; i < array_length(lines); i++) {
+        struct error err = {0};
+        assert_null(line_parse(lines[i], &err));
+        assert_code(err, ERROR_INVALID);
+    }
+}
+
 static void completes(const struct strings *found, const char *wanted)
 {
     auto_free char *all = strings_join(found, " ");
@@ -252,6 +291,8 @@ int main(void)
         cmocka_unit_test(test_edit_refuses_control),
         cmocka_unit_test(test_form_is_the_command),
         cmocka_unit_test(test_form_asks_for_what_is_needed),
+        cmocka_unit_test(test_lines_are_read_back),
+        cmocka_unit_test(test_lines_are_refused),
         cmocka_unit_test(test_complete),
         cmocka_unit_test(test_complete_files),
         cmocka_unit_test(test_keys_do_not_clash),

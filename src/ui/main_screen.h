@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* The main screen's own state, between what it does (screen_main.c) and how it looks
+ * (main_draw.c). Main thread. */
+
+#include "ui/edit.h"
+#include "ui/layout.h"
+#include "ui/panes.h"
+#include "ui/screen.h"
+#include "ui/table.h"
+#include "ui/tail.h"
+
+#include <stdbool.h>
+
+struct frame;
+struct seat;
+
+struct main_screen {
+    struct screen screen;
+    struct table tables[PANE_COUNT];
+    enum pane focus;
+    enum pane strip; /* the pane whose row the details strip shows */
+    bool is_settled; /* the first focus was chosen, or a key was pressed */
+    bool is_zoomed;
+    bool is_filtering; /* the filter of the focused pane is being typed */
+    struct edit filter;
+    struct layout layout; /* of the last drawing */
+    struct tail tail;
+};
+
+/* Draws everything but the last line. */
+void main_draw(struct screen *screen, struct seat *seat, struct frame *frame, struct area area);

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "ui/actions.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "engine/command.h"
+#include "engine/snapshot.h"
+
+#define NAMED_MAX 4
+
+static void tell_users_of_kernel(
+    const struct snapshot *snapshot, const char *name, struct text *out)
+{
+    size_t users = 0;
+    for (size_t i = 0; i < snapshot->images_count; i++) {
+        users += strcmp(snapshot->images[i].kernel_ref, name) == 0;
+    }
+    for (size_t i = 0; i < snapshot->vms_count; i++) {
+        users += strcmp(snapshot->vms[i].kernel_ref, name) == 0;
+    }
+    for (size_t i = 0; i < snapshot->kernels_count; i++) {
+        char buffer[UNITS_MAX];
+        if (strcmp(snapshot->kernels[i].name, name) == 0 && snapshot->kernels[i].size_bytes > 0) {
+            text_printf(out, "Its files, %s, are deleted. ",
+                units_format_size(snapshot->kernels[i].size_bytes, buffer));
+        }
+    }
+    if (users > 0) {
+        text_printf(out, "%zu of your images and machines boot with it.", users);
+    } else {
+        text_append(out, "No image and no machine uses it.");
+    }
+}
+
+static void tell_users_of_image(const struct snapshot *snapshot, const char *name, struct text *out)
+{
+    for (size_t i = 0; i < snapshot->images_count; i++) {
+        const struct image_item *image = &snapshot->images[i];
+        if (strcmp(image->name, name) != 0) {
+            continue;
+        }
+        char buffer[UNITS_MAX];
+        if (image->is_managed && image->disk_bytes > 0) {
+            text_printf(out, "Its files, %s on disk, are deleted. ",
+                units_format_size(image->disk_bytes, buffer));
+        } else if (!image->is_managed) {
+            text_append(out, "It is only forgotten: the files it was made from stay. ");
+        }
+        for (size_t k = 0; k < image->used_by_count; k++) {
+            text_printf(out, "%s%s", k == 0 ? "Used by " : ", ", image->used_by[k]);
+        }
+        text_append(out, image->used_by_count > 0 ? "." : "No machine uses it.");
+    }
+}
+
+static void tell_about_vm(
+    const struct snapshot *snapshot, const char *verb, const char *name, struct text *out)
+{
+    if (strcmp(verb, "stop") == 0) {
+        text_append(out, "The guest is asked to power off; what it serves ends. Its disk is kept.");
+    } else if (strcmp(verb, "restart") == 0) {
+        text_append(out, "The guest powers off and boots again; what it serves is interrupted.");
+    } else if (strcmp(verb, "kill") == 0) {
+        text_append(out, "It ends at once, as if its power failed: what it has not written is "
+                         "lost. Its disk is kept.");
+    } else {
+        for (size_t i = 0; i < snapshot->vms_count; i++) {
+            char buffer[UNITS_MAX];
+            if (strcmp(snapshot->vms[i].name, name) == 0 && snapshot->vms[i].disk_bytes > 0) {
+                text_printf(out, "Its disk with %s of changes is deleted. ",
+                    units_format_size(snapshot->vms[i].disk_bytes, buffer));
+            }
+        }
+        text_append(out, "The image it was made from stays.");
+    }
+}
+
+/* The first few by name, the others by their number. */
+static void tell_names(const struct strings *names, struct text *out)
+{
+    for (size_t i = 0; i < names->count && i < NAMED_MAX; i++) {
+        text_printf(out, "%s%s", i > 0 ? ", " : "", names->items[i]);
+    }
+    if (names->count > NAMED_MAX) {
+        text_printf(out, " and %zu more", names->count - NAMED_MAX);
+    }
+    text_append(out, ". ");
+}
+
+void action_question(
+    const struct snapshot *snapshot, const struct command *command, struct text *out)
+{
+    const struct verb *verb = command_verb(command);
+    const struct argument *operand = action_operand(verb);
+    const struct strings *names = operand != NULL ? command_all(command, operand->name) : NULL;
+    if (names == NULL || names->count == 0) {
+        text_append(out, verb->summary);
+    } else if (names->count > 1) {
+        tell_names(names, out);
+        text_append(out, "What cannot be done to one of them is told; the rest is done.");
+    } else if (strcmp(verb->subject, "kernel") == 0) {
+        tell_users_of_kernel(snapshot, names->items[0], out);
+    } else if (strcmp(verb->subject, "image") == 0) {
+        tell_users_of_image(snapshot, names->items[0], out);
+    } else if (strcmp(verb->subject, "vm") == 0) {
+        tell_about_vm(snapshot, verb->name, names->items[0], out);
+    }
+}
