@@ -124,7 +124,7 @@ void boot_main(char **argv)
     mount_first();
     read_facts(&facts);
     modules_load(&facts);
-    root_mount(&facts);
+    int disk = root_mount(&facts);
     int program = open("/init", O_RDONLY | O_CLOEXEC);
     root_enter();
     tell_stage(&facts, "stage_root_ms");
@@ -137,7 +137,7 @@ void boot_main(char **argv)
     say("the root is ready after %" PRIu64 " ms; %s%s", uptime_ms(),
         init != NULL ? "starting " : "the image has no init", init != NULL ? init : "");
     if (init == NULL) {
-        pid1_main(&facts);
+        pid1_main(&facts, disk);
     }
     if (has_agent(&facts)) {
         launch_agent(&facts, -1);

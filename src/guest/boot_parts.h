@@ -13,9 +13,10 @@ void modules_load(struct facts *facts);
  * VMM that has none, an ext4 label; "/dev/..." is taken as it is. Caller frees. */
 char *disk_find(const char *wanted);
 
-/* root.c: mounts the root at ROOT_DIR, as overlay or copy. */
+/* root.c: mounts the root at ROOT_DIR, as overlay or copy. Returns a descriptor on the file system
+ * that takes the writes, close-on-exec. */
 #define ROOT_DIR "/newroot"
-void root_mount(struct facts *facts);
+int root_mount(const struct facts *facts);
 /* Makes it / and mounts what every image finds there: /dev /dev/pts /proc /sys /run. Frees the
  * initrd. */
 void root_enter(void);

@@ -38,10 +38,10 @@ guest_headers = \
 EXTRA_DIST += $(guest_sources) $(guest_headers)
 
 # musl-gcc knows no kernel headers: they come last, so that musl's own win.
-guest_compile_flags = -std=gnu11 -Os -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
+guest_compile_flags = -std=gnu11 -Os -fno-pie -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections \
 	-fstack-protector-strong -ffile-prefix-map=$(top_srcdir)/= -Wall -Wextra -Wshadow -Wvla \
 	-Wno-unknown-warning-option
-guest_link_flags = -static -no-pie -s -Wl,--gc-sections -Wl,-z,noexecstack -Wl,--build-id=none
+guest_link_flags = -static -s -Wl,--gc-sections -Wl,-z,noexecstack -Wl,--build-id=none
 
 guest_program = src/guest/banger-guest
 CLEANFILES += $(guest_program)

@@ -22,7 +22,7 @@ pid_t launch_agent(const struct facts *facts, int events_fd);
 
 /* boot.c: what /init does; ends in the exec of the image's init or in pid1_main. */
 void boot_main(char **argv) __attribute__((noreturn));
-/* pid1.c: PID 1 of an image without an init. Takes over the facts. */
-void pid1_main(struct facts *facts) __attribute__((noreturn));
+/* pid1.c: PID 1 of an image without an init. disk_fd: on the file system that takes the writes. */
+void pid1_main(struct facts *facts, int disk_fd) __attribute__((noreturn));
 /* agent.c */
 void agent_main(void) __attribute__((noreturn));

@@ -19,6 +19,8 @@
 #include "guest/facts.h"
 #include "guest/guest.h"
 
+/* FIFREEZE of linux/fs.h, which does not go together with sys/mount.h everywhere. */
+#define FREEZE _IOWR('X', 119, int)
 #define GRACE_MS 5000u /* for everybody to end after SIGTERM */
 #define LAST_GRACE_MS 1000u
 #define AGENT_PAUSE_MS 1000u
@@ -28,6 +30,7 @@ struct pid1 {
     pid_t entrypoint, agent;
     uint64_t agent_started_ms;
     bool has_agent;
+    int disk_fd;
     int events_read, events_write; /* to the agent; both are kept, for the next one */
 };
 
@@ -170,9 +173,9 @@ static void end_machine(struct pid1 *self, bool is_reboot)
         wait_for_all(LAST_GRACE_MS);
     }
     sync();
-    /* Leaves a disk that needs no recovery; an overlay passes it on or cannot. */
+    /* Whatever is left, the disk takes no more writes and needs no recovery at the next start. */
     mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL);
-    sync();
+    ioctl(self->disk_fd, FREEZE, 0);
     reboot(is_reboot ? RB_AUTOBOOT : RB_POWER_OFF);
     die("the machine does not end: %m");
 }
@@ -190,9 +193,9 @@ static int wait_for_signal(const struct pid1 *self, const sigset_t *signals)
     return sigtimedwait(signals, NULL, &pause);
 }
 
-void pid1_main(struct facts *facts)
+void pid1_main(struct facts *facts, int disk_fd)
 {
-    struct pid1 self = {.facts = facts, .events_read = -1, .events_write = -1};
+    struct pid1 self = {.facts = facts, .disk_fd = disk_fd, .events_read = -1, .events_write = -1};
     int events[2];
     sigset_t signals;
     sigfillset(&signals);

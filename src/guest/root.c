@@ -48,7 +48,12 @@ static void make_upper(void)
     }
 }
 
-static void mount_overlay(const struct facts *facts)
+static int open_disk(const char *path)
+{
+    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int mount_overlay(const struct facts *facts)
 {
     const char *type = facts_get(facts, "fstype", "ext4");
     char *image = disk_find(facts_get(facts, "image", "image"));
@@ -64,9 +69,10 @@ static void mount_overlay(const struct facts *facts)
     }
     free(image);
     free(upper);
+    return open_disk(UPPER_DIR);
 }
 
-void root_mount(struct facts *facts)
+int root_mount(const struct facts *facts)
 {
     const char *kind = facts_get(facts, "root", "overlay");
     mount_make_dir(ROOT_DIR, 0755);
@@ -74,11 +80,12 @@ void root_mount(struct facts *facts)
         char *disk = disk_find(facts_get(facts, "disk", "root"));
         mount_disk(disk, ROOT_DIR, facts_get(facts, "fstype", "ext4"), 0, NULL);
         free(disk);
-    } else if (strcmp(kind, "overlay") == 0) {
-        mount_overlay(facts);
-    } else {
+        return open_disk(ROOT_DIR);
+    }
+    if (strcmp(kind, "overlay") != 0) {
         die("root=%s is neither overlay nor copy", kind);
     }
+    return mount_overlay(facts);
 }
 
 /* Frees the memory of the initrd: everything below dir on its file system. Takes over the
