@@ -65,6 +65,27 @@ bool ops_vm_read(struct ops *ops, const char *name, struct vm_hand *hand, struct
     return true;
 }
 
+/* A machine whose monitor died gets a new one before anything is done with it. Without one it can
+ * still be stopped, so a failure is only told. */
+static void adopt_orphan(struct ops *ops, struct vm_hand *hand)
+{
+    bool is_orphan = !hand->facts.is_monitored &&
+                     (hand->facts.state == MACHINE_RUNNING || hand->facts.state == MACHINE_PAUSED);
+    struct error failure = {0};
+    if (!is_orphan) {
+        return;
+    }
+    if (!machine_adopt(hand->dir, hand->name, ops_self_path(ops), ops->cancel, &hand->facts.handle,
+            &failure)) {
+        state_log(ops->state, LOG_WARNING, "VM %s runs but lost its monitor: %s", hand->name,
+            failure.text);
+        return;
+    }
+    state_log(ops->state, LOG_WARNING, "VM %s had lost its monitor and got a new one", hand->name);
+    machine_facts_done(&hand->facts);
+    machine_look(hand->dir, &hand->facts);
+}
+
 bool ops_vm_take(
     struct ops *ops, const char *name, const char *purpose, struct vm_hand *hand, struct error *err)
 {
@@ -76,6 +97,7 @@ bool ops_vm_take(
         if (err->code != ERROR_NONE) {
             return error_wrap(err, "VM %s", name);
         }
+        adopt_orphan(ops, hand);
         return true;
     }
     machine_facts_done(&hand->facts);

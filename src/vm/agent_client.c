@@ -27,7 +27,9 @@ bool agent_line_open(int vm_dir, uint64_t deadline_ms, const struct cancel *canc
     if (!monitor_request(vm_dir, request, deadline_ms, cancel, &line->connection, &failure)) {
         if (failure.code == ERROR_NOT_FOUND) {
             return error_set(err, ERROR_UNSUPPORTED,
-                "there is no line into the machine: it is not running, or its monitor is gone");
+                "there is no line into the machine: it is not running, or it lost its monitor (vm "
+                "start "
+                "gives it a new one)");
         }
         *err = failure;
         return false;

@@ -36,6 +36,11 @@ bool machine_start(const struct machine_spec *spec, const struct machine_boot *b
     const char *self_path, const struct progress *progress, const struct cancel *cancel,
     struct machine_handle *handle, struct error *err);
 
+/* Gives a machine that runs but lost its monitor (facts.is_monitored) a new one: console, agent and
+ * records work again. *handle is what was read and becomes what is true now. */
+bool machine_adopt(int vm_dir, const char *name, const char *self_path, const struct cancel *cancel,
+    struct machine_handle *handle, struct error *err);
+
 /* Waits until the agent answered and fills *timeline (uninitialised before, the caller's to free
  * with machine_timeline_done, also after a failure: it then holds the stages that were reached).
  * ERROR_VMM with the reason (panic line, exit code, last stage) when the machine ends first;

@@ -71,11 +71,11 @@ static bool make_order(const struct machine_spec *spec, const struct machine_boo
 }
 
 /* The process that is spawned forks the monitor and ends at once. */
-static bool spawn_monitor(const struct machine_spec *spec, int vm_dir, const char *self_path,
+static bool spawn_monitor(const struct monitor_order *order, int vm_dir, const char *self_path,
     int channel, struct error *err)
 {
     const char *const argv[] = {self_path != NULL ? self_path : "/proc/self/exe", MONITOR_OPTION,
-        spec->name, spec->uuid, NULL};
+        order->name, order->uuid, NULL};
     struct process_spec process = {.argv = argv,
         .stdin_fd = channel,
         .stdout_fd = -1,
@@ -88,10 +88,10 @@ static bool spawn_monitor(const struct machine_spec *spec, int vm_dir, const cha
     /* Without a cancel: it must be reaped, and it ends by itself. */
     if (!process_spawn(&process, &pid, &pidfd, err) ||
         !process_wait(pid, pidfd, DETACH_TIMEOUT_MS, NULL, &status, err)) {
-        return error_wrap(err, "the monitor of %s", spec->name);
+        return error_wrap(err, "the monitor of %s", order->name);
     }
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        return error_set(err, ERROR_VMM, "the monitor of %s could not begin", spec->name);
+        return error_set(err, ERROR_VMM, "the monitor of %s could not begin", order->name);
     }
     return true;
 }
@@ -184,9 +184,9 @@ static void withdraw(int vm_dir, int *channel, const struct start_state *state)
     }
 }
 
-static bool run_start(const struct machine_spec *spec, int vm_dir, const char *self_path,
-    const struct monitor_order *order, const struct progress *progress, const struct cancel *cancel,
-    struct start_state *state, struct error *err)
+static bool run_order(const struct monitor_order *order, int vm_dir, const char *self_path,
+    const struct progress *progress, const struct cancel *cancel, struct start_state *state,
+    struct error *err)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
@@ -194,7 +194,7 @@ static bool run_start(const struct machine_spec *spec, int vm_dir, const char *s
     }
     auto_close int channel = pair[0];
     auto_close int theirs = pair[1];
-    if (!spawn_monitor(spec, vm_dir, self_path, theirs, err)) {
+    if (!spawn_monitor(order, vm_dir, self_path, theirs, err)) {
         return false;
     }
     close(take_fd(&theirs));
@@ -228,12 +228,30 @@ bool machine_start(const struct machine_spec *spec, const struct machine_boot *b
     }
     struct monitor_order order = {0};
     struct start_state state = {0};
-    bool is_started =
-        make_order(spec, boot, &order, err) &&
-        run_start(spec, boot->vm_dir, self_path, &order, progress, cancel, &state, err);
+    bool is_started = make_order(spec, boot, &order, err) &&
+                      run_order(&order, boot->vm_dir, self_path, progress, cancel, &state, err);
     monitor_order_done(&order);
     if (is_started) {
         *handle = state.handle;
     }
     return is_started;
+}
+
+bool machine_adopt(int vm_dir, const char *name, const char *self_path, const struct cancel *cancel,
+    struct machine_handle *handle, struct error *err)
+{
+    struct start_state state = {0};
+    struct monitor_order order = {.name = memory_strdup(name),
+        .is_adoption = true,
+        .console_log_bytes = limits_default.console_log_bytes,
+        .start_timeout_ms = VMM_TIMEOUT_MS};
+    snprintf(order.uuid, sizeof(order.uuid), "%s", handle->uuid);
+    snprintf(order.plan.kind, sizeof(order.plan.kind), "%s", handle->kind);
+    order.plan.accel = strcmp(handle->accel, "kvm") == 0 ? ACCEL_KVM : ACCEL_TCG;
+    bool is_adopted = run_order(&order, vm_dir, self_path, NULL, cancel, &state, err);
+    monitor_order_done(&order);
+    if (is_adopted) {
+        *handle = state.handle;
+    }
+    return is_adopted;
 }

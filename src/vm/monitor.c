@@ -311,7 +311,9 @@ static bool prepare(struct monitor *monitor, struct error *err)
     if (!block_signals(monitor, err) || !take_lock(monitor, err)) {
         return false;
     }
-    launch_sweep(monitor->vm_dir);
+    if (!monitor->order.is_adoption) {
+        launch_sweep(monitor->vm_dir);
+    }
     open_log(monitor);
     if (!serial_log_open(&monitor->log, monitor->vm_dir, monitor->order.console_log_bytes, err)) {
         return false;
@@ -402,6 +404,22 @@ static void fail_start(struct monitor *monitor, struct error *failure)
     answer_error(monitor, failure);
 }
 
+static int run_adopted(struct monitor *monitor)
+{
+    struct error failure = {0};
+    if (!monitor_adopt(monitor, &failure)) {
+        unlinkat(monitor->vm_dir, MONITOR_SOCKET, 0);
+        log_write(LOG_ERROR, "%s", failure.text);
+        answer_error(monitor, &failure);
+        return error_exit_status(failure.code);
+    }
+    answer_handle(monitor, "running", true);
+    serve(monitor);
+    struct machine_exit exit = {0};
+    monitor_finish(monitor, &exit);
+    return 0;
+}
+
 static int run(struct monitor *monitor)
 {
     struct error failure = {0};
@@ -409,6 +427,9 @@ static int run(struct monitor *monitor)
     if (!read_order(monitor, &failure) || !prepare(monitor, &failure)) {
         answer_error(monitor, &failure);
         return error_exit_status(failure.code);
+    }
+    if (monitor->order.is_adoption) {
+        return run_adopted(monitor);
     }
     bool is_started = start_vmm(monitor, &failure);
     if (is_started && is_given_up(monitor)) {

@@ -73,7 +73,9 @@ static void explain_end(const struct monitor *monitor, struct machine_exit *exit
         .at = clock_wall(),
         .started_at = monitor->handle.started_at,
         .is_requested = monitor->is_requested};
-    if (WIFSIGNALED(status)) {
+    if (monitor->is_adopted) {
+        exit->reason = reason_of_clean_end(monitor);
+    } else if (WIFSIGNALED(status)) {
         exit->signal = WTERMSIG(status);
         exit->reason =
             is_signal_of_somebody(exit->signal) ? MACHINE_EXIT_KILLED : MACHINE_EXIT_VMM_ERROR;
@@ -85,6 +87,10 @@ static void explain_end(const struct monitor *monitor, struct machine_exit *exit
         snprintf(exit->detail, sizeof(exit->detail), "%s", monitor->boot.panic);
     } else if (exit->reason == MACHINE_EXIT_VMM_ERROR) {
         monitor_last_words(monitor, exit->detail, sizeof(exit->detail));
+    }
+    if (exit->reason == MACHINE_EXIT_VMM_ERROR && monitor->is_adopted) {
+        snprintf(exit->detail, sizeof(exit->detail),
+            "its first monitor had died, so its status is not known");
     }
 }
 

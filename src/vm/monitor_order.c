@@ -26,6 +26,9 @@ struct json *monitor_order_to_json(const struct monitor_order *order)
     json_put_string(json, "uuid", order->uuid);
     json_put_string(json, "kind", order->plan.kind);
     json_put_string(json, "accel", accel_name(order->plan.accel));
+    if (order->is_adoption) {
+        json_put_bool(json, "adopt", true);
+    }
     json_put_integer(json, "console_log_bytes", (int64_t)order->console_log_bytes);
     json_put_integer(json, "start_timeout_ms", (int64_t)order->start_timeout_ms);
     struct json *argv = json_new_array();
@@ -123,13 +126,13 @@ static bool read_words(const struct json *json, struct monitor_order *order, str
 bool monitor_order_from_json(
     const struct json *json, struct monitor_order *order, struct error *err)
 {
-    struct monitor_order read = {0};
+    struct monitor_order read = {.is_adoption = json_bool(json, "adopt", false)};
     bool is_read =
         read_words(json, &read, err) &&
         json_read_size(json, "console_log_bytes", true, WHAT, &read.console_log_bytes, err) &&
         json_read_size(json, "start_timeout_ms", true, WHAT, &read.start_timeout_ms, err) &&
-        read_argv(json, &read.plan, err) && read_lines(json, &read.plan, err) &&
-        read_ports(json, &read, err);
+        (read.is_adoption || read_argv(json, &read.plan, err)) &&
+        read_lines(json, &read.plan, err) && read_ports(json, &read, err);
     if (!is_read) {
         monitor_order_done(&read);
         return false;

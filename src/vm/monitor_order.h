@@ -7,7 +7,8 @@
  *     {"recorded": {handle}}                    handle.json is durable; the VMM may exec now
  *     {"running": {handle}}                     the VMM answered; the last one
  *     {"error": {"code", "message"}}            nothing is left running; the last one
- * The engine that hangs up before the last answer wants it all taken down again. */
+ * The engine that hangs up before the last answer wants it all taken down again. An adoption has only
+ * the first, and then "running" or "error"; the VMM is left alone in any case. */
 
 #include "vm/machine.h"
 #include "vm/vmm.h"
@@ -22,6 +23,7 @@ struct text;
 struct monitor_order {
     char *name;
     char uuid[MACHINE_UUID_LEN + 1];
+    bool is_adoption; /* the VMM runs already and its monitor died: no command line then */
     struct vmm_plan plan;
     uint64_t console_log_bytes;
     uint64_t start_timeout_ms; /* for the VMM to answer */

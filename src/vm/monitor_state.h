@@ -70,6 +70,7 @@ struct monitor {
     enum vmm_event fate;      /* the last event that explains an end */
     bool is_requested;        /* somebody asked for the end */
     bool has_ended;
+    bool is_adopted; /* the VMM is not our child: its exit status is not told to us */
     int wait_status;
     struct monitor_client *clients[MONITOR_CLIENTS_MAX];
     size_t client_count;
@@ -84,6 +85,9 @@ bool monitor_reach(struct monitor *monitor, enum machine_stage stage);
 /* Writes a record of this name durably. */
 bool monitor_record(
     const struct monitor *monitor, const char *name, const struct json *json, struct error *err);
+
+/* monitor_adopt.c: takes over a VMM whose monitor died. */
+bool monitor_adopt(struct monitor *monitor, struct error *err);
 
 /* monitor_end.c: the VMM is gone. Records how it ended, tells everybody, and leaves nothing of the
  * run but its logs. */

@@ -73,6 +73,8 @@ struct vmm_backend {
     /* In the monitor, on its own event line, blocking up to timeout_ms: until the guest runs. Bytes
      * that were read too far go into *rest. The descriptor stays the monitor's. */
     bool (*boot)(int events_fd, uint64_t timeout_ms, struct text *rest, struct error *err);
+    /* The same for a VMM that runs already, which it leaves as it is. */
+    bool (*attach)(int events_fd, uint64_t timeout_ms, struct text *rest, struct error *err);
     /* One complete line from the event line. */
     enum vmm_event (*read_event)(const char *line, size_t len);
     /* On the control line, from any process; vm_dir is the machine's directory. */

@@ -213,7 +213,9 @@ static bool plan(const struct machine_spec *spec, const struct machine_boot *boo
     return true;
 }
 
-static bool boot_machine(int events_fd, uint64_t timeout_ms, struct text *rest, struct error *err)
+/* Negotiates and, if there is a command, calls it. */
+static bool open_events(
+    int events_fd, const char *command, uint64_t timeout_ms, struct text *rest, struct error *err)
 {
     struct qmp qmp;
     int fd = fcntl(events_fd, F_DUPFD_CLOEXEC, 0);
@@ -223,12 +225,22 @@ static bool boot_machine(int events_fd, uint64_t timeout_ms, struct text *rest, 
     if (!qmp_adopt(&qmp, fd, timeout_ms, NULL, err)) {
         return false;
     }
-    bool is_running = qmp_call(&qmp, "cont", NULL, timeout_ms, NULL, NULL, err);
-    if (is_running && qmp.input.len > 0) {
+    bool is_open = command == NULL || qmp_call(&qmp, command, NULL, timeout_ms, NULL, NULL, err);
+    if (is_open && qmp.input.len > 0) {
         text_append_bytes(rest, qmp.input.data, qmp.input.len);
     }
     qmp_done(&qmp);
-    return is_running;
+    return is_open;
+}
+
+static bool boot_machine(int events_fd, uint64_t timeout_ms, struct text *rest, struct error *err)
+{
+    return open_events(events_fd, "cont", timeout_ms, rest, err);
+}
+
+static bool attach_machine(int events_fd, uint64_t timeout_ms, struct text *rest, struct error *err)
+{
+    return open_events(events_fd, NULL, timeout_ms, rest, err);
 }
 
 static enum vmm_event shutdown_event(const struct json *data)
@@ -323,6 +335,7 @@ const struct vmm_backend vmm_qemu = {
     .probe = probe,
     .plan = plan,
     .boot = boot_machine,
+    .attach = attach_machine,
     .read_event = read_event,
     .press_ctrl_alt_del = press_ctrl_alt_del,
     .pause = pause_machine,

@@ -379,7 +379,13 @@ static void read_agent(struct fake *fake)
 {
     uint8_t chunk[65536];
     ssize_t got = recv(fake->fds[AGENT], chunk, sizeof chunk, MSG_DONTWAIT);
-    if (got <= 0) {
+    if (got == 0) { /* the host is gone: another one may come */
+        close(fake->fds[AGENT]);
+        fake->fds[AGENT] = -1;
+        wire_buffer_consume(&fake->agent_out, fake->agent_out.len);
+        return;
+    }
+    if (got < 0) {
         return;
     }
     size_t at = 0;

@@ -49,13 +49,20 @@ static inline void world_fill_spec(struct machine_spec *spec, const char *append
     assert_true(machine_spec_identify(spec, &err));
 }
 
+/* A file of the build tree; caller frees. By hand from the build directory no variable is needed. */
+static inline char *world_built(const char *name)
+{
+    char here[4096];
+    const char *build = getenv("BUILDDIR");
+    return memory_printf("%s/%s", build != NULL ? build : getcwd(here, sizeof here), name);
+}
+
 /* qemu NULL: the fake one. */
 static inline void world_make(struct world *world, const char *append, const char *qemu)
 {
     struct error err = {0};
     *world = (struct world){.path = scratch_make()};
-    world->qemu = qemu != NULL ? memory_strdup(qemu)
-                               : memory_printf("%s/tests/support/fake_qemu", getenv("BUILDDIR"));
+    world->qemu = qemu != NULL ? memory_strdup(qemu) : world_built("tests/support/fake_qemu");
     world->dir = file_open_dir(AT_FDCWD, world->path, &err);
     assert_fine(err);
     scratch_write(world->path, "rootfs.ext4", "image");

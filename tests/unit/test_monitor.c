@@ -10,6 +10,7 @@
 #include "support/machine_world.h"
 
 #include "base/wire.h"
+#include "vm/agent_client.h"
 #include "vm/local_socket.h"
 #include "vm/monitor_client.h"
 #include "vm/monitor_launch.h"
@@ -317,6 +318,15 @@ static void test_monitor_is_detached(void **state)
     world_remove(&world);
 }
 
+static void wait_dead(const struct process_identity *identity)
+{
+    uint64_t deadline = clock_deadline(10000);
+    while (process_is_alive(identity) && clock_left_ms(deadline) > 0) {
+        poll(NULL, 0, 2);
+    }
+    assert_false(process_is_alive(identity));
+}
+
 /* A monitor that dies alone: the machine runs on, is known, and can be stopped. */
 static void test_monitor_killed(void **state)
 {
@@ -328,10 +338,7 @@ static void test_monitor_killed(void **state)
     world_make(&world, "", NULL);
     world_start(&world);
     assert_true(process_signal(&world.handle.monitor, SIGKILL, &err));
-    uint64_t deadline = clock_deadline(10000);
-    while (process_is_alive(&world.handle.monitor) && clock_left_ms(deadline) > 0) {
-        poll(NULL, 0, 2);
-    }
+    wait_dead(&world.handle.monitor);
     machine_look(world.dir, &facts);
     assert_int_equal(facts.state, MACHINE_RUNNING);
     assert_false(facts.is_monitored);
@@ -347,6 +354,60 @@ static void test_monitor_killed(void **state)
     auto_free char *left = scratch_list(world.path, ".");
     assert_null(strstr(left, "sock"));
     assert_null(strstr(left, MACHINE_HANDLE_FILE));
+    world_remove(&world);
+}
+
+/* A new monitor takes over: console, agent and records work as before. */
+static void test_monitor_replaced(void **state)
+{
+    (void)state;
+    struct world world;
+    struct error err = {0};
+    struct machine_exit exit;
+    struct machine_timeline timeline;
+    world_make(&world, "", NULL);
+    world_start(&world);
+    world_wait_ready(&world, &timeline);
+    machine_timeline_done(&timeline);
+    struct machine_handle before = world.handle;
+    /* While it has one, nobody can take over. */
+    struct machine_handle handle = before;
+    assert_false(machine_adopt(world.dir, "web", NULL, NULL, &handle, &err));
+    assert_code(err, ERROR_BUSY);
+    error_clear(&err);
+    assert_true(process_signal(&before.monitor, SIGKILL, &err));
+    wait_dead(&before.monitor);
+    assert_true(machine_adopt(world.dir, "web", NULL, NULL, &world.handle, &err));
+    assert_fine(err);
+    assert_int_equal(world.handle.vmm.pid, before.vmm.pid);
+    assert_int_not_equal(world.handle.monitor.pid, before.monitor.pid);
+    struct machine_facts facts;
+    machine_look(world.dir, &facts);
+    assert_int_equal(facts.state, MACHINE_RUNNING);
+    assert_true(facts.is_monitored);
+    machine_facts_done(&facts);
+    type(&world, "hello\n");
+    world_wait_text(&world, "console.log", "got hello");
+    uint64_t deadline = clock_deadline(10000);
+    while (!agent_sync(world.dir, 1000, NULL, &err) && clock_left_ms(deadline) > 0) {
+        error_clear(&err);
+        poll(NULL, 0, 2);
+    }
+    assert_fine(err);
+    assert_true(machine_stop(world.dir, &world.handle, 5000, NULL, NULL, &exit, &err));
+    assert_int_equal(exit.reason, MACHINE_EXIT_GUEST_POWEROFF);
+    assert_int_equal(exit.code, -1);
+    assert_true(exit.is_requested);
+    assert_int_equal(world_state(&world), MACHINE_STOPPED);
+    assert_int_equal(process_is_alive(&world.handle.vmm), false);
+    auto_free char *left = scratch_list(world.path, ".");
+    assert_string_equal(left, LEFT);
+    /* Nothing to take over: said, and nothing is made. */
+    error_clear(&err);
+    assert_false(machine_adopt(world.dir, "web", NULL, NULL, &world.handle, &err));
+    assert_code(err, ERROR_NOT_FOUND);
+    auto_free char *still = scratch_list(world.path, ".");
+    assert_string_equal(still, LEFT);
     world_remove(&world);
 }
 
@@ -452,6 +513,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_pause_and_resume),
         cmocka_unit_test(test_monitor_is_detached),
         cmocka_unit_test(test_monitor_killed),
+        cmocka_unit_test(test_monitor_replaced),
         cmocka_unit_test(test_gate_closes_with_the_monitor),
         cmocka_unit_test(test_rude_clients),
     };

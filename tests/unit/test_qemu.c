@@ -108,6 +108,30 @@ static void test_pause_resume_and_stop(void **state)
     world_remove(&world);
 }
 
+static void test_monitor_replaced(void **state)
+{
+    (void)state;
+    struct world world;
+    struct error err = {0};
+    struct machine_exit exit;
+    up(&world);
+    struct process_identity dead = world.handle.monitor;
+    assert_true(process_signal(&dead, SIGKILL, &err));
+    uint64_t deadline = clock_deadline(10000);
+    while (process_is_alive(&dead) && clock_left_ms(deadline) > 0) {
+        poll(NULL, 0, 2);
+    }
+    machine_adopt(world.dir, "web", NULL, NULL, &world.handle, &err);
+    assert_fine(err);
+    type(&world, "abc");
+    assert_true(console_wait_text(world.dir, "abc", 60000, NULL, &err));
+    type(&world, "p");
+    machine_wait_exit(world.dir, &world.handle, 60000, NULL, &exit, &err);
+    assert_fine(err);
+    assert_int_equal(exit.reason, MACHINE_EXIT_GUEST_POWEROFF);
+    world_remove(&world);
+}
+
 static void test_published_ports(void **state)
 {
     (void)state;
@@ -154,7 +178,7 @@ int main(int argc, char **argv)
         return monitor_main(argc, argv);
     }
     struct vmm_probe probe;
-    kernel = memory_printf("%s/tests/support/tiny_guest", getenv("BUILDDIR"));
+    kernel = world_built("tests/support/tiny_guest");
     vmm_qemu.probe(NULL, &probe);
     if (!probe.is_usable || access(kernel, R_OK) != 0) {
         fprintf(stderr, "skipped: %s\n", probe.is_usable ? "no 32-bit assembler" : probe.why);
@@ -165,6 +189,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_serial_line_both_ways),
         cmocka_unit_test(test_ways_to_end),
         cmocka_unit_test(test_pause_resume_and_stop),
+        cmocka_unit_test(test_monitor_replaced),
         cmocka_unit_test(test_published_ports),
         cmocka_unit_test(test_refusals),
     };

@@ -124,7 +124,7 @@ static void test_missing_program(void **state)
     vmm_qemu.probe("/bin/true", &probe);
     assert_false(probe.is_usable);
     vmm_probe_done(&probe);
-    auto_free char *fake = memory_printf("%s/tests/support/fake_qemu", getenv("BUILDDIR"));
+    auto_free char *fake = world_built("tests/support/fake_qemu");
     vmm_qemu.probe(fake, &probe);
     assert_true(probe.is_usable);
     assert_string_equal(probe.version, "7.2.99");

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* A monitor for a VMM that lost its own: the sockets of the lines are the VMM's, so a new one can
+ * connect. What the serial port said in between is lost, and so is the exit status. */
+#include "vm/monitor_state.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/process.h"
+#include "vm/local_socket.h"
+#include "vm/machine_identity.h"
+
+#define CONNECT_TIMEOUT_MS 5000
+
+static bool find_vmm(struct monitor *monitor, struct error *err)
+{
+    struct machine_handle *handle = &monitor->handle;
+    if (!machine_handle_read(monitor->vm_dir, handle, err)) {
+        return false;
+    }
+    monitor->launch.pidfd = process_open(&handle->vmm);
+    if (strcmp(handle->uuid, monitor->order.uuid) != 0 || monitor->launch.pidfd < 0 ||
+        !machine_process_is_ours(handle, &handle->vmm)) {
+        return error_set(err, ERROR_NOT_FOUND, "the machine is not running any more");
+    }
+    monitor->launch.pid = handle->vmm.pid;
+    monitor->is_adopted = true;
+    return true;
+}
+
+static bool connect_lines(struct monitor *monitor, struct error *err)
+{
+    uint64_t deadline = clock_deadline(CONNECT_TIMEOUT_MS);
+    for (size_t i = 0; i < VMM_LINE_COUNT; i++) {
+        if (i == VMM_LINE_CONTROL) {
+            continue;
+        }
+        monitor->launch.lines[i] = local_socket_connect(
+            monitor->vm_dir, vmm_line_socket((enum vmm_line)i), deadline, NULL, err);
+        if (monitor->launch.lines[i] < 0) {
+            return false;
+        }
+    }
+    return monitor->backend->attach == NULL ||
+           monitor->backend->attach(
+               monitor->launch.lines[VMM_LINE_EVENTS], CONNECT_TIMEOUT_MS, &monitor->events, err);
+}
+
+bool monitor_adopt(struct monitor *monitor, struct error *err)
+{
+    if (!find_vmm(monitor, err) || !connect_lines(monitor, err)) {
+        return false;
+    }
+    struct error ignored = {0};
+    machine_timeline_read(monitor->vm_dir, &monitor->timeline, &ignored);
+    int64_t age = clock_wall() - monitor->handle.started_at;
+    uint64_t age_ms = age > 0 ? (uint64_t)age * 1000 : 0;
+    uint64_t now_ms = clock_monotonic_ms();
+    monitor->exec_ms = age_ms < now_ms ? now_ms - age_ms : 0;
+    monitor->handle.monitor = process_self();
+    auto_json struct json *record = machine_handle_to_json(&monitor->handle);
+    if (!monitor_record(monitor, MACHINE_HANDLE_FILE, record, err)) {
+        return false;
+    }
+    log_write(LOG_WARNING, "took over %s, whose monitor had died", monitor->order.name);
+    relay_init(&monitor->relay);
+    monitor_greet_agent(monitor);
+    monitor_take_events(monitor);
+    monitor_tell(monitor);
+    return true;
+}
