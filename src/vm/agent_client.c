@@ -18,6 +18,12 @@
 
 /* ---- the line ------------------------------------------------------------------------------- */
 
+static bool line_broke(struct error *err)
+{
+    return error_set(
+        err, ERROR_VMM, "the line into the guest broke: the machine ended or its agent did");
+}
+
 bool agent_line_open(int vm_dir, uint64_t deadline_ms, const struct cancel *cancel,
     struct agent_line *line, struct error *err)
 {
@@ -27,9 +33,11 @@ bool agent_line_open(int vm_dir, uint64_t deadline_ms, const struct cancel *canc
     if (!monitor_request(vm_dir, request, deadline_ms, cancel, &line->connection, &failure)) {
         if (failure.code == ERROR_NOT_FOUND) {
             return error_set(err, ERROR_UNSUPPORTED,
-                "there is no line into the machine: it is not running, or it lost its monitor (vm "
-                "start "
-                "gives it a new one)");
+                "there is no line into the machine: it is not running, or it lost its monitor and "
+                "needs a vm start");
+        }
+        if (failure.code == ERROR_IO) {
+            return line_broke(err);
         }
         *err = failure;
         return false;
@@ -88,8 +96,7 @@ bool agent_line_receive(
         return true;
     }
     if (got <= 0) {
-        return error_set(
-            err, ERROR_VMM, "the line into the guest broke: the machine ended or its agent did");
+        return line_broke(err);
     }
     return decode(line, chunk, (size_t)got, take, context, err);
 }
@@ -103,8 +110,7 @@ bool agent_line_send(struct agent_line *line, struct error *err)
             return true;
         }
         if (put < 0 && errno != EINTR) {
-            return error_set(err, ERROR_VMM,
-                "the line into the guest broke: the machine ended or its agent did");
+            return line_broke(err);
         }
         if (put > 0) {
             wire_buffer_consume(&line->out, (size_t)put);

@@ -293,18 +293,24 @@ static void test_machine_ends_under_it(void **state)
     (void)state;
     struct world world;
     struct error err = {0};
-    int pair[2];
+    int in[2];
+    int out[2];
+    char byte = 0;
     ready_world(&world, "");
-    assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
-    struct runner runner = {.world = &world, .status = -1, .in = pair[0], .out = -1};
+    assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+    struct runner runner = {.world = &world, .status = -1, .in = in[0], .out = out[1]};
     assert_int_equal(pthread_create(&runner.thread, NULL, run_cat, &runner), 0);
-    assert_int_equal(write(pair[1], "x", 1), 1);
+    assert_int_equal(write(in[1], "x", 1), 1);
+    assert_int_equal(read(out[0], &byte, 1), 1); /* it runs */
     assert_true(machine_kill(world.dir, &world.handle, SIGKILL, NULL, NULL, &err));
     pthread_join(runner.thread, NULL);
     assert_code(runner.err, ERROR_VMM);
     assert_int_equal(runner.status, -1);
-    close(pair[0]);
-    close(pair[1]);
+    for (int i = 0; i < 2; i++) {
+        close(in[i]);
+        close(out[i]);
+    }
     world_remove(&world);
 }
 
