@@ -7,7 +7,7 @@ lint_tests = \
 	tests/lint/functions.py \
 	tests/lint/headers.sh \
 	tests/lint/includes.py \
-	tests/lint/readme.py \
+	tests/lint/readme.py tests/lint/dist.py \
 	tests/lint/registered.py \
 	tests/lint/shellcheck.sh \
 	tests/lint/text.py
