@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "vm/agent_line.h"
 #include "vm/stream_fd.h"
 
@@ -24,7 +25,8 @@
 
 /* One way out of the guest. */
 struct exec_output {
-    int fd; /* -1: thrown away */
+    int fd;          /* -1: thrown away */
+    int lost_reason; /* errno of the write that failed, but for EPIPE: output is missing */
     enum wire_channel channel;
     struct wire_buffer pending;
     struct wire_credit credit;
@@ -157,6 +159,7 @@ static void pass_output(struct exec *exec, struct exec_output *output)
     ssize_t written =
         stream_write_some(output->fd, wire_buffer_bytes(&output->pending), output->pending.len);
     if (written < 0) {
+        output->lost_reason = errno == EPIPE ? 0 : errno;
         close_output(exec, output);
         return;
     }
@@ -181,6 +184,18 @@ static bool take_data(struct exec *exec, const struct wire_frame *frame, struct 
     return true;
 }
 
+/* What a shell would have said on its stderr about a command that did not start. */
+static void say_why(struct exec *exec, const char *reason)
+{
+    struct exec_output *output = &exec->outputs[exec->spec->is_tty ? 0 : 1];
+    auto_done(text) struct text line = {0};
+    text_append_safe(&line, exec->spec->argv[0], strlen(exec->spec->argv[0]), false);
+    text_printf(&line, ": %s%s", reason, exec->spec->is_tty ? "\r\n" : "\n");
+    if (output->fd >= 0) {
+        wire_buffer_append(&output->pending, text_cstr(&line), line.len);
+    }
+}
+
 static bool take_result(struct exec *exec, const struct wire_frame *frame, struct error *err)
 {
     struct wire_field field;
@@ -196,9 +211,11 @@ static bool take_result(struct exec *exec, const struct wire_frame *frame, struc
         exec->status = STATUS_SIGNAL + (int)number;
         return has_number || error_set(err, ERROR_VMM, "the guest sent no signal number");
     case WIRE_OUTCOME_NOT_FOUND:
+        say_why(exec, "the guest has no such command");
         exec->status = STATUS_NOT_FOUND;
         return true;
     case WIRE_OUTCOME_NOT_EXECUTABLE:
+        say_why(exec, "the guest may not execute this");
         exec->status = STATUS_NOT_EXECUTABLE;
         return true;
     }
@@ -311,6 +328,18 @@ static bool run(struct exec *exec, const struct cancel *cancel, struct error *er
     return true;
 }
 
+/* Output that nobody wanted is no failure, output that found no room is one. */
+static bool check_outputs(const struct exec *exec, struct error *err)
+{
+    for (int i = 0; i < 2; i++) {
+        if (exec->outputs[i].lost_reason != 0) {
+            return error_set_errno(
+                err, exec->outputs[i].lost_reason, "cannot write what the guest's command says");
+        }
+    }
+    return true;
+}
+
 bool agent_exec(int vm_dir, const struct agent_exec_spec *spec, const struct cancel *cancel,
     int *exit_status, struct error *err)
 {
@@ -325,7 +354,7 @@ bool agent_exec(int vm_dir, const struct agent_exec_spec *spec, const struct can
     if (!agent_line_open(vm_dir, clock_deadline(OPEN_TIMEOUT_MS), cancel, &exec.line, err)) {
         return false;
     }
-    bool is_done = send_open(&exec, err) && run(&exec, cancel, err);
+    bool is_done = send_open(&exec, err) && run(&exec, cancel, err) && check_outputs(&exec, err);
     if (is_done) {
         *exit_status = exec.status;
     }

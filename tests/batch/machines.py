@@ -88,8 +88,9 @@ def test_exec(world):
     run(world)
     assert world.run("vm", "exec", "web", "--", "exit", "7").status == 7
     assert world.run("vm", "exec", "web", "--", "kill", "9").status == 137
-    assert world.run("vm", "exec", "web", "--", "missing").status == 127
-    assert world.run("vm", "exec", "web", "--", "denied").status == 126
+    for word, status in (("missing", 127), ("denied", 126)):
+        result = world.run("vm", "exec", "web", "--", word)
+        assert result.status == status and word in result.err and result.out == "", str(result)
     data = os.urandom(300000)
     child = world.start("vm", "exec", "web", "--", "cat", stdin=subprocess.PIPE,
                         stdout=subprocess.PIPE)
@@ -106,6 +107,15 @@ def test_every_failure_of_ours_in_exec_is_125(world):
     world.fails_streaming(125, "vm", "exec", "nope", "--", "true")
     world.ok("vm", "create", "small", "--name", "web")
     world.fails_streaming(125, "vm", "exec", "web", "--", "true")
+    clean(world)
+
+
+def test_output_that_finds_no_room_is_a_failure(world):
+    prepare(world)
+    run(world)
+    with open("/dev/full", "wb") as full:
+        assert world.run("vm", "exec", "web", "--", "spew", "100", stdout=full).status == 125
+        assert world.run("vm", "logs", "web", stdout=full).status == 74
     clean(world)
 
 
