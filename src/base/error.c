@@ -30,7 +30,7 @@ static const struct {
     [ERROR_NO_SPACE] = {"NO_SPACE", 74, "free some space and run it again"},
     [ERROR_PERMISSION] = {"PERMISSION", 77, NULL},
     [ERROR_UNSUPPORTED] = {"UNSUPPORTED", 69, "see: banger-tui --batch host doctor"},
-    [ERROR_VMM] = {"VMM", 69, "see: banger-tui --batch vm logs NAME"},
+    [ERROR_VMM] = {"VMM", 69, NULL},
     [ERROR_IO] = {"IO", 74, NULL},
     [ERROR_CONFIG] = {"CONFIG", 78, NULL},
     [ERROR_BUG] = {"BUG", 70, "please report this"},

@@ -12,6 +12,7 @@
 #include "engine/engine_internal.h"
 #include "engine/job_file.h"
 #include "engine/ops.h"
+#include "engine/state.h"
 #include "engine/state_jobs.h"
 #include "store/layout.h"
 
@@ -140,6 +141,19 @@ static void digest(void *context, const struct digest *expected, const struct di
     state_job_digest(job->engine->state, job, expected, found);
 }
 
+/* What became of a change, for everybody's reading. */
+static void tell_end(const struct job *job, const struct error *failure)
+{
+    struct state *state = job->engine->state;
+    if (failure == NULL) {
+        state_log(state, LOG_INFO, "%s: done", job->title);
+    } else if (failure->code == ERROR_CANCELLED) {
+        state_log(state, LOG_INFO, "%s: cancelled", job->title);
+    } else {
+        state_log(state, LOG_ERROR, "%s: failed: %s", job->title, failure->text);
+    }
+}
+
 /* Hands the end to the state; result is used up. */
 static void finish(struct job *job, bool is_ok, struct json *result, struct error *err)
 {
@@ -152,6 +166,9 @@ static void finish(struct job *job, bool is_ok, struct json *result, struct erro
     }
     char *written = result ? text_take(&json) : NULL;
     text_done(&json);
+    if (job->is_change && job->engine->config.is_watching) {
+        tell_end(job, is_ok ? NULL : err);
+    }
     state_job_finish(job->engine->state, job, written, is_ok ? NULL : err);
 }
 

@@ -152,6 +152,8 @@ static bool pull_locked(struct ops *ops, const struct request *request,
         return false;
     }
     ops_fetch_forget(ops, &fetched);
+    /* A kernel pulled on the way showed its own. */
+    progress_digest(ops->progress, &offer->digest, &offer->digest);
     ops_images_changed(ops);
     struct json *json = ops_image_json(&entry);
     json_put_bool(json, "changed", true);
@@ -187,8 +189,10 @@ bool ops_image_check_free(struct ops *ops, const char *name, bool is_forced, str
 static bool not_in_catalog(const char *word, struct error *err)
 {
     if (strpbrk(word, "/:@") == NULL) {
-        return error_wrap(err,
-            "%s is in no catalog (`image list --available`); for a registry's image type "
+        error_clear(err);
+        return error_set(err, ERROR_NOT_FOUND,
+            "no catalog has the image %s: see `image list --available`; for a registry's image "
+            "type "
             "docker.io/library/%s",
             word, word);
     }

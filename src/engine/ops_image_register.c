@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/name.h"
+#include "base/progress.h"
 #include "engine/command.h"
 #include "engine/engine.h"
 #include "engine/ops.h"
@@ -106,6 +107,7 @@ bool ops_image_register(struct ops *ops, struct json **result, struct error *err
         !publish_entry(ops, &entry, is_forced ? PUBLISH_REPLACE : PUBLISH_NEW, err)) {
         return false;
     }
+    progress_digest(ops->progress, NULL, NULL); /* a kernel pulled on the way showed its own */
     ops_images_changed(ops);
     *result = ops_image_json(&entry);
     json_put_bool(*result, "changed", true);

@@ -20,6 +20,8 @@ struct json *ops_kernel_json(const struct kernel_entry *entry);
 /* "elf" or "bzimage" by the first bytes of vmlinux in an entry's directory; NULL for neither.
  * Caller frees. */
 char *ops_kernel_format(int entry_dir);
+/* A bzImage, or an ELF executable (which shared objects and ordinary programs of today are not). */
+bool ops_kernel_is_bootable(int fd);
 /* Lists kernels and offers again for the front end, when one is watching. */
 void ops_kernels_changed(struct ops *ops);
 /* The rows of `list --available` for one kind, the caller's to free. When a source could not be

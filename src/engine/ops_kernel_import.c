@@ -16,6 +16,7 @@
 #include "engine/ops.h"
 #include "engine/ops_common.h"
 #include "engine/ops_kernel.h"
+#include "engine/state.h"
 #include "store/kernel_store.h"
 #include "store/lock.h"
 #include "store/publish.h"
@@ -47,6 +48,19 @@ char *ops_kernel_format(int entry_dir)
         return memory_strdup("bzimage");
     }
     return NULL;
+}
+
+bool ops_kernel_is_bootable(int fd)
+{
+    /* elf(5): e_type is the 16-bit word behind e_ident, 2 is ET_EXEC. */
+    unsigned char head[18];
+    char magic[MAGIC_LEN];
+    if (pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head &&
+        memcmp(head, "\177ELF", MAGIC_LEN) == 0) {
+        return head[16] == 2 && head[17] == 0;
+    }
+    return pread(fd, magic, sizeof magic, 0x202) == (ssize_t)sizeof magic &&
+           memcmp(magic, "HdrS", sizeof magic) == 0;
 }
 
 struct import {
@@ -156,6 +170,12 @@ static void complete_entry(struct ops *ops, struct import *import, const char *n
     entry->sha256 = memory_strdup(digest_format(&import->digest, hex));
     entry->format_of_kernel = ops_kernel_format(staging);
     entry->imported_at = clock_wall();
+    auto_close int kernel = openat(staging, KERNEL_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (kernel >= 0 && !ops_kernel_is_bootable(kernel)) {
+        strings_printf(&import->facts.notes,
+            "%s does not look like a kernel: it is kept, but no machine will boot it",
+            import->facts.chosen != NULL ? import->facts.chosen : KERNEL_FILE);
+    }
     if (fstatat(staging, KERNEL_FILE, &status, AT_SYMLINK_NOFOLLOW) == 0) {
         entry->size_bytes = (uint64_t)status.st_size;
     }
@@ -213,6 +233,9 @@ bool ops_kernel_import(struct ops *ops, struct json **result, struct error *err)
     auto_done(import) struct import import = {0};
     if (!stage_and_publish(ops, name, is_forced ? PUBLISH_REPLACE : PUBLISH_NEW, &import, err)) {
         return false;
+    }
+    for (size_t i = 0; i < import.facts.notes.count; i++) {
+        state_log(ops->state, LOG_INFO, "import %s: %s", name, import.facts.notes.items[i]);
     }
     ops_kernels_changed(ops);
     *result = import_result(&import, started_ms);

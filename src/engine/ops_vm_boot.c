@@ -81,6 +81,22 @@ static bool find_kernel(struct ops *ops, const struct vm_hand *hand,
         err, ERROR_INVALID, "VM %s has no kernel: make it again with --kernel-ref", hand->name);
 }
 
+/* What no VMM could boot is refused here, in words about the kernel and not about the VMM. */
+static bool check_kernel(const char *path, struct error *err)
+{
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return error_set_errno(err, errno, "cannot read the kernel %s", path);
+    }
+    if (ops_kernel_is_bootable(fd)) {
+        return true;
+    }
+    return error_set(err, ERROR_FORMAT,
+        "%s is no kernel: neither an uncompressed vmlinux nor a bzImage; choose another one with "
+        "--kernel-ref",
+        path);
+}
+
 static void warn_missing(struct ops *ops, const char *kernel, const struct strings *missing)
 {
     if (missing->count > 0) {
@@ -99,7 +115,7 @@ bool ops_vm_boot(struct ops *ops, struct vm_hand *hand, struct error *err)
     if (!image_store_read(ops->store, hand->spec.image, &image, err)) {
         return error_wrap(err, "VM %s cannot start without its image", hand->name);
     }
-    if (!find_kernel(ops, hand, &image, &kernel, err) ||
+    if (!find_kernel(ops, hand, &image, &kernel, err) || !check_kernel(kernel.path, err) ||
         !ops_initrd_make(ops, &hand->spec, &kernel, hand->dir, &missing, err)) {
         return false;
     }
@@ -118,7 +134,7 @@ bool ops_vm_boot(struct ops *ops, struct vm_hand *hand, struct error *err)
     if (!net_check_ports(hand->spec.ports, hand->spec.port_count, err) ||
         !machine_start(&hand->spec, &boot, ops_self_path(ops), ops->progress, ops->cancel,
             &hand->facts.handle, err)) {
-        return error_wrap(err, "VM %s did not start", hand->name);
+        return error_wrap(err, "VM %s", hand->name);
     }
     hand->facts.has_handle = true;
     hand->facts.state = MACHINE_RUNNING;
@@ -141,7 +157,7 @@ bool ops_vm_await_ready(struct ops *ops, const char *name, int dir,
     if (err->code == ERROR_TIMEOUT) {
         return error_wrap(err, "VM %s is kept and still running (see `vm logs %s`)", name, name);
     }
-    return error_wrap(err, "VM %s", name);
+    return error_wrap(err, "VM %s (its last words: `vm logs %s`)", name, name);
 }
 
 bool ops_vm_start(struct ops *ops, struct json **result, struct error *err)

@@ -196,11 +196,11 @@ const struct catalog_entry *catalog_require(
     }
     auto_free char *near = near_names(catalog, kind, name);
     if (near[0] != '\0') {
-        error_set(err, ERROR_NOT_FOUND, "no catalog has a %s named %.80s: did you mean %s?", what,
+        error_set(err, ERROR_NOT_FOUND, "no catalog has the %s %.80s: did you mean %s?", what,
             shown, near);
     } else {
         error_set(err, ERROR_NOT_FOUND,
-            "no catalog has a %s named %.80s: %s list --available shows what there is", what, shown,
+            "no catalog has the %s %.80s: %s list --available shows what there is", what, shown,
             what);
     }
     return NULL;

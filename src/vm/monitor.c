@@ -394,7 +394,7 @@ static void fail_start(struct monitor *monitor, struct error *failure)
         monitor_last_words(monitor, words, sizeof(words));
         if (was_started && failure->code != ERROR_CANCELLED && words[0] != '\0') {
             *failure = (struct error){0};
-            error_set(failure, ERROR_VMM, "%s did not start: %s", monitor->order.name, words);
+            error_set(failure, ERROR_VMM, "it did not start: %s", words);
         }
     } else {
         unlinkat(monitor->vm_dir, MACHINE_HANDLE_FILE, 0);
