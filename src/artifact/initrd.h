@@ -16,6 +16,8 @@
  * the kernel's command line with "banger." in front (banger.root=copy) win over the file. Keys:
  *     root      overlay (default): the disk with serial "image", read-only, under the disk with
  *               serial "upper". copy: the disk with serial "root", read-write
+ *     image, upper, disk
+ *               another serial number for the disk of that purpose, or its ext4 label, or /dev/…
  *     fstype    of the image or root disk, default ext4
  *     hostname  also written to /etc/hostname and /etc/hosts where they say otherwise
  *     init      program to become PID 1, instead of the first of /sbin/init,
@@ -24,7 +26,8 @@
  *     address   of the first Ethernet device, with prefix length; default 10.0.2.15/24; "none"
  *               leaves the network alone
  *     gateway   default 10.0.2.2
- *     dns       several; default 10.0.2.3. Written to /etc/resolv.conf unless that is a link
+ *     dns       several; default 10.0.2.3. Written to /etc/resolv.conf, or for
+ *               systemd-resolved where that is a link
  *     time      seconds since 1970: the clock is set forward to it when it is behind
  *     arg       several: the image's entrypoint and command, run by our own init only
  *     env       several, K=V: of the image; for the entrypoint and for every exec

@@ -14,7 +14,7 @@
 #include "base/wire.h"
 #include "guest/facts.h"
 
-#define AGENT_STREAMS_MAX 256u
+#define AGENT_STREAMS_MAX 200u /* of four descriptors at most: fewer than the kernel's 1024 */
 #define AGENT_OUT_HIGH ((size_t)256 << 10) /* waiting output above which no more is produced */
 
 struct stream;

@@ -11,6 +11,7 @@
 #include "guest/facts.h"
 #include "guest/guest.h"
 
+#define DEFAULT_DNS "10.0.2.3" /* of QEMU's user networking */
 #define ETC_FILE_MAX ((size_t)1 << 20)
 
 /* A machine whose clock runs from the epoch would refuse every certificate. */

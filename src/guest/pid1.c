@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,7 +42,9 @@ static void mount_rest(void)
     if (access("/sys/fs/cgroup", F_OK) == 0) {
         mount_try("cgroup2", "/sys/fs/cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
     }
-    mount_make_dir("/tmp", 01777);
+    mount_make_dir("/tmp", 0755);
+    chmod("/tmp", 01777);
+    mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL); /* as systemd does; containers rely on it */
     /* Programs expect these, and there is nobody else to make them. */
     (void)!symlink("/proc/self/fd", "/dev/fd");
     (void)!symlink("/proc/self/fd/0", "/dev/stdin");

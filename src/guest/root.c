@@ -19,12 +19,23 @@
 #define RAMFS_MAGIC_NUMBER 0x858458f6
 #define TMPFS_MAGIC_NUMBER 0x01021994
 
+/* ENODEV of mount(2) is about the file system, which is not what it sounds like. Keeps errno. */
+static const char *missing_module(const char *type)
+{
+    if (errno != ENODEV) {
+        return "";
+    }
+    const char *text = format_text(" (this kernel lacks %s)", type);
+    errno = ENODEV;
+    return text;
+}
+
 static void mount_disk(
     const char *disk, const char *path, const char *type, unsigned long flags, const char *options)
 {
     mount_make_dir(path, 0755);
     if (mount(disk, path, type, flags, options) != 0) {
-        die("cannot mount the disk %s as %s: %m", disk, type);
+        die("cannot mount the disk %s as %s: %m%s", disk, type, missing_module(type));
     }
 }
 
@@ -65,7 +76,8 @@ static int mount_overlay(const struct facts *facts)
     static const char options[] = "lowerdir=" IMAGE_DIR ",upperdir=" UPPER_DIR
                                   "/upper,workdir=" UPPER_DIR "/work,redirect_dir=on,metacopy=off";
     if (mount("overlay", ROOT_DIR, "overlay", 0, options) != 0) {
-        die("cannot join the image and the machine's own disk by overlayfs: %m");
+        die("cannot join the image and the machine's own disk by overlayfs: %m%s",
+            missing_module("overlay"));
     }
     free(image);
     free(upper);

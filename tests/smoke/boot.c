@@ -359,6 +359,10 @@ static void an_image_without_init_runs_its_program(void **state)
         peer, (const char *const[]){"probe", "say", "x", "5", NULL}, 5, "x hello\nworld\n");
     peer_assert_runs(
         peer, (const char *const[]){"probe", "read", "/etc/hostname", NULL}, 0, "web\n");
+    peer_assert_runs(peer, (const char *const[]){"probe", "read", "/etc/resolv.conf", NULL}, 0,
+        "nameserver 10.0.2.3\n");
+    peer_assert_runs(peer, (const char *const[]){"probe", "read", "/etc/hosts", NULL}, 0,
+        "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\tweb\n");
     peer_assert_runs(
         peer, (const char *const[]){"probe", "write", "/kept", "by the upper disk", NULL}, 0, "");
     assert_many_bytes_come_back(peer);

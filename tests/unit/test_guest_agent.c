@@ -305,6 +305,28 @@ static void environment_is_the_image_s_and_the_caller_s(void **state)
     peer_stream_done(&stream);
 }
 
+static void long_lists_of_arguments_arrive(void **state)
+{
+    struct world *world = *state;
+    struct peer_stream stream = {0};
+    struct wire_writer writer;
+    char word[201];
+    memset(word, 'x', 200);
+    word[200] = '\0';
+    peer_greet(&world->peer);
+    peer_open(&world->peer, &stream, WIRE_KIND_EXEC, &writer);
+    wire_add_text(&writer, WIRE_TAG_ARG, "sh");
+    wire_add_text(&writer, WIRE_TAG_ARG, "-c");
+    wire_add_text(&writer, WIRE_TAG_ARG, "echo $# ${#1000}");
+    for (unsigned i = 0; i < 1001; i++) {
+        wire_add_text(&writer, WIRE_TAG_ARG, word);
+    }
+    peer_open_finish(&world->peer, &writer);
+    peer_finish(&world->peer, &stream);
+    assert_string_equal(text_cstr(&stream.got[0]), "1000 200\n");
+    peer_stream_done(&stream);
+}
+
 /* Bytes of all values, the marker among them. */
 static uint8_t *make_input(size_t len)
 {
@@ -655,6 +677,7 @@ int main(void)
         agent_test(what_cannot_run_is_told_apart),
         agent_test(requests_that_make_no_sense_are_refused),
         agent_test(environment_is_the_image_s_and_the_caller_s),
+        agent_test(long_lists_of_arguments_arrive),
         agent_test(no_byte_is_lost_on_many_streams),
         agent_test(a_stream_nobody_reads_stops_no_other),
         agent_test(a_command_that_does_not_read_refuses_its_input),
