@@ -18,7 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CONSOLE_REPLAY_BYTES 4096
+/* A dozen lines: the line above them that says how to leave stays on any screen. */
+#define CONSOLE_REPLAY_BYTES 1024
 
 /* The command's descriptors, closed when the operation is over. */
 struct streams {

@@ -26,6 +26,7 @@
 
 /* What a guest may have switched on: alternate screen, mouse, bracketed paste, application keys,
  * a hidden cursor, a scroll region, colours. */
+#define TERMINAL_CLEAR "\033[H\033[2J"
 #define TERMINAL_RESET                                                                             \
     "\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>"              \
     "\x1b[!p\x1b[r\x1b[?25h\x1b[0m"
@@ -76,6 +77,8 @@ static bool enter_raw(struct attach *attach, struct error *err)
         return error_set_errno(err, errno, "cannot put the terminal into raw mode");
     }
     attach->is_terminal = true;
+    /* The guest's lines on a screen of their own: over others' text nobody could trust them. */
+    wire_buffer_append(&attach->shown, TERMINAL_CLEAR, strlen(TERMINAL_CLEAR));
     if (attach->options->detach_key >= 0) {
         char key[8];
         name_key(attach->options->detach_key, key);
