@@ -164,7 +164,7 @@ static bool speaks_https(struct oci_registry *registry, const char *url,
     return true;
 }
 
-bool oci_registry_connect(
+static bool connect_locked(
     struct oci_registry *registry, const struct cancel *cancel, struct error *err)
 {
     if (registry->url != NULL) {
@@ -187,6 +187,15 @@ bool oci_registry_connect(
     }
     registry->url = take_ptr(url);
     return true;
+}
+
+bool oci_registry_connect(
+    struct oci_registry *registry, const struct cancel *cancel, struct error *err)
+{
+    pthread_mutex_lock(&registry->lock);
+    bool is_done = connect_locked(registry, cancel, err);
+    pthread_mutex_unlock(&registry->lock);
+    return is_done;
 }
 
 char *oci_registry_url(const struct oci_registry *registry, const char *path)

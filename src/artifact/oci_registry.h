@@ -3,7 +3,7 @@
 
 /* One registry or mirror as the place of one repository: its URL, who we are there, and the token
  * of the moment. Used by oci_pull.c and oci_fetch.c only. Made by one worker; after that its
- * threads may ask for the authorization at the same time. */
+ * threads may use it at the same time. */
 
 #include "artifact/oci_auth.h"
 #include "artifact/oci_challenge.h"
@@ -28,7 +28,7 @@ struct oci_registry {
     char *url;                           /* "https://registry-1.docker.io"; NULL: not known yet */
     char *repository;
     bool is_mirror;
-    pthread_mutex_t lock; /* over everything below */
+    pthread_mutex_t lock; /* over everything below, and over settling url */
     bool is_asked;        /* credentials were looked for */
     struct oci_credentials credentials;
     struct oci_challenge challenge;

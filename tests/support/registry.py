@@ -183,6 +183,11 @@ class Image:
         return content
 
 
+def repository_is_without_blobs(path):
+    """A mirror that knows manifests only, whatever the words behind it."""
+    return path.startswith("/v2/noblobs/")
+
+
 class Registry(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
@@ -349,6 +354,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.send(200, content, headers + [("Content-Type", media + "; charset=utf-8")])
 
     def answer_blob(self, image, words, digest, content):
+        if repository_is_without_blobs(self.path):
+            return self.send(404)
         if "gone" in words and digest == image.layers[1]["digest"]:
             return self.send(404)
         storage = self.server.shared.urls["storage"]

@@ -356,6 +356,21 @@ static void test_mirrors_come_first_and_may_fail(void **state)
     assert_int_equal(err.code, ERROR_CONFIG);
 }
 
+/* The threads turn to the registry itself all at once. */
+static void test_a_mirror_without_blobs(void **state)
+{
+    struct world *world = *state;
+    auto_free char *url = memory_printf("http://127.0.0.1:%u/noblobs", server.port);
+    auto_free char *host = memory_printf("127.0.0.1:%u", server.port);
+    const struct oci_mirror mirrors[] = {{host, url}};
+    world->settings.mirrors = mirrors;
+    world->settings.mirror_count = 1;
+    must_pull(world, "many.z");
+    assert_int_equal(web_server_count(&server, "/v2/noblobs/t/many.z/manifests/latest"), 1);
+    assert_int_equal(web_server_count(&server, "/v2/t/many.z/manifests/latest"), 0);
+    assert_int_equal(web_server_count(&server, "/v2/t/many.z/blobs/"), 16);
+}
+
 static void test_a_tag_is_resolved_by_head(void **state)
 {
     struct world *world = *state;
@@ -462,6 +477,7 @@ int main(void)
         TEST(test_credentials_go_where_they_belong),
         TEST(test_no_secret_reaches_another_host),
         TEST(test_mirrors_come_first_and_may_fail),
+        TEST(test_a_mirror_without_blobs),
         TEST(test_a_tag_is_resolved_by_head),
         TEST(test_a_stop_ends_all_threads),
         TEST(test_progress_is_of_all_layers_together),
