@@ -8,8 +8,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -371,6 +373,40 @@ static void test_a_mirror_without_blobs(void **state)
     assert_int_equal(web_server_count(&server, "/v2/t/many.z/blobs/"), 16);
 }
 
+#define PULLERS 8
+
+/* Half of them want the same image, the others one each. */
+static void test_many_processes_at_once(void **state)
+{
+    struct world *world = *state;
+    pid_t pids[PULLERS];
+    for (int i = 0; i < PULLERS; i++) {
+        pids[i] = fork();
+        if (pids[i] == 0) {
+            auto_free char *words =
+                i % 2 == 0 ? memory_strdup("many.p") : memory_printf("redirect.p%d", i);
+            struct oci_image image = {0};
+            struct error err = {0};
+            if (!pull(world, words, &image, &err)) {
+                fprintf(stderr, "%s: %s\n", words, err.text);
+                _exit(1);
+            }
+            _exit(0);
+        }
+        assert_true(pids[i] > 0);
+    }
+    for (int i = 0; i < PULLERS; i++) {
+        int status = -1;
+        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+        assert_int_equal(status, 0);
+    }
+    must_pull(world, "many.p");
+    auto_done(strings) struct strings parts = {0};
+    struct error err = {0};
+    assert_true(file_list(world->settings.downloads_dir, ".", &parts, &err));
+    assert_int_equal(parts.count, 0);
+}
+
 static void test_a_tag_is_resolved_by_head(void **state)
 {
     struct world *world = *state;
@@ -478,6 +514,7 @@ int main(void)
         TEST(test_no_secret_reaches_another_host),
         TEST(test_mirrors_come_first_and_may_fail),
         TEST(test_a_mirror_without_blobs),
+        TEST(test_many_processes_at_once),
         TEST(test_a_tag_is_resolved_by_head),
         TEST(test_a_stop_ends_all_threads),
         TEST(test_progress_is_of_all_layers_together),
