@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "artifact/hash.h"
-#include "artifact/http.h"
 #include "artifact/oci_image.h"
 #include "base/digest.h"
 #include "base/error.h"
@@ -69,21 +68,33 @@ bool blob_cache_read(
            error_set(err, ERROR_NOT_FOUND, "blob %s in the cache was damaged and is removed", name);
 }
 
+/* Whether the name still is that of the file we hold the lock of. As long as it is, nobody else
+ * touches the name; once it is not, it belongs to somebody else's download. */
+static bool is_ours(int dir, const char *name, int fd)
+{
+    struct stat named, held;
+    return fstat(fd, &held) == 0 && fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           named.st_dev == held.st_dev && named.st_ino == held.st_ino;
+}
+
 bool blob_cache_take_part(int cache_dir, const struct digest *digest, int parts_dir,
     const char *part_name, int fd, struct error *err)
 {
     char name[DIGEST_HEX_LEN + 1];
     digest_format(digest, name);
+    if (!is_ours(parts_dir, part_name, fd)) {
+        /* The one we waited for has moved it in. */
+        return file_exists(cache_dir, name) ||
+               error_set(err, ERROR_NOT_FOUND,
+                   "blob %s was fetched, and then removed by somebody else", name);
+    }
     if (!file_sync(fd, part_name, err)) {
         return false;
     }
     if (renameat(parts_dir, part_name, cache_dir, name) != 0) {
-        if (errno == ENOENT && file_exists(cache_dir, name)) {
-            return true; /* the one we waited for has moved it in */
-        }
         return error_set_errno(err, errno, "cannot move blob %s into the cache", name);
     }
-    return file_sync_dir(cache_dir, ".", err) && http_part_remove(parts_dir, part_name, err);
+    return file_sync_dir(cache_dir, ".", err);
 }
 
 bool blob_cache_put(

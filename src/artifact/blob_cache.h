@@ -28,7 +28,8 @@ bool blob_cache_read(
     int cache_dir, const struct oci_descriptor *blob, struct text *bytes, struct error *err);
 
 /* Publishes a part that http_download proved: syncs fd and moves it in. The part's lock must still
- * be held. A part that somebody else has published meanwhile is success. */
+ * be held: it is what keeps the name ours. A part that somebody else has published meanwhile is
+ * success, and whatever goes by its name by then is left alone. */
 bool blob_cache_take_part(int cache_dir, const struct digest *digest, int parts_dir,
     const char *part_name, int fd, struct error *err);
 /* Publishes bytes whose digest the caller has proved. */
