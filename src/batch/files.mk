@@ -15,6 +15,7 @@ src_libbatch_a_SOURCES = \
 	src/batch/rawtty.c src/batch/rawtty.h \
 	src/batch/report.c src/batch/report.h \
 	src/batch/request.c src/batch/request.h \
+	src/batch/run.c src/batch/run.h \
 	src/batch/runner.c src/batch/runner.h \
 	src/batch/script.c src/batch/script.h \
 	src/batch/signals.c src/batch/signals.h \

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "batch/options.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -186,7 +185,7 @@ static bool set_per_line(struct options *options, enum option_id id,
         options->progress = (enum progress_mode)index;
         return true;
     case OPTION_PROGRESS_FD:
-        return read_number(argument, INT_MAX, value, &options->progress_fd, err);
+        return read_number(argument, argument->max, value, &options->progress_fd, err);
     case OPTION_TIMEOUT:
         return read_duration(argument, value, &options->timeout_ms, err);
     case OPTION_QUIET:

@@ -68,6 +68,15 @@ def test_words_without_batch_name_the_line_to_type(world):
     assert result.status == 64 and "--batch" in result.err and result.out == ""
 
 
+def test_version_and_help_need_no_batch_word(world):
+    bare(world)
+    for words, same in ((["--version"], ["version"]), (["--help"], ["help"]),
+                        (["--help", "exit"], ["help", "exit"])):
+        result = world.run(*words, program=PROGRAM)
+        assert result.status == 0 and result.out == world.ok(*same).out
+    assert world.run("--nonsense", program=PROGRAM).status == 64
+
+
 def test_nothing_was_made(world):
     world.ok("version")
     world.ok("help")
