@@ -27,6 +27,7 @@ src_libvm_a_SOURCES = \
 	src/vm/monitor_launch.c src/vm/monitor_launch.h \
 	src/vm/monitor_lines.c \
 	src/vm/monitor_order.c src/vm/monitor_order.h \
+	src/vm/monitor_start.c \
 	src/vm/monitor_state.h \
 	src/vm/net.c src/vm/net.h \
 	src/vm/qmp.c src/vm/qmp.h \

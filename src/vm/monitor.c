@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -40,6 +41,9 @@
 /* Not durable: what it says is only true until the host goes down anyway. */
 static void record_boot(const struct monitor *monitor, const struct json *json)
 {
+    if (monitor->is_forgotten) {
+        return;
+    }
     auto_done(text) struct text text = {0};
     json_write(json, true, &text);
     auto_close int fd = openat(monitor->vm_dir, MACHINE_BOOT_FILE ".new",
@@ -74,6 +78,9 @@ bool monitor_reach(struct monitor *monitor, enum machine_stage stage)
 bool monitor_record(
     const struct monitor *monitor, const char *name, const struct json *json, struct error *err)
 {
+    if (monitor->is_forgotten) {
+        return true;
+    }
     auto_done(text) struct text text = {0};
     json_write(json, true, &text);
     return file_replace(monitor->vm_dir, name, text.data, text.len, 0600, err);
@@ -96,14 +103,14 @@ static void answer(struct monitor *monitor, const struct json *json, bool is_las
     }
 }
 
-static void answer_handle(struct monitor *monitor, const char *key, bool is_last)
+void monitor_answer_handle(struct monitor *monitor, const char *key, bool is_last)
 {
     auto_json struct json *json = json_new_object();
     json_put(json, key, machine_handle_to_json(&monitor->handle));
     answer(monitor, json, is_last);
 }
 
-static void answer_error(struct monitor *monitor, const struct error *failure)
+void monitor_answer_error(struct monitor *monitor, const struct error *failure)
 {
     auto_json struct json *json = monitor_error_to_json(failure);
     answer(monitor, json, true);
@@ -113,6 +120,7 @@ static void answer_error(struct monitor *monitor, const struct error *failure)
 
 enum slot {
     SLOT_SIGNAL,
+    SLOT_RECORD,
     SLOT_VMM,
     SLOT_SAID,
     SLOT_SERIAL,
@@ -133,12 +141,28 @@ static void take_signal(struct monitor *monitor)
     }
 }
 
+/* A machine whose record was taken away, such as with its whole directory, is one that nobody can
+ * find any more: it ends. What it could still write would go to files without a name. */
+static void look_for_record(struct monitor *monitor)
+{
+    char events[4096];
+    while (read(monitor->record_fd, events, sizeof(events)) > 0) {
+    }
+    if (faccessat(monitor->vm_dir, MACHINE_HANDLE_FILE, F_OK, AT_SYMLINK_NOFOLLOW) != 0 &&
+        errno == ENOENT) {
+        log_write(LOG_ERROR, MACHINE_HANDLE_FILE " was removed: the machine is ended");
+        monitor->is_forgotten = true;
+        monitor_signal_vmm(monitor, SIGKILL);
+    }
+}
+
 static void fill_slots(struct monitor *monitor, struct pollfd *fds)
 {
     const struct launch *launch = &monitor->launch;
     short typed = monitor->typed.len > 0 ? POLLOUT : 0;
     short to_guest = monitor->relay.out.len > 0 ? POLLOUT : 0;
     fds[SLOT_SIGNAL] = (struct pollfd){monitor->signal_fd, POLLIN, 0};
+    fds[SLOT_RECORD] = (struct pollfd){monitor->record_fd, POLLIN, 0};
     fds[SLOT_VMM] = (struct pollfd){launch->pidfd, POLLIN, 0};
     fds[SLOT_SAID] = (struct pollfd){launch->stderr_fd, POLLIN, 0};
     fds[SLOT_SERIAL] = (struct pollfd){launch->lines[VMM_LINE_SERIAL], (short)(POLLIN | typed), 0};
@@ -197,6 +221,9 @@ static void serve(struct monitor *monitor)
         }
         if (fds[SLOT_SIGNAL].revents != 0) {
             take_signal(monitor);
+        }
+        if (fds[SLOT_RECORD].revents != 0) {
+            look_for_record(monitor);
         }
         if (fds[SLOT_VMM].revents != 0 && monitor_reap(monitor, WNOHANG)) {
             return;
@@ -318,90 +345,13 @@ static bool prepare(struct monitor *monitor, struct error *err)
     if (!serial_log_open(&monitor->log, monitor->vm_dir, monitor->order.console_log_bytes, err)) {
         return false;
     }
+    /* Without a watch, only the end by itself is missing. */
+    monitor->record_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (monitor->record_fd >= 0) {
+        inotify_add_watch(monitor->record_fd, ".", IN_DELETE | IN_ONLYDIR);
+    }
     monitor->listen_fd = local_socket_listen(monitor->vm_dir, MONITOR_SOCKET, err);
     return monitor->listen_fd >= 0;
-}
-
-static bool fill_handle(struct monitor *monitor, struct error *err)
-{
-    struct machine_handle *handle = &monitor->handle;
-    *handle = (struct machine_handle){.monitor = process_self(),
-        .started_at = clock_wall(),
-        .log_offset = monitor->log.end,
-        .port_count = monitor->order.port_count};
-    memcpy(handle->ports, monitor->order.ports, sizeof(handle->ports));
-    snprintf(handle->boot_id, sizeof(handle->boot_id), "%s", process_boot_id());
-    snprintf(handle->uuid, sizeof(handle->uuid), "%s", monitor->order.uuid);
-    snprintf(handle->kind, sizeof(handle->kind), "%s", monitor->order.plan.kind);
-    snprintf(handle->accel, sizeof(handle->accel), "%s", accel_name(monitor->order.plan.accel));
-    if (!process_identify(monitor->launch.pid, &handle->vmm)) {
-        return error_set(err, ERROR_VMM, "the process for the VMM died before it began");
-    }
-    return true;
-}
-
-/* Record, then exec, then the VMM's answer. */
-static bool start_vmm(struct monitor *monitor, struct error *err)
-{
-    if (!launch_prepare(&monitor->order, monitor->vm_dir, &monitor->launch, err) ||
-        !fill_handle(monitor, err)) {
-        return false;
-    }
-    unlinkat(monitor->vm_dir, MACHINE_EXIT_FILE, 0);
-    machine_timeline_init(&monitor->timeline);
-    monitor->timeline.started_at = monitor->handle.started_at;
-    monitor_tell(monitor);
-    auto_json struct json *record = machine_handle_to_json(&monitor->handle);
-    if (!monitor_record(monitor, MACHINE_HANDLE_FILE, record, err)) {
-        return false;
-    }
-    answer_handle(monitor, "recorded", false);
-    monitor->exec_ms = clock_monotonic_ms();
-    if (!launch_release(&monitor->order, &monitor->launch, err)) {
-        return false;
-    }
-    relay_init(&monitor->relay);
-    monitor_greet_agent(monitor);
-    if (monitor->backend->boot != NULL &&
-        !monitor->backend->boot(monitor->launch.lines[VMM_LINE_EVENTS],
-            monitor->order.start_timeout_ms, &monitor->events, err)) {
-        return false;
-    }
-    monitor_reach(monitor, MACHINE_STAGE_VMM);
-    monitor_take_events(monitor);
-    monitor_tell(monitor);
-    return true;
-}
-
-/* True when the engine hung up before it knew: it wants nothing of this any more. */
-static bool is_given_up(const struct monitor *monitor)
-{
-    struct pollfd channel = {.fd = monitor->channel_fd, .events = POLLIN};
-    return poll(&channel, 1, 0) > 0;
-}
-
-/* Takes down what was begun, and says in one sentence why: the VMM's own words where it has any. */
-static void fail_start(struct monitor *monitor, struct error *failure)
-{
-    bool has_vmm = monitor->launch.pidfd >= 0;
-    monitor_kill_vmm(monitor);
-    if (has_vmm && monitor->handle.vmm.pid != 0) {
-        struct machine_exit exit = {0};
-        bool was_started = monitor->launch.gate_fd < 0;
-        monitor->is_requested = monitor->is_requested || failure->code == ERROR_CANCELLED;
-        monitor_finish(monitor, &exit);
-        char words[512];
-        monitor_last_words(monitor, words, sizeof(words));
-        if (was_started && failure->code != ERROR_CANCELLED && words[0] != '\0') {
-            *failure = (struct error){0};
-            error_set(failure, ERROR_VMM, "it did not start: %s", words);
-        }
-    } else {
-        unlinkat(monitor->vm_dir, MACHINE_HANDLE_FILE, 0);
-        launch_sweep(monitor->vm_dir);
-    }
-    log_write(LOG_ERROR, "%s", failure->text);
-    answer_error(monitor, failure);
 }
 
 static int run_adopted(struct monitor *monitor)
@@ -410,10 +360,10 @@ static int run_adopted(struct monitor *monitor)
     if (!monitor_adopt(monitor, &failure)) {
         unlinkat(monitor->vm_dir, MONITOR_SOCKET, 0);
         log_write(LOG_ERROR, "%s", failure.text);
-        answer_error(monitor, &failure);
+        monitor_answer_error(monitor, &failure);
         return error_exit_status(failure.code);
     }
-    answer_handle(monitor, "running", true);
+    monitor_answer_handle(monitor, "running", true);
     serve(monitor);
     struct machine_exit exit = {0};
     monitor_finish(monitor, &exit);
@@ -425,21 +375,21 @@ static int run(struct monitor *monitor)
     struct error failure = {0};
     answer_alive(monitor);
     if (!read_order(monitor, &failure) || !prepare(monitor, &failure)) {
-        answer_error(monitor, &failure);
+        monitor_answer_error(monitor, &failure);
         return error_exit_status(failure.code);
     }
     if (monitor->order.is_adoption) {
         return run_adopted(monitor);
     }
-    bool is_started = start_vmm(monitor, &failure);
-    if (is_started && is_given_up(monitor)) {
+    bool is_started = monitor_start_vmm(monitor, &failure);
+    if (is_started && monitor_is_given_up(monitor)) {
         is_started = error_set(&failure, ERROR_CANCELLED, "the start was cancelled");
     }
     if (!is_started) {
-        fail_start(monitor, &failure);
+        monitor_fail_start(monitor, &failure);
         return error_exit_status(failure.code);
     }
-    answer_handle(monitor, "running", true);
+    monitor_answer_handle(monitor, "running", true);
     serve(monitor);
     struct machine_exit exit = {0};
     monitor_finish(monitor, &exit);
@@ -455,6 +405,7 @@ int monitor_main(int argc, char **argv)
         .lock_fd = -1,
         .channel_fd = -1,
         .signal_fd = -1,
+        .record_fd = -1,
         .listen_fd = -1,
         .log = {.log_fd = -1, .index_fd = -1},
         .said = {.cap_bytes = MONITOR_SAID_MAX},

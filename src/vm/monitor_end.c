@@ -125,6 +125,9 @@ static void drain_lines(struct monitor *monitor)
 static void keep_words(const struct monitor *monitor)
 {
     struct error ignored = {0};
+    if (monitor->is_forgotten) {
+        return;
+    }
     auto_close int fd = openat(
         monitor->vm_dir, SAID_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd >= 0) {

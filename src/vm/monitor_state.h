@@ -54,6 +54,7 @@ struct monitor {
     int lock_fd;
     int channel_fd; /* to the engine that started us; -1 once it knows */
     int signal_fd;
+    int record_fd; /* inotify: something was removed from the machine's directory */
     int listen_fd;
     struct monitor_order order;
     const struct vmm_backend *backend;
@@ -70,7 +71,8 @@ struct monitor {
     enum vmm_event fate;      /* the last event that explains an end */
     bool is_requested;        /* somebody asked for the end */
     bool has_ended;
-    bool is_adopted; /* the VMM is not our child: its exit status is not told to us */
+    bool is_forgotten; /* the record was taken away: no file is written any more */
+    bool is_adopted;   /* the VMM is not our child: its exit status is not told to us */
     int wait_status;
     struct monitor_client *clients[MONITOR_CLIENTS_MAX];
     size_t client_count;
@@ -81,6 +83,18 @@ struct monitor {
 void monitor_tell(struct monitor *monitor);
 /* The stage is reached now, unless it was before. True when it is new. */
 bool monitor_reach(struct monitor *monitor, enum machine_stage stage);
+
+/* The channel to the engine that waits for a start; the last answer closes it. */
+void monitor_answer_handle(struct monitor *monitor, const char *key, bool is_last);
+void monitor_answer_error(struct monitor *monitor, const struct error *failure);
+
+/* monitor_start.c: true once the guest runs. */
+bool monitor_start_vmm(struct monitor *monitor, struct error *err);
+/* True when the engine hung up before it knew: it wants nothing of this any more. */
+bool monitor_is_given_up(const struct monitor *monitor);
+/* Takes down what was begun, and answers with one sentence why: the VMM's own words where it has
+ * any. */
+void monitor_fail_start(struct monitor *monitor, struct error *failure);
 
 /* Writes a record of this name durably. */
 bool monitor_record(

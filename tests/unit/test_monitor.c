@@ -464,6 +464,25 @@ static void test_gate_closes_with_the_monitor(void **state)
     world_remove(&world);
 }
 
+/* Somebody removes the machine's directory under it: nothing runs on that nobody can find. */
+static void test_record_taken_away(void **state)
+{
+    (void)state;
+    struct world world;
+    struct error err = {0};
+    world_make(&world, "", NULL);
+    struct machine_timeline timeline;
+    world_start(&world);
+    world_wait_ready(&world, &timeline); /* boot.json is not written any more */
+    machine_timeline_done(&timeline);
+    file_remove_tree(AT_FDCWD, world.path, &err);
+    assert_fine(err);
+    wait_dead(&world.handle.vmm);
+    wait_dead(&world.handle.monitor);
+    assert_int_equal(mkdir(world.path, 0700), 0);
+    world_remove(&world);
+}
+
 static void test_rude_clients(void **state)
 {
     (void)state;
@@ -515,6 +534,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_monitor_killed),
         cmocka_unit_test(test_monitor_replaced),
         cmocka_unit_test(test_gate_closes_with_the_monitor),
+        cmocka_unit_test(test_record_taken_away),
         cmocka_unit_test(test_rude_clients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

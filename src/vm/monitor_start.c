@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* How a monitor starts its VMM: the record, then the exec, then the VMM's answer; and how it takes
+ * everything down again when that fails. */
+#include "vm/monitor_state.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/process.h"
+
+static bool fill_handle(struct monitor *monitor, struct error *err)
+{
+    struct machine_handle *handle = &monitor->handle;
+    *handle = (struct machine_handle){.monitor = process_self(),
+        .started_at = clock_wall(),
+        .log_offset = monitor->log.end,
+        .port_count = monitor->order.port_count};
+    memcpy(handle->ports, monitor->order.ports, sizeof(handle->ports));
+    snprintf(handle->boot_id, sizeof(handle->boot_id), "%s", process_boot_id());
+    snprintf(handle->uuid, sizeof(handle->uuid), "%s", monitor->order.uuid);
+    snprintf(handle->kind, sizeof(handle->kind), "%s", monitor->order.plan.kind);
+    snprintf(handle->accel, sizeof(handle->accel), "%s", accel_name(monitor->order.plan.accel));
+    if (!process_identify(monitor->launch.pid, &handle->vmm)) {
+        return error_set(err, ERROR_VMM, "the process for the VMM died before it began");
+    }
+    return true;
+}
+
+/* Record, then exec, then the VMM's answer. */
+bool monitor_start_vmm(struct monitor *monitor, struct error *err)
+{
+    if (!launch_prepare(&monitor->order, monitor->vm_dir, &monitor->launch, err) ||
+        !fill_handle(monitor, err)) {
+        return false;
+    }
+    unlinkat(monitor->vm_dir, MACHINE_EXIT_FILE, 0);
+    machine_timeline_init(&monitor->timeline);
+    monitor->timeline.started_at = monitor->handle.started_at;
+    monitor_tell(monitor);
+    auto_json struct json *record = machine_handle_to_json(&monitor->handle);
+    if (!monitor_record(monitor, MACHINE_HANDLE_FILE, record, err)) {
+        return false;
+    }
+    monitor_answer_handle(monitor, "recorded", false);
+    monitor->exec_ms = clock_monotonic_ms();
+    if (!launch_release(&monitor->order, &monitor->launch, err)) {
+        return false;
+    }
+    relay_init(&monitor->relay);
+    monitor_greet_agent(monitor);
+    if (monitor->backend->boot != NULL &&
+        !monitor->backend->boot(monitor->launch.lines[VMM_LINE_EVENTS],
+            monitor->order.start_timeout_ms, &monitor->events, err)) {
+        return false;
+    }
+    monitor_reach(monitor, MACHINE_STAGE_VMM);
+    monitor_take_events(monitor);
+    monitor_tell(monitor);
+    return true;
+}
+
+/* True when the engine hung up before it knew: it wants nothing of this any more. */
+bool monitor_is_given_up(const struct monitor *monitor)
+{
+    struct pollfd channel = {.fd = monitor->channel_fd, .events = POLLIN};
+    return poll(&channel, 1, 0) > 0;
+}
+
+/* Takes down what was begun, and says in one sentence why: the VMM's own words where it has any. */
+void monitor_fail_start(struct monitor *monitor, struct error *failure)
+{
+    bool has_vmm = monitor->launch.pidfd >= 0;
+    monitor_kill_vmm(monitor);
+    if (has_vmm && monitor->handle.vmm.pid != 0) {
+        struct machine_exit exit = {0};
+        bool was_started = monitor->launch.gate_fd < 0;
+        monitor->is_requested = monitor->is_requested || failure->code == ERROR_CANCELLED;
+        monitor_finish(monitor, &exit);
+        char words[512];
+        monitor_last_words(monitor, words, sizeof(words));
+        if (was_started && failure->code != ERROR_CANCELLED && words[0] != '\0') {
+            *failure = (struct error){0};
+            error_set(failure, ERROR_VMM, "it did not start: %s", words);
+        }
+    } else {
+        unlinkat(monitor->vm_dir, MACHINE_HANDLE_FILE, 0);
+        launch_sweep(monitor->vm_dir);
+    }
+    log_write(LOG_ERROR, "%s", failure->text);
+    monitor_answer_error(monitor, failure);
+}
