@@ -52,6 +52,9 @@ static void take_snapshot(struct seat *seat)
 {
     const struct snapshot *old = seat->snapshot;
     seat->snapshot = engine_snapshot(seat->engine);
+    if (seat->snapshot != old) {
+        seat->snapshot_ms = clock_monotonic_ms();
+    }
     seat_meet_ends(seat);
     update_screens(seat);
     if (old != NULL) {
@@ -82,6 +85,7 @@ static void draw(struct app *app)
     struct seat *seat = &app->seat;
     struct frame frame;
     draw_begin(&frame, &seat->theme);
+    frame.snapshot_age_ms = frame.now_ms - seat->snapshot_ms;
     if (frame.width < LAYOUT_MIN_WIDTH || frame.height < LAYOUT_MIN_HEIGHT) {
         draw_too_small(&frame);
     } else {

@@ -17,11 +17,12 @@ struct area {
 struct frame {
     const struct theme *theme;
     int height, width;
-    uint64_t now_ms;        /* monotonic */
-    int64_t now;            /* wall seconds */
-    uint64_t next_ms;       /* when something drawn will look different by itself; 0: never */
-    bool is_selected;       /* the row being drawn is the one under the cursor */
-    int cursor_y, cursor_x; /* where the text cursor belongs; -1: nowhere */
+    uint64_t now_ms;          /* monotonic */
+    int64_t now;              /* wall seconds */
+    uint64_t next_ms;         /* when something drawn will look different by itself; 0: never */
+    uint64_t snapshot_age_ms; /* how long what is drawn has been known */
+    bool is_selected;         /* the row being drawn is the one under the cursor */
+    int cursor_y, cursor_x;   /* where the text cursor belongs; -1: nowhere */
 };
 
 /* A place on one line that moves on with what is written, up to `limit` (exclusive). */

@@ -20,6 +20,7 @@
 #define LEFT_CELLS 6
 #define AGE_CELLS 4
 #define SHORT_DIGEST 8
+#define STALLED_MS 5000
 
 /* Verbs that start a machine, from the moment on when there is one. */
 static bool is_boot(const struct job_item *job)
@@ -53,6 +54,16 @@ static void put_figure(
     draw_right(frame, y, *right, cells, role, text);
 }
 
+/* Nothing came for a while: a rate from before would be a lie by now. */
+static bool is_stalled(const struct job_item *job, struct frame *frame)
+{
+    if (frame->snapshot_age_ms < STALLED_MS) {
+        draw_again_in(frame, STALLED_MS - frame->snapshot_age_ms);
+    }
+    return frame->snapshot_age_ms >= STALLED_MS ||
+           (job->rate == 0 && job->elapsed_ms >= STALLED_MS);
+}
+
 static void draw_running(const struct job_item *job, struct frame *frame, struct area line, int x)
 {
     auto_done(text) struct text percent = {0};
@@ -64,7 +75,10 @@ static void draw_running(const struct job_item *job, struct frame *frame, struct
     format_rate(&rate, job->unit, job->rate);
     format_left(&left, job->done, job->total, job->rate);
     int right = line.x + line.width;
-    if (job->unit == PROGRESS_BYTES && job->phase == PROGRESS_DOWNLOAD) {
+    bool is_download = job->unit == PROGRESS_BYTES && job->phase == PROGRESS_DOWNLOAD;
+    if (is_download && is_stalled(job, frame)) {
+        put_figure(frame, line.y, &right, LEFT_CELLS + RATE_CELLS, ROLE_ATTENTION, "stalled");
+    } else if (is_download) {
         put_figure(frame, line.y, &right, LEFT_CELLS, ROLE_TEXT, text_cstr(&left));
         put_figure(frame, line.y, &right, RATE_CELLS, ROLE_TEXT, text_cstr(&rate));
     } else {
@@ -125,7 +139,9 @@ static void draw_boot(const struct job_item *job, const struct snapshot *snapsho
 {
     char took[UNITS_MAX];
     int right = line.x + line.width;
-    put_figure(frame, line.y, &right, 9, ROLE_TEXT, units_format_duration(job->elapsed_ms, took));
+    uint64_t elapsed_ms = job->elapsed_ms + frame->snapshot_age_ms;
+    put_figure(frame, line.y, &right, 9, ROLE_TEXT, units_format_duration(elapsed_ms, took));
+    draw_again_in(frame, 1000);
     struct pen pen = {.y = line.y, .x = x, .limit = right - 1};
     draw_stages(machine_of(job, snapshot), frame, &pen);
     pen_text(frame, &pen, ROLE_ATTENTION, job->phase == PROGRESS_WAIT ? "agent" : "boot");
@@ -229,7 +245,7 @@ static void draw_job(const struct job_item *job, const struct snapshot *snapshot
     case JOB_RUNNING:
         if (is_boot(job)) {
             draw_boot(job, snapshot, frame, line, x);
-        } else if (job->note[0] != '\0') {
+        } else if (job->note[0] != '\0' && job->total == 0) {
             draw_text(frame, line.y, x, line.x + line.width - x, ROLE_ATTENTION, job->note);
         } else {
             draw_running(job, frame, line, x);

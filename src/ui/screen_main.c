@@ -64,7 +64,7 @@ static bool main_is_offered(
         return job != NULL && (job->state == JOB_FAILED || job->state == JOB_CANCELLED) &&
                seat_may_change(seat);
     case REQUEST_DISMISS:
-        return job != NULL && !format_job_is_active(job);
+        return job != NULL && !format_job_is_active(job) && !job->is_foreign;
     case REQUEST_BACK:
         return main->is_zoomed || table_is_filtered(&main->tables[main->focus]) ||
                main->tables[main->focus].marked.count > 0;

@@ -29,6 +29,7 @@ struct seat {
     struct engine *engine;
     const struct ui_options *options;
     const struct snapshot *snapshot; /* never NULL while screens exist; one event long */
+    uint64_t snapshot_ms;            /* monotonic: since when it is the newest */
     struct theme theme;
     struct keymap keymap;
     struct screen *top;

@@ -306,9 +306,10 @@ static void test_import_and_remove(void **state)
     pty_wait_text(world->pty, "Remove kernel lab?");
     pty_send(world->pty, "\r"); /* Enter alone is No */
     pty_wait_gone(world->pty, "Remove kernel lab?");
+    pty_wait_text(world->pty, "x Remove");
     assert_true(scratch_has(world->dir, "state/kernels/lab"));
     pty_send(world->pty, "x");
-    pty_wait_text(world->pty, "Remove kernel lab?");
+    pty_wait_text(world->pty, "Yes, remove");
     pty_send(world->pty, "y");
     pty_wait_text(world->pty, "None yet");
     pty_send(world->pty, "1");

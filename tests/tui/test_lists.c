@@ -213,11 +213,13 @@ static void test_t20_confirm(void **state)
     pty_send(pty, "x");
     pty_send(pty, "\r");
     pty_wait_gone(pty, "Remove kernel");
+    pty_wait_text(pty, "x Remove"); /* the last line: the frame is whole */
     assert_false(pty_shows(pty, "submitted"));
     pty_send(pty, "xyyy\r"); /* all of it typed before anything could be read */
     pty_wait_text(pty, "Remove kernel debian-cloud?");
     pty_send(pty, "\x1b");
     pty_wait_gone(pty, "Remove kernel");
+    pty_wait_text(pty, "x Remove"); /* the last line: the frame is whole */
     assert_false(pty_shows(pty, "submitted"));
     pty_send(pty, "x");
     pty_wait_text(pty, "Yes, remove");
@@ -268,6 +270,7 @@ static void test_t14_marks(void **state)
     pty_wait_text(pty, "as a line: kernel rm debian-cloud lab");
     pty_send(pty, "n");
     pty_wait_gone(pty, "Remove 2 kernels?");
+    pty_wait_text(pty, "x Remove");
     pty_send(pty, "*");
     pty_wait_text(pty, "3 marked");
     pty_send(pty, "\x1b");
@@ -356,6 +359,30 @@ static void test_t35_hostile_text(void **state)
     pty_stop(pty);
 }
 
+/* T33: what a guest switched on is off again, and the screen is as it was. */
+static void test_t33_guest_cannot_leak(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("mismatch", NULL, "C.UTF-8");
+    pty_wait_text(pty, "c Console");
+    pty_wait_quiet(pty, 150);
+    auto_free char *before = memory_strdup(pty_screen(pty));
+    pty_send(pty, "c");
+    pty_wait_text(pty, "c Console");
+    pty_wait_quiet(pty, 150);
+    assert_true(pty_wrote(pty, "guest speaking"));
+    assert_true(pty_wait_screen(pty, before));
+    assert_true(pty_is_alternate(pty));
+    assert_false(pty_cursor_is_visible(pty));
+    assert_true(pty_wrote(pty, "\x1b[?1000l"));
+    assert_true(pty_wrote(pty, "\x1b[?2004l"));
+    int row = 0;
+    int column = 0;
+    assert_true(pty_find(pty, "debian-cloud", &row, &column));
+    assert_false(pty_cell_at(pty, row, column).has_color);
+    quit(pty);
+}
+
 /* Ten thousand kernels: a key is answered within a blink (generous: this runs under sanitizers). */
 static void test_many_rows(void **state)
 {
@@ -408,6 +435,7 @@ int main(void)
         cmocka_unit_test(test_t20_confirm),
         cmocka_unit_test(test_t23_no_key_destroys),
         cmocka_unit_test(test_t24_readonly),
+        cmocka_unit_test(test_t33_guest_cannot_leak),
         cmocka_unit_test(test_t35_hostile_text),
         cmocka_unit_test(test_many_rows),
     };
