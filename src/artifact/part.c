@@ -40,10 +40,25 @@ static bool remove_file(int dir, const char *name, struct error *err)
     return true;
 }
 
+/* Sidecars that a killed process was just replacing (file_replace's temporary names). */
+static void remove_unfinished_sidecars(int part_dir, const char *sidecar)
+{
+    auto_free char *prefix = memory_printf("%s.tmp-", sidecar);
+    auto_done(strings) struct strings names = {0};
+    struct error ignored = {0};
+    file_list(part_dir, ".", &names, &ignored);
+    for (size_t i = 0; i < names.count; i++) {
+        if (text_has_prefix(names.items[i], prefix)) {
+            unlinkat(part_dir, names.items[i], 0);
+        }
+    }
+}
+
 bool http_part_remove(int part_dir, const char *part_name, struct error *err)
 {
     /* The sidecar first: a part alone is harmless, a tag without its bytes is noise. */
     auto_free char *sidecar = sidecar_name(part_name);
+    remove_unfinished_sidecars(part_dir, sidecar);
     return remove_file(part_dir, sidecar, err) && remove_file(part_dir, part_name, err);
 }
 

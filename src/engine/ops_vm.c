@@ -258,6 +258,20 @@ bool ops_vm_list(struct ops *ops, struct json **result, struct error *err)
     return true;
 }
 
+/* Allocated bytes of the disks that are its own. */
+static uint64_t disk_use(int dir)
+{
+    struct stat status;
+    static const char *const files[] = {MACHINE_UPPER_FILE, MACHINE_ROOT_FILE};
+    uint64_t total = 0;
+    for (size_t i = 0; i < array_length(files); i++) {
+        if (fstatat(dir, files[i], &status, AT_SYMLINK_NOFOLLOW) == 0) {
+            total += (uint64_t)status.st_blocks * 512;
+        }
+    }
+    return total;
+}
+
 static void put_ports(struct json *json, const struct machine_spec *spec)
 {
     if (spec->port_count == 0) {
@@ -285,7 +299,8 @@ bool ops_vm_show(struct ops *ops, struct json **result, struct error *err)
     struct json *json = ops_vm_json(&hand.spec, &hand.facts);
     json_put_string(json, "uuid", hand.spec.uuid);
     json_put_string(json, "mac", hand.spec.mac);
-    json_put_integer(json, "disk_bytes", (int64_t)hand.spec.disk_bytes);
+    json_put_integer(json, "size_bytes", (int64_t)hand.spec.disk_bytes);
+    json_put_integer(json, "disk_bytes", (int64_t)disk_use(hand.dir));
     json_put_string(json, "root", machine_root_name(hand.spec.root));
     json_put_string(json, "restart", machine_restart_name(hand.spec.restart));
     json_put_string(json, "append", hand.spec.append);
@@ -297,19 +312,6 @@ bool ops_vm_show(struct ops *ops, struct json **result, struct error *err)
     json_put_string(json, "directory", directory);
     *result = json;
     return true;
-}
-
-static uint64_t disk_use(int dir)
-{
-    struct stat status;
-    static const char *const files[] = {MACHINE_UPPER_FILE, MACHINE_ROOT_FILE};
-    uint64_t total = 0;
-    for (size_t i = 0; i < array_length(files); i++) {
-        if (fstatat(dir, files[i], &status, AT_SYMLINK_NOFOLLOW) == 0) {
-            total += (uint64_t)status.st_blocks * 512;
-        }
-    }
-    return total;
 }
 
 /* Resident memory of the VMM (proc(5), statm); 0 when it is gone. */

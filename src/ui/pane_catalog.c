@@ -10,12 +10,12 @@
 
 enum { OFFER_NAME, OFFER_KIND, OFFER_STATE, OFFER_SIZE, OFFER_VERSION, OFFER_DISTRO, OFFER_ABOUT };
 static const struct table_column offer_columns[] = {
-    [OFFER_NAME] = {"NAME", 0, 8, 32},
-    [OFFER_KIND] = {"KIND", 1, 6, 6},
-    [OFFER_STATE] = {"STATE", 0, 6, 9},
+    [OFFER_NAME] = {"NAME", 0, 8, 32, .is_right = false},
+    [OFFER_KIND] = {"KIND", 1, 6, 6, .is_right = false},
+    [OFFER_STATE] = {"STATE", 0, 6, 9, .is_right = false},
     [OFFER_SIZE] = {"SIZE", 1, 4, 5, .is_right = true},
     [OFFER_VERSION] = {"VERSION", 4, 8, 18, .is_loose = true},
-    [OFFER_DISTRO] = {"DISTRO", 5, 6, 12},
+    [OFFER_DISTRO] = {"DISTRO", 5, 6, 12, .is_right = false},
     [OFFER_ABOUT] = {"DESCRIPTION", 6, 12, 60, .is_loose = true},
 };
 

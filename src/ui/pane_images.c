@@ -21,11 +21,11 @@ enum {
     IMAGE_SOURCE
 };
 static const struct table_column image_columns[] = {
-    [IMAGE_NAME] = {"NAME", 0, 8, 32},
+    [IMAGE_NAME] = {"NAME", 0, 8, 32, .is_right = false},
     [IMAGE_SIZE] = {"SIZE", 2, 4, 5, .is_right = true},
-    [IMAGE_KERNEL] = {"KERNEL", 4, 6, 24},
-    [IMAGE_VERIFIED] = {"SHA256", 0, 17, 17},
-    [IMAGE_USED] = {"USED BY", 1, 5, 7},
+    [IMAGE_KERNEL] = {"KERNEL", 4, 6, 24, .is_right = false},
+    [IMAGE_VERIFIED] = {"SHA256", 0, 17, 17, .is_right = false},
+    [IMAGE_USED] = {"USED BY", 1, 5, 7, .is_right = false},
     [IMAGE_AGE] = {"AGE", 3, 3, 4, .is_right = true},
     [IMAGE_DISK] = {"ON DISK", 5, 4, 7, .is_right = true},
     [IMAGE_SOURCE] = {"SOURCE", 6, 12, 60, .is_loose = true},

@@ -13,10 +13,10 @@
 enum { JOB_TITLE, JOB_STATE_WORD, JOB_OBJECT, JOB_ERROR };
 /* Drawn by jobs.c; the columns are what a filter looks at. */
 static const struct table_column job_columns[] = {
-    [JOB_TITLE] = {"JOB", 0, 12, 40},
-    [JOB_STATE_WORD] = {"STATE", 1, 9, 9},
-    [JOB_OBJECT] = {"OBJECT", 2, 8, 30},
-    [JOB_ERROR] = {"RESULT", 3, 12, 60},
+    [JOB_TITLE] = {"JOB", 0, 12, 40, .is_right = false},
+    [JOB_STATE_WORD] = {"STATE", 1, 9, 9, .is_right = false},
+    [JOB_OBJECT] = {"OBJECT", 2, 8, 30, .is_right = false},
+    [JOB_ERROR] = {"RESULT", 3, 12, 60, .is_right = false},
 };
 
 static const void *job_section(const struct snapshot *snapshot, size_t *count)

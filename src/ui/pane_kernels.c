@@ -20,12 +20,12 @@ enum {
     KERNEL_SOURCE
 };
 static const struct table_column kernel_columns[] = {
-    [KERNEL_NAME] = {"NAME", 0, 8, 32},
+    [KERNEL_NAME] = {"NAME", 0, 8, 32, .is_right = false},
     [KERNEL_VERSION] = {"VERSION", 3, 10, 22, .is_loose = true},
     [KERNEL_SIZE] = {"SIZE", 1, 4, 5, .is_right = true},
-    [KERNEL_VERIFIED] = {"SHA256", 0, 17, 17},
+    [KERNEL_VERIFIED] = {"SHA256", 0, 17, 17, .is_right = false},
     [KERNEL_AGE] = {"AGE", 2, 3, 4, .is_right = true},
-    [KERNEL_DISTRO] = {"DISTRO", 5, 6, 12},
+    [KERNEL_DISTRO] = {"DISTRO", 5, 6, 12, .is_right = false},
     [KERNEL_SOURCE] = {"SOURCE", 6, 12, 60, .is_loose = true},
 };
 

@@ -13,15 +13,15 @@
 
 enum { VM_NAME, VM_STATE, VM_CPU, VM_MEMORY, VM_UP, VM_VCPU, VM_IMAGE, VM_KERNEL, VM_VMM, VM_DISK };
 static const struct table_column vm_columns[] = {
-    [VM_NAME] = {"NAME", 0, 8, 32},
-    [VM_STATE] = {"STATE", 0, 8, 8},
+    [VM_NAME] = {"NAME", 0, 8, 32, .is_right = false},
+    [VM_STATE] = {"STATE", 0, 8, 8, .is_right = false},
     [VM_CPU] = {"CPU", 1, 4, 5, .is_right = true, .is_kept = true},
     [VM_MEMORY] = {"MEM", 1, 4, 5, .is_right = true, .is_kept = true},
     [VM_UP] = {"UP", 1, 3, 4, .is_right = true, .is_kept = true},
     [VM_VCPU] = {"VCPU", 3, 4, 4, .is_right = true},
-    [VM_IMAGE] = {"IMAGE", 3, 6, 20},
-    [VM_KERNEL] = {"KERNEL", 4, 6, 20},
-    [VM_VMM] = {"VMM", 5, 4, 16},
+    [VM_IMAGE] = {"IMAGE", 3, 6, 20, .is_right = false},
+    [VM_KERNEL] = {"KERNEL", 4, 6, 20, .is_right = false},
+    [VM_VMM] = {"VMM", 5, 4, 16, .is_right = false},
     [VM_DISK] = {"DISK", 5, 4, 5, .is_right = true},
 };
 

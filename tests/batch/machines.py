@@ -50,15 +50,18 @@ def test_what_a_machine_is_made_of(world):
     world.ok("kernel", "import", "other", "--from", world.kernel_tree(name="other"))
     world.ok("vm", "create", "small", "--name", "web", "--disk-size", "2G", "--root", "copy",
              "--kernel-ref", "other", "--append", "quiet x=1", "--vmm", "qemu",
-             "--publish", "8080:80", "--restart", "on-failure")
+             "--publish", "8080:80", "--restart", "no")
     shown = world.json("vm", "show", "web")
     assert shown["root"] == "copy" and shown["kernel_ref"] == "other"
     assert shown["append"] == "quiet x=1" and shown["vmm"] == "qemu"
-    assert shown["restart"] == "on-failure" and "8080" in shown["publish"][0]
+    assert shown["restart"] == "no" and "8080" in shown["publish"][0]
     assert world.fails(75, "kernel", "rm", "other")["code"] == "IN_USE"
     for words in (["--publish", "x"], ["--publish", "1:99999"], ["--restart", "maybe"],
                   ["--root", "maybe"], ["--vmm", "maybe"], ["--disk-size", "0"]):
         world.fails(64, "vm", "create", "small", "--name", "bad", *words)
+    # Nothing starts a machine again yet: better refused than promised.
+    assert world.fails(69, "vm", "create", "small", "--name", "bad", "--restart", "always")
+    assert world.entries("vms") == ["web"]
     clean(world)
 
 
