@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -248,14 +249,23 @@ static bool write_and_rename(int dir, const char *temporary, const char *path, c
     return true;
 }
 
+char *file_temporary_name(const char *path, struct error *err)
+{
+    uint64_t random_bits = 0;
+    if (getrandom(&random_bits, sizeof random_bits, 0) != (ssize_t)sizeof random_bits) {
+        error_set_errno(err, errno, "no random numbers");
+        return NULL;
+    }
+    return memory_printf("%s.tmp-%016" PRIx64, path, random_bits);
+}
+
 bool file_replace(
     int dir, const char *path, const void *bytes, size_t len, mode_t mode, struct error *err)
 {
-    unsigned random_bits = 0;
-    if (getrandom(&random_bits, sizeof random_bits, 0) != (ssize_t)sizeof random_bits) {
-        return error_set_errno(err, errno, "no random numbers");
+    auto_free char *temporary = file_temporary_name(path, err);
+    if (temporary == NULL) {
+        return false;
     }
-    auto_free char *temporary = memory_printf("%s.tmp-%08x", path, random_bits);
     if (!write_and_rename(dir, temporary, path, bytes, len, mode, err)) {
         unlinkat(dir, temporary, 0);
         return false;

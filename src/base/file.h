@@ -43,6 +43,9 @@ bool file_read_fd(int fd, const char *shown, size_t max_bytes, struct text *out,
 
 bool file_sync(int fd, const char *shown, struct error *err);
 bool file_sync_dir(int dir, const char *path, struct error *err);
+/* "path.tmp-" and random digits: a name beside it for what is renamed over it later. Caller frees;
+ * NULL on failure. */
+char *file_temporary_name(const char *path, struct error *err);
 /* Writes a temporary file beside it, syncs, renames over path, syncs the directory. */
 bool file_replace(
     int dir, const char *path, const void *bytes, size_t len, mode_t mode, struct error *err);

@@ -51,12 +51,11 @@ static char *cache_name(const struct boot_kernel *kernel)
 static bool build_cached(struct ops *ops, const struct boot_kernel *kernel, int cache,
     const char *name, struct strings *missing, struct error *err)
 {
-    auto_free char *temporary =
-        memory_printf("%s.tmp-%d-%" PRIu64, name, (int)getpid(), clock_monotonic_ms());
+    auto_free char *temporary = file_temporary_name(name, err);
     size_t guest_len;
     const void *guest = guest_blob(&guest_len);
     auto_done(initrd_report) struct initrd_report report = {0};
-    auto_close int fd = file_create(cache, temporary, err);
+    auto_close int fd = temporary != NULL ? file_create(cache, temporary, err) : -1;
     if (fd < 0) {
         return false;
     }
