@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/json.h"
+#include "base/limits.h"
 #include "base/memory.h"
 #include "engine/command.h"
 #include "engine/engine.h"
@@ -21,8 +24,17 @@
 struct attach_end {
     bool is_done;
     bool has_failed;
+    int64_t exit_status; /* of the guest's command; 0 when it had none */
     char why[sizeof(((struct error *)0)->text)];
 };
+
+static int64_t status_in(const char *result)
+{
+    struct error err = {0};
+    auto_json struct json *root = json_parse(result, strlen(result), limits_default.json_bytes,
+        limits_default.json_depth, "result", &err);
+    return root != NULL ? json_integer(root, "exit_status", 0) : 0;
+}
 
 static void look(struct seat *seat, uint64_t id, struct attach_end *end)
 {
@@ -33,6 +45,7 @@ static void look(struct seat *seat, uint64_t id, struct attach_end *end)
         if (job->id == id) {
             end->is_done = job_state_is_final(job->state);
             end->has_failed = job->state == JOB_FAILED;
+            end->exit_status = job->result != NULL ? status_in(job->result) : 0;
             snprintf(end->why, sizeof(end->why), "%s", job->error.text);
         }
     }
@@ -83,21 +96,65 @@ static void wait_for_end(struct seat *seat, uint64_t id, int window_fd, struct a
     }
 }
 
-void attach_run(struct seat *seat, struct command *command)
+/* What was said beside the guest's own stream, without its end of line. */
+static void read_words(int fd, char *words, size_t size)
+{
+    ssize_t got = read(fd, words, size - 1);
+    size_t len = got > 0 ? (size_t)got : 0;
+    while (len > 0 && (words[len - 1] == '\n' || words[len - 1] == '\r')) {
+        len--;
+    }
+    words[len] = '\0';
+}
+
+static void tell_end(struct seat *seat, const struct attach_end *end, int errors_fd)
+{
+    char words[TOAST_MAX];
+    read_words(errors_fd, words, sizeof(words));
+    if (end->has_failed) {
+        seat_say(seat, ROLE_BAD, "%s", end->why);
+    } else if (words[0] != '\0') {
+        seat_say(seat, ROLE_BAD, "%s", words);
+    } else if (end->exit_status == 126 || end->exit_status == 127) {
+        seat_say(seat, ROLE_BAD, "The command %s in the machine (status %" PRId64 ").",
+            end->exit_status == 127 ? "was not found" : "could not be started", end->exit_status);
+    } else if (end->exit_status != 0) {
+        seat_say(seat, ROLE_TEXT, "The command ended with status %" PRId64 ".", end->exit_status);
+    }
+}
+
+/* The terminal's descriptors for the guest, and pipes for sizes and for what is said on stderr:
+ * the guest's own goes the same way as its output when it has a terminal. */
+static bool give_descriptors(
+    struct seat *seat, struct command *command, int *window_fd, int *errors_fd)
 {
     int window[2] = {-1, -1};
-    if (pipe2(window, O_CLOEXEC | O_NONBLOCK) != 0) {
+    int errors[2] = {-1, -1};
+    if (pipe2(window, O_CLOEXEC | O_NONBLOCK) != 0 || pipe2(errors, O_CLOEXEC | O_NONBLOCK) != 0) {
         struct error err = {0};
         error_set_errno(&err, errno, "cannot make a pipe");
         seat_say(seat, ROLE_BAD, "%s", err.text);
+        memory_auto_close(&window[0]);
+        memory_auto_close(&window[1]);
+        return false;
+    }
+    command_set_fd(command, COMMAND_STDIN, fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3));
+    command_set_fd(command, COMMAND_STDOUT, fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
+    command_set_fd(command, COMMAND_STDERR, errors[1]);
+    command_set_fd(command, COMMAND_WINDOW, window[0]);
+    *window_fd = window[1];
+    *errors_fd = errors[0];
+    return true;
+}
+
+void attach_run(struct seat *seat, struct command *command)
+{
+    auto_close int window_fd = -1;
+    auto_close int errors_fd = -1;
+    if (!give_descriptors(seat, command, &window_fd, &errors_fd)) {
         command_free(command);
         return;
     }
-    auto_close int window_fd = window[1];
-    command_set_fd(command, COMMAND_STDIN, fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3));
-    command_set_fd(command, COMMAND_STDOUT, fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
-    command_set_fd(command, COMMAND_STDERR, fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
-    command_set_fd(command, COMMAND_WINDOW, window[0]);
     send_size(window_fd);
     term_lend(true);
     struct attach_end end = {0};
@@ -107,7 +164,7 @@ void attach_run(struct seat *seat, struct command *command)
         engine_forget(seat->engine, id);
     }
     term_take_back();
-    if (end.has_failed) {
-        seat_say(seat, ROLE_BAD, "%s", end.why);
+    if (id != 0) {
+        tell_end(seat, &end, errors_fd);
     }
 }

@@ -139,7 +139,7 @@ static void draw_boot(const struct job_item *job, const struct snapshot *snapsho
 {
     char took[UNITS_MAX];
     int right = line.x + line.width;
-    uint64_t elapsed_ms = job->elapsed_ms + frame->snapshot_age_ms;
+    uint64_t elapsed_ms = job->elapsed_ms + frame->snapshot_age_ms / 1000 * 1000;
     put_figure(frame, line.y, &right, 9, ROLE_TEXT, units_format_duration(elapsed_ms, took));
     draw_again_in(frame, 1000);
     struct pen pen = {.y = line.y, .x = x, .limit = right - 1};

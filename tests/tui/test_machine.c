@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* The life of a machine by keys alone, on a stand-in for QEMU that has a serial line and an agent
+ * (tests/support/fake_qemu.c). */
+
+#include "tui/console_world.h"
+
+#include <string.h>
+
+#include "base/process.h"
+
+static void run_quietly(const char *const *argv)
+{
+    struct error err = {0};
+    int status = 0;
+    assert_true(process_run(argv, 30000, 1 << 16, NULL, NULL, NULL, &status, &err));
+    assert_int_equal(status, 0);
+}
+
+/* A kernel and an image of this host, and a configuration that names the stand-in. */
+static int set_up(void **state)
+{
+    struct console_world *world = memory_zero(1, sizeof(*world));
+    world_make(world, NULL);
+    auto_free char *fake = memory_printf("%s/tests/support/fake_qemu", getenv("BUILDDIR"));
+    auto_free char *config = memory_printf("[paths]\nqemu = %s\n", fake);
+    auto_free char *place = memory_printf("%s/config.ini", world->dir);
+    auto_free char *maker = memory_printf("%s/tests/support/make_bundle.py", getenv("SRCDIR"));
+    auto_free char *tree = memory_printf("%s/tree", world->dir);
+    auto_free char *disk = memory_printf("%s/root.ext4", world->dir);
+    auto_free char *import = memory_printf("kernel import k --from %s", tree);
+    auto_free char *take = memory_printf("image register small --rootfs %s --kernel-ref k", disk);
+    scratch_write(world->dir, "config.ini", config);
+    world_env(world, "BANGER_CONFIG", place);
+    world_env(world, "BANGER_ACCEL", "tcg");
+    const char *const make_tree[] = {
+        "python3", "-B", maker, "tree", tree, "--layout", "boot", NULL};
+    const char *const make_disk[] = {"mkfs.ext4", "-q", "-F", disk, "8M", NULL};
+    run_quietly(make_tree);
+    run_quietly(make_disk);
+    assert_int_equal(world_batch(world, import), 0);
+    assert_int_equal(world_batch(world, take), 0);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct console_world *world = *state;
+    world_batch(world, "vm rm web --force");
+    world_remove(world);
+    free(world);
+    return 0;
+}
+
+static void open_with_machine(struct console_world *world)
+{
+    assert_int_equal(world_batch(world, "vm run small --name web"), 0);
+    world_open(world);
+    pty_wait_text(world->pty, "┏ 4 VMs  1 running"); /* the focus is where the machines are */
+    pty_wait_text(world->pty, "▸web");
+    pty_wait_text(world->pty, "s Shell");
+}
+
+/* Three keys from the first screen: the pane, run, yes. The job's line tells each stage. */
+static void test_run_in_three_keys(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "┏ 1 Catalog");
+    pty_wait_text(world->pty, "small");
+    pty_send(world->pty, "3");
+    pty_wait_text(world->pty, "▸small");
+    pty_send(world->pty, "r");
+    pty_wait_text(world->pty, "as a line: vm run small");
+    pty_send(world->pty, "\x1b[Bweb\r");
+    pty_wait_text(world->pty, "1 running");
+    pty_wait_text(world->pty, "ready in ");
+    pty_wait_text(world->pty, "vmm ");
+    pty_send(world->pty, "4\r");
+    pty_wait_text(world->pty, "running, the agent answers");
+    pty_wait_text(world->pty, "boot        vmm");
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "t Stop");
+    world_quit(world);
+    assert_int_equal(world_batch(world, "vm wait web --for running --timeout 5s"), 0);
+}
+
+static void test_stop_start_remove(void **state)
+{
+    struct console_world *world = *state;
+    open_with_machine(world);
+    pty_send(world->pty, "t");
+    pty_wait_text(world->pty, "Stop machine web?");
+    pty_wait_text(world->pty, "Yes, stop");
+    pty_send(world->pty, "y");
+    pty_wait_text(world->pty, "1 stopped");
+    pty_wait_text(world->pty, "r Run");
+    assert_false(pty_shows(world->pty, "s Shell"));
+    pty_send(world->pty, "r");
+    pty_wait_text(world->pty, "4 VMs  1 running");
+    pty_wait_text(world->pty, "s Shell");
+    pty_send(world->pty, "K");
+    pty_wait_text(world->pty, "Yes, kill");
+    pty_send(world->pty, "y");
+    pty_wait_gone(world->pty, "4 VMs  1 running");
+    pty_wait_text(world->pty, "x Remove");
+    pty_send(world->pty, "x");
+    pty_wait_text(world->pty, "Remove machine web?");
+    pty_wait_text(world->pty, "Yes, remove");
+    pty_send(world->pty, "y");
+    pty_wait_text(world->pty, "None yet: run an image.");
+    auto_free char *left = scratch_list(world->dir, "state/vms");
+    assert_string_equal(left, "");
+    world_quit(world);
+}
+
+/* T32, T33: the way out is said, the line is the guest's, and afterwards the screen is as before. */
+static void test_console(void **state)
+{
+    struct console_world *world = *state;
+    open_with_machine(world);
+    pty_send(world->pty, "c");
+    pty_wait_text(world->pty, "press ^] to leave");
+    pty_wait_gone(world->pty, "4 VMs");
+    pty_send(world->pty, "hello\n");
+    pty_wait_text(world->pty, "got hello");
+    pty_send(world->pty, "\x1d");
+    pty_wait_text(world->pty, "┏ 4 VMs");
+    pty_wait_text(world->pty, "s Shell");
+    assert_false(pty_cursor_is_visible(world->pty));
+    assert_true(pty_is_alternate(world->pty));
+    /* A size that changed meanwhile is taken over. */
+    pty_send(world->pty, "c");
+    pty_wait_gone(world->pty, "4 VMs");
+    pty_resize(world->pty, 40, 120);
+    pty_send(world->pty, "\x1d");
+    pty_wait_text(world->pty, "Details");
+    world_quit(world);
+}
+
+/* A command with the terminal's own input and output; what cannot start is told on the screen. */
+static void test_terminal_of_a_command(void **state)
+{
+    struct console_world *world = *state;
+    open_with_machine(world);
+    pty_send(world->pty, ":vm exec web --tty -- exit 3\r");
+    pty_wait_text(world->pty, "The command ended with status 3.");
+    pty_send(world->pty, ":vm exec web --tty -- missing\r");
+    pty_wait_text(world->pty, "The command was not found in the machine");
+    pty_send(world->pty, "4");
+    pty_wait_text(world->pty, "s Shell");
+    world_quit(world);
+}
+
+static void test_logs(void **state)
+{
+    struct console_world *world = *state;
+    open_with_machine(world);
+    pty_send(world->pty, "c");
+    pty_wait_text(world->pty, "press ^] to leave");
+    pty_send(world->pty, "first words\n");
+    pty_wait_text(world->pty, "got first words");
+    pty_send(world->pty, "\x1d");
+    pty_wait_text(world->pty, "s Shell");
+    pty_send(world->pty, "L");
+    pty_wait_text(world->pty, "got first words");
+    pty_wait_text(world->pty, "following");
+    pty_send(world->pty, "/first\r");
+    pty_wait_gone(world->pty, "following");
+    pty_wait_text(world->pty, "f Follow");
+    pty_send(world->pty, "f");
+    pty_wait_text(world->pty, "following");
+    /* It ends with the machine, and says so. */
+    assert_int_equal(world_batch(world, "vm kill web"), 0);
+    pty_wait_text(world->pty, "-- end --");
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "┏ 4 VMs");
+    world_quit(world);
+}
+
+/* The machine outlives the console, however it ends. */
+static void test_machine_outlives_the_screen(void **state)
+{
+    struct console_world *world = *state;
+    open_with_machine(world);
+    pty_hang_up(world->pty);
+    pty_wait_exit(world->pty);
+    pty_stop(world->pty);
+    world_open(world);
+    pty_wait_text(world->pty, "┏ 4 VMs  1 running");
+    world_quit(world);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_run_in_three_keys),
+        TEST(test_stop_start_remove),
+        TEST(test_console),
+        TEST(test_terminal_of_a_command),
+        TEST(test_logs),
+        TEST(test_machine_outlives_the_screen),
+    };
+    static const char *const needed[] = {"python3", "mkfs.ext4"};
+    for (size_t i = 0; i < array_length(needed); i++) {
+        auto_free char *found = process_find(needed[i]);
+        if (found == NULL) {
+            fprintf(stderr, "skipped: %s is missing\n", needed[i]);
+            return 77;
+        }
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
