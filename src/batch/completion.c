@@ -144,9 +144,10 @@ static void append_bash_verb(struct text *out, const struct verb *verb)
 static void append_valued(struct text *out)
 {
     auto_done(strings) struct strings seen = {0};
-    for (size_t v = 0; v <= verb_count; ++v) {
-        const struct argument *arguments = v < verb_count ? verbs[v].arguments : common_arguments;
-        size_t count = v < verb_count ? verbs[v].argument_count : common_argument_count;
+    for (size_t v = 0; v <= verb_count(); ++v) {
+        const struct argument *arguments =
+            v < verb_count() ? verb_at(v)->arguments : common_arguments;
+        size_t count = v < verb_count() ? verb_at(v)->argument_count : common_argument_count;
         for (size_t i = 0; i < count; ++i) {
             auto_free char *word = memory_printf("--%s", arguments[i].name);
             if (takes_value(&arguments[i]) && !strings_contain(&seen, word)) {
@@ -229,16 +230,16 @@ static void append_bash(struct text *out)
         append_joined(out, &names);
         text_append(out, "\" options=\"$common\" ;;\n");
     }
-    for (size_t i = 0; i < verb_count; ++i) {
-        if (is_offered(&verbs[i])) {
-            append_bash_verb(out, &verbs[i]);
+    for (size_t i = 0; i < verb_count(); ++i) {
+        if (is_offered(verb_at(i))) {
+            append_bash_verb(out, verb_at(i));
         }
     }
     text_append(out, "    esac\n    case \"$subject $verb $previous\" in\n");
-    for (size_t v = 0; v < verb_count; ++v) {
-        auto_free char *pattern = memory_printf("%s %s", verbs[v].subject, verbs[v].name);
-        for (size_t i = 0; is_offered(&verbs[v]) && i < verbs[v].argument_count; ++i) {
-            append_bash_values(out, pattern, &verbs[v], &verbs[v].arguments[i]);
+    for (size_t v = 0; v < verb_count(); ++v) {
+        auto_free char *pattern = memory_printf("%s %s", verb_at(v)->subject, verb_at(v)->name);
+        for (size_t i = 0; is_offered(verb_at(v)) && i < verb_at(v)->argument_count; ++i) {
+            append_bash_values(out, pattern, verb_at(v), &verb_at(v)->arguments[i]);
         }
     }
     text_append(out, "    esac\n    case \" $previous\" in\n");
@@ -305,8 +306,8 @@ static void append_fish(struct text *out)
     text_append(out, "complete -c banger -f -w 'banger-tui --batch'\n");
     text_printf(
         out, "complete -c banger-tui -n 'not __fish_seen_subcommand_from %s' -a '%s'\n", all, all);
-    for (size_t v = 0; v < verb_count; ++v) {
-        const struct verb *verb = &verbs[v];
+    for (size_t v = 0; v < verb_count(); ++v) {
+        const struct verb *verb = verb_at(v);
         if (!is_offered(verb)) {
             continue;
         }

@@ -133,9 +133,9 @@ static struct json *exits_json(void)
 struct json *describe_json(void)
 {
     struct json *rows = json_new_array();
-    for (size_t i = 0; i < verb_count; ++i) {
-        if ((verbs[i].flags & VERB_HIDDEN) == 0) {
-            json_append(rows, verb_json(&verbs[i]));
+    for (size_t i = 0; i < verb_count(); ++i) {
+        if ((verb_at(i)->flags & VERB_HIDDEN) == 0) {
+            json_append(rows, verb_json(verb_at(i)));
         }
     }
     struct json *whole = json_new_object();

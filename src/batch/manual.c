@@ -117,9 +117,9 @@ void manual_append(const char *version, struct text *out)
         "configuration, state and cache directories.\n"
         ".SH COMMANDS\n",
         version);
-    for (size_t i = 0; i < verb_count; ++i) {
-        if ((verbs[i].flags & VERB_HIDDEN) == 0) {
-            append_verb(out, &verbs[i]);
+    for (size_t i = 0; i < verb_count(); ++i) {
+        if ((verb_at(i)->flags & VERB_HIDDEN) == 0) {
+            append_verb(out, verb_at(i));
         }
     }
     text_append(out, ".SH OPTIONS\nEvery command takes these.\n");

@@ -31,8 +31,8 @@ const char *near_best(const char *word, const struct strings *candidates)
 
 void near_add_subjects(struct strings *words)
 {
-    for (size_t i = 0; i < verb_count; ++i) {
-        const struct verb *verb = &verbs[i];
+    for (size_t i = 0; i < verb_count(); ++i) {
+        const struct verb *verb = verb_at(i);
         bool is_offered = verb->subject[0] != '\0' && (verb->flags & VERB_HIDDEN) == 0;
         if (is_offered && !strings_contain(words, verb->subject)) {
             strings_add(words, verb->subject);
@@ -42,8 +42,8 @@ void near_add_subjects(struct strings *words)
 
 void near_add_verbs(const char *subject, struct strings *words)
 {
-    for (size_t i = 0; i < verb_count; ++i) {
-        const struct verb *verb = &verbs[i];
+    for (size_t i = 0; i < verb_count(); ++i) {
+        const struct verb *verb = verb_at(i);
         if (strcmp(verb->subject, subject) == 0 && (verb->flags & VERB_HIDDEN) == 0) {
             strings_add(words, verb->name);
         }

@@ -249,9 +249,9 @@ static bool fail_verb(const char *subject, const char *word, struct error *err)
 
 static const char *find_subject(const char *word)
 {
-    for (size_t i = 0; i < verb_count; ++i) {
-        if (verbs[i].subject[0] != '\0' && strcmp(verbs[i].subject, word) == 0) {
-            return verbs[i].subject;
+    for (size_t i = 0; i < verb_count(); ++i) {
+        if (verb_at(i)->subject[0] != '\0' && strcmp(verb_at(i)->subject, word) == 0) {
+            return verb_at(i)->subject;
         }
     }
     return NULL;

@@ -189,9 +189,9 @@ static void append_verb_line(const struct verb *verb, struct text *out)
 void usage_append_subject(const char *call, const char *subject, struct text *out)
 {
     text_printf(out, "usage: %s %s VERB ...\n\n", call, subject);
-    for (size_t i = 0; i < verb_count; ++i) {
-        if (strcmp(verbs[i].subject, subject) == 0) {
-            append_verb_line(&verbs[i], out);
+    for (size_t i = 0; i < verb_count(); ++i) {
+        if (strcmp(verb_at(i)->subject, subject) == 0) {
+            append_verb_line(verb_at(i), out);
         }
     }
     text_printf(out, "\n%s help %s VERB tells more about one of them.\n", call, subject);
@@ -205,10 +205,10 @@ void usage_append_overview(const char *call, struct text *out)
     append_pair(out, command, "One command", 42);
     append_pair(out, "banger-tui --batch [--file FILE | -]", "A script from a file or stdin", 42);
     text_append(out, "\nCommands:\n");
-    for (size_t i = 0; i < verb_count; ++i) {
-        bool is_new = i > 0 && strcmp(verbs[i].subject, verbs[i - 1].subject) != 0;
+    for (size_t i = 0; i < verb_count(); ++i) {
+        bool is_new = i > 0 && strcmp(verb_at(i)->subject, verb_at(i - 1)->subject) != 0;
         text_append(out, is_new ? "\n" : "");
-        append_verb_line(&verbs[i], out);
+        append_verb_line(verb_at(i), out);
     }
     text_append(out, "\nTopics (help TOPIC):\n");
     for (size_t i = 0; i < topic_count; ++i) {

@@ -34,9 +34,9 @@ static bool word_is_verb(const struct verb *verb, const char *name)
 
 const struct verb *verb_find(const char *subject, const char *name)
 {
-    for (size_t i = 0; i < verb_count; i++) {
-        if (strcmp(verbs[i].subject, subject) == 0 && word_is_verb(&verbs[i], name)) {
-            return &verbs[i];
+    for (size_t i = 0; i < verb_count(); i++) {
+        if (strcmp(verb_at(i)->subject, subject) == 0 && word_is_verb(verb_at(i), name)) {
+            return verb_at(i);
         }
     }
     return NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* Commands as data. The table in command.c has one row per verb: what it is called, what it takes,
+/* Commands as data. A table (verbs_*.c) has one row per verb: what it is called, what it takes,
  * what it changes, how its result is shown. Console forms, key hints, the palette, the batch
  * parser, --help, the man page and completions all come from it; adding a verb is one row, one
  * function and one test.
@@ -110,9 +110,9 @@ struct verb {
     bool (*run)(struct ops *ops, struct json **result, struct error *err);
 };
 
-/* The table. Rows of one subject stand together. */
-extern const struct verb verbs[];
-extern const size_t verb_count;
+/* The table, by index; rows of one subject stand together. */
+const struct verb *verb_at(size_t index);
+size_t verb_count(void);
 
 /* By subject ("" allowed) and name or alias; NULL when there is none. */
 const struct verb *verb_find(const char *subject, const char *name);

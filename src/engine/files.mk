@@ -18,6 +18,11 @@ src_libengine_a_SOURCES = \
 	src/engine/state_internal.h \
 	src/engine/state_jobs.c src/engine/state_jobs.h \
 	src/engine/state_snapshot.c \
+	src/engine/verbs.h \
+	src/engine/verbs_host.c \
+	src/engine/verbs_image.c \
+	src/engine/verbs_kernel.c \
+	src/engine/verbs_vm.c \
 	src/engine/watcher.c src/engine/watcher.h \
 	src/engine/workers.c src/engine/workers.h \
 	$(engine_ops)

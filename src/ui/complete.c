@@ -84,12 +84,12 @@ void complete_argument(const struct snapshot *snapshot, const struct verb *verb,
 
 void complete_verbs(const char *begun, struct strings *found)
 {
-    for (size_t i = 0; i < verb_count; i++) {
-        if ((verbs[i].flags & (VERB_LOCAL | VERB_HIDDEN)) != 0) {
+    for (size_t i = 0; i < verb_count(); i++) {
+        if ((verb_at(i)->flags & (VERB_LOCAL | VERB_HIDDEN)) != 0) {
             continue;
         }
-        auto_free char *whole = memory_printf(
-            "%s%s%s", verbs[i].subject, verbs[i].subject[0] != '\0' ? " " : "", verbs[i].name);
+        auto_free char *whole = memory_printf("%s%s%s", verb_at(i)->subject,
+            verb_at(i)->subject[0] != '\0' ? " " : "", verb_at(i)->name);
         add_if_begun(found, whole, begun);
     }
 }

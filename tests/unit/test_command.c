@@ -89,8 +89,8 @@ static void table_rows_keep_their_promises(void **state)
     for (size_t i = 0; i < common_argument_count; i++) {
         check_argument(&common_arguments[i]);
     }
-    for (size_t i = 0; i < verb_count; i++) {
-        const struct verb *verb = &verbs[i];
+    for (size_t i = 0; i < verb_count(); i++) {
+        const struct verb *verb = verb_at(i);
         assert_ptr_equal(verb_find(verb->subject, verb->name), verb);
         assert_non_null(verb->summary);
         assert_non_null(verb->example);
@@ -118,10 +118,10 @@ static void table_rows_keep_their_promises(void **state)
 static void rows_of_one_subject_stand_together(void **state)
 {
     (void)state;
-    for (size_t i = 2; i < verb_count; i++) {
-        bool is_new = strcmp(verbs[i].subject, verbs[i - 1].subject) != 0;
+    for (size_t i = 2; i < verb_count(); i++) {
+        bool is_new = strcmp(verb_at(i)->subject, verb_at(i - 1)->subject) != 0;
         for (size_t j = 0; is_new && j + 1 < i; j++) {
-            assert_string_not_equal(verbs[j].subject, verbs[i].subject);
+            assert_string_not_equal(verb_at(j)->subject, verb_at(i)->subject);
         }
     }
 }

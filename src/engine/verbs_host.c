@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* The verbs of the host and of jobs. */
+#include "engine/verbs.h"
+
+#include "engine/ops.h"
+
+/* clang-format off */
+
+static const struct column doctor_columns[] = {
+    {"CHECK", "check", COLUMN_TEXT}, {"STATUS", "status", COLUMN_TEXT},
+    {"DETAIL", "detail", COLUMN_TEXT}, {"NEXT", "hint", COLUMN_TEXT},
+};
+static const struct column job_columns[] = {
+    {"ID", "id", COLUMN_NUMBER}, {"STATE", "state", COLUMN_TEXT},
+    {"COMMAND", "command", COLUMN_TEXT}, {"PHASE", "phase", COLUMN_TEXT},
+    {"DONE", "done", COLUMN_NUMBER}, {"TOTAL", "total", COLUMN_NUMBER},
+    {"PID", "pid", COLUMN_NUMBER},
+};
+static const struct argument job_cancel_arguments[] = {
+    {"id", 0, ARGUMENT_NUMBER, .is_positional = true, .is_required = true, .value_name = "ID",
+        .max = UINT64_MAX, .help = "Number of the job, from job list"},
+};
+
+/* clang-format on */
+
+/* clang-format off */
+
+static const struct verb rows[] = {
+    {"host", "doctor", NULL, VERB_READS, "Check what this host can do",
+        "Looks at virtualization, programs, space and places, and says for each what is missing\n"
+        "and how to mend it. Needs no rights and no network.",
+        "banger-tui --batch host doctor", COLUMNS(doctor_columns), .run = ops_host_doctor},
+
+    {"job", "list", "ls", VERB_READS, "List what is under way",
+        "Lists the changes that are under way on this host, of all processes.",
+        "banger-tui --batch job list", COLUMNS(job_columns), .run = ops_job_list},
+    {"job", "cancel", NULL, 0, "Stop a job",
+        "Asks the process that runs a job to stop it. What was downloaded is kept for the next\n"
+        "attempt.",
+        "banger-tui --batch job cancel 4711001", ROWS(job_cancel_arguments),
+        .object = verb_object_none, .run = ops_job_cancel},
+};
+const struct verb_group host_verbs = VERB_GROUP(rows);
