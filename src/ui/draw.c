@@ -115,14 +115,28 @@ struct area draw_inside(struct area area)
         .y = area.y + 1, .x = area.x + 1, .height = area.height - 2, .width = area.width - 2};
 }
 
+static int draw_cut(struct frame *frame, struct area at, int skip, const char *ellipsis,
+    enum role role, const char *foreign)
+{
+    auto_done(text) struct text cut = {0};
+    int used = cells_fit_from(&cut, foreign, skip, width_on_screen(frame, at.x, at.width), ellipsis,
+        frame->theme->is_utf8);
+    put_safe(frame, at.y, at.x, role, text_cstr(&cut), cut.len);
+    return used;
+}
+
 int draw_from(
     struct frame *frame, int y, int x, int skip, int width, enum role role, const char *foreign)
 {
-    auto_done(text) struct text cut = {0};
-    int used = cells_fit_from(&cut, foreign, skip, width_on_screen(frame, x, width),
-        theme_glyph(frame->theme, GLYPH_ELLIPSIS), frame->theme->is_utf8);
-    put_safe(frame, y, x, role, text_cstr(&cut), cut.len);
-    return used;
+    struct area at = {.y = y, .x = x, .height = 1, .width = width};
+    return draw_cut(frame, at, skip, theme_glyph(frame->theme, GLYPH_ELLIPSIS), role, foreign);
+}
+
+int draw_part(
+    struct frame *frame, int y, int x, int skip, int width, enum role role, const char *foreign)
+{
+    struct area at = {.y = y, .x = x, .height = 1, .width = width};
+    return draw_cut(frame, at, skip, "", role, foreign);
 }
 
 int draw_text(struct frame *frame, int y, int x, int width, enum role role, const char *foreign)

@@ -47,6 +47,9 @@ int draw_text(struct frame *frame, int y, int x, int width, enum role role, cons
 int draw_right(struct frame *frame, int y, int x, int width, enum role role, const char *foreign);
 int draw_from(
     struct frame *frame, int y, int x, int skip, int width, enum role role, const char *foreign);
+/* As draw_from, without a mark where something was cut off. */
+int draw_part(
+    struct frame *frame, int y, int x, int skip, int width, enum role role, const char *foreign);
 
 void pen_text(struct frame *frame, struct pen *pen, enum role role, const char *foreign);
 void pen_print(struct frame *frame, struct pen *pen, enum role role, const char *format, ...)

@@ -80,6 +80,10 @@ enum request {
     REQUEST_SEARCH_NEXT,
     REQUEST_SEARCH_PREVIOUS,
     REQUEST_FOLLOW,
+    REQUEST_FILTER_LINES,
+    REQUEST_FOLD,
+    REQUEST_TIMES,
+    REQUEST_DIVIDE,
     REQUEST_SAVE,
     /* dialogs */
     REQUEST_ACCEPT,
@@ -120,7 +124,7 @@ extern const size_t request_row_count;
 #define KEYS_PER_REQUEST 4
 
 struct keymap {
-    int keys[64][KEYS_PER_REQUEST]; /* by row of the table; KEY_NONE behind the last */
+    int keys[96][KEYS_PER_REQUEST]; /* by row of the table; KEY_NONE behind the last */
 };
 
 /* Defaults, then what the settings of the engine say; engine may be NULL. */

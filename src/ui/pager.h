@@ -2,7 +2,8 @@
 #pragma once
 
 /* Lines to read: details, help, logs. A page holds them, a pager is the window on it: where it
- * stands, what is searched for, whether it stays at the end. Main thread. */
+ * stands, what is searched for, which lines are left out, whether long ones are folded, whether it
+ * stays at the end. Main thread. */
 
 #include "ui/edit.h"
 #include "ui/keys.h"
@@ -10,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct area;
 struct frame;
@@ -26,6 +28,7 @@ struct page {
     size_t capacity;
     size_t max_lines; /* 0: no bound; else the oldest lines go */
     size_t dropped;   /* lines that went */
+    uint64_t version; /* another one whenever the lines are */
 };
 
 void page_done(struct page *page);
@@ -45,21 +48,40 @@ void page_heading(struct page *page, const char *text);
 
 #define PAGE_LABEL_CELLS 12 /* so that a digest fits behind it on 80 columns */
 
+/* One row of the window: which line, and from which of its cells on. */
+struct pager_row {
+    size_t line;
+    int skip;
+};
+
 struct pager {
-    size_t top;
+    size_t top; /* row */
     int left;
     size_t height; /* of the last drawing */
     bool is_following;
     bool is_searching; /* the search is being typed */
     struct edit search;
-    bool has_failed; /* the last search found nothing */
+    bool has_failed;   /* the last search found nothing */
+    bool is_filtering; /* the filter is being typed */
+    struct edit filter;
+    bool is_folded; /* long lines go on below instead of being cut */
+    /* Rows of the lines that are left, made for that version of the page, width and filter; NULL
+     * while every line is one row. */
+    struct pager_row *rows;
+    size_t row_count;
+    uint64_t rows_version;
+    int rows_width;
 };
+
+void pager_done(struct pager *pager);
 
 /* True: it was one of the pager's requests. */
 bool pager_request(struct pager *pager, const struct page *page, enum request request, int width);
-/* While the search is typed: true when the key was taken. */
+/* While the search or the filter is typed: true when the key was taken. */
 bool pager_type(struct pager *pager, const struct page *page, int key);
 void pager_draw(
     struct pager *pager, const struct page *page, struct frame *frame, struct area area);
+/* Lines that the filter leaves. */
+size_t pager_kept(const struct pager *pager, const struct page *page);
 /* "3 of 40" or "end, following". */
 void pager_words(const struct pager *pager, const struct page *page, char *words, size_t size);

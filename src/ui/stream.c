@@ -191,6 +191,13 @@ void stream_update(struct stream *stream)
     }
 }
 
+void stream_divide(struct stream *stream, const char *text)
+{
+    hide_part(stream);
+    page_add(&stream->page, ROLE_ATTENTION, NULL, text);
+    show_part(stream);
+}
+
 void stream_stop(struct stream *stream)
 {
     if (stream->job != 0) {

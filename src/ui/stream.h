@@ -32,6 +32,8 @@ bool stream_start(
 size_t stream_read(struct stream *stream);
 /* After a new snapshot: writes a last line when the verb has ended. */
 void stream_update(struct stream *stream);
+/* Puts a line of ours under what has come so far. */
+void stream_divide(struct stream *stream, const char *text);
 /* Ends the verb if it still runs. The stream can be started again. */
 void stream_stop(struct stream *stream);
 

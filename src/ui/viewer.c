@@ -54,6 +54,9 @@ static bool viewer_is_offered(
     case REQUEST_SEARCH_NEXT:
     case REQUEST_SEARCH_PREVIOUS:
         return viewer->pager.search.len > 0;
+    case REQUEST_TIMES:
+    case REQUEST_DIVIDE:
+        return viewer->source->is_offered != NULL && viewer->source->is_offered(viewer, request);
     default:
         return true;
     }
@@ -95,6 +98,8 @@ static void viewer_request(struct screen *screen, struct seat *seat, enum reques
         seat_close(seat, screen);
     } else if (request == REQUEST_SAVE) {
         save(viewer, seat);
+    } else if (viewer->source->request != NULL) {
+        viewer->source->request(viewer, seat, request);
     }
 }
 
@@ -134,26 +139,41 @@ static void viewer_draw(
     pager_words(&viewer->pager, page_of(viewer), words, sizeof(words));
     struct pen pen = {.y = area.y, .x = area.x + 1, .limit = area.x + area.width - 2};
     pen_print(frame, &pen, ROLE_FOCUS, " %s ", viewer->title);
+    if (viewer->pager.filter.len > 0) {
+        pen_print(frame, &pen, ROLE_ATTENTION, " %zu of %zu lines  &%s ",
+            pager_kept(&viewer->pager, page_of(viewer)), page_of(viewer)->count,
+            viewer->pager.filter.text);
+    }
     auto_free char *place = memory_printf(" %s ", words);
     draw_right(frame, area.y + area.height - 1, area.x + 1, area.width - 3, ROLE_DIM, place);
+}
+
+/* What is being typed, with what it is for. */
+static void draw_typing(struct seat *seat, struct frame *frame, struct area line, const char *sign,
+    const struct edit *edit, const char *hint)
+{
+    struct pen pen = {.y = line.y, .x = line.x + 1, .limit = line.x + line.width - 1};
+    pen_text(frame, &pen, ROLE_KEY, sign);
+    int x = pen.x + edit_cursor_cells(edit, seat->theme.is_utf8);
+    pen_text(frame, &pen, ROLE_STRONG, edit->text);
+    draw_cursor(frame, line.y, x);
+    pen_skip(&pen, 3);
+    pen_text(frame, &pen, ROLE_DIM, hint);
 }
 
 static bool viewer_draw_bottom(
     struct screen *screen, struct seat *seat, struct frame *frame, struct area line)
 {
     struct viewer *viewer = viewer_of(screen);
-    if (!viewer->pager.is_searching) {
-        return false;
+    const struct pager *pager = &viewer->pager;
+    if (pager->is_filtering) {
+        draw_typing(seat, frame, line, "&", &pager->filter,
+            "Enter keeps it, Esc shows everything, ! in front inverts");
+    } else if (pager->is_searching) {
+        draw_typing(seat, frame, line, "/", &pager->search,
+            pager->has_failed ? "not found" : "Enter keeps it, n goes to the next");
     }
-    struct pen pen = {.y = line.y, .x = line.x + 1, .limit = line.x + line.width - 1};
-    pen_text(frame, &pen, ROLE_KEY, "/");
-    int x = pen.x + edit_cursor_cells(&viewer->pager.search, seat->theme.is_utf8);
-    pen_text(frame, &pen, ROLE_STRONG, viewer->pager.search.text);
-    draw_cursor(frame, line.y, x);
-    pen_skip(&pen, 3);
-    pen_text(frame, &pen, ROLE_DIM,
-        viewer->pager.has_failed ? "not found" : "Enter keeps it, n goes to the next");
-    return true;
+    return pager->is_filtering || pager->is_searching;
 }
 
 static int viewer_wait_fd(const struct screen *screen)
@@ -175,6 +195,7 @@ static void viewer_free(struct screen *screen)
         viewer->source->free(viewer);
     }
     page_done(&viewer->filled);
+    pager_done(&viewer->pager);
     free(viewer);
 }
 

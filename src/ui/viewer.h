@@ -21,6 +21,9 @@ struct viewer_source {
     struct page *(*page)(struct viewer *viewer);
     /* Fills an empty page; NULL for one that grows. */
     void (*fill)(struct viewer *viewer, struct seat *seat, struct page *page, int width);
+    /* Requests of its own: whether they would do something now, and what. May be NULL. */
+    bool (*is_offered)(const struct viewer *viewer, enum request request);
+    void (*request)(struct viewer *viewer, struct seat *seat, enum request request);
     /* Called when a new snapshot is there; may close the screen. May be NULL. */
     void (*update)(struct viewer *viewer, struct seat *seat);
     /* See screen.h; may be NULL. */

@@ -383,6 +383,64 @@ static void test_t33_guest_cannot_leak(void **state)
     quit(pty);
 }
 
+/* Lines that hold a text and no others, with how many those are in the title; Esc first gives the
+ * rest back and only then leaves. A match is marked where it stands, not its whole line. */
+static void test_t28_search_and_filter_in_a_log(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy", NULL, "C.UTF-8");
+    pty_wait_text(pty, "s Shell");
+    pty_send(pty, "L");
+    pty_wait_text(pty, "Run /init");
+    pty_send(pty, "/VDA\r");
+    int row = 0;
+    int column = 0;
+    pty_wait_gone(pty, "Linux version");
+    pty_wait_quiet(pty, 200);
+    assert_true(pty_find(pty, "/dev/vda", &row, &column));
+    assert_false(pty_cell_at(pty, row, column).is_reverse);
+    assert_true(pty_cell_at(pty, row, column + 5).is_reverse);
+    assert_false(pty_cell_at(pty, row, column + 8).is_reverse);
+    pty_send(pty, "&target\r");
+    pty_wait_gone(pty, "Run /init");
+    pty_wait_text(pty, "Reached target");
+    pty_wait_text(pty, "1 of 8 lines  &target");
+    pty_send(pty, "&\x15!target\r");
+    pty_wait_gone(pty, "Reached target");
+    pty_wait_text(pty, "Run /init");
+    pty_send(pty, "\x1b");
+    pty_wait_text(pty, "Reached target");
+    pty_send(pty, "\x1b");
+    pty_wait_text(pty, "s Shell");
+    pty_stop(pty);
+}
+
+/* Long lines are cut, scrolled by half a width, or folded; a divider stands under what was there
+ * and above what comes. */
+static void test_t29_fold_and_divide(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy", NULL, "C.UTF-8");
+    pty_wait_text(pty, "s Shell");
+    pty_send(pty, "L");
+    pty_wait_text(pty, "Run /init");
+    assert_false(pty_shows(pty, "lists.debian.org)"));
+    pty_send(pty, "l");
+    pty_wait_text(pty, "lists.debian.org)");
+    pty_send(pty, "h");
+    pty_wait_gone(pty, "lists.debian.org)");
+    pty_send(pty, "z");
+    pty_wait_text(pty, "n.org)");
+    assert_true(pty_shows(pty, "Linux version 6.1.0-44"));
+    pty_send(pty, "m");
+    pty_wait_text(pty, "-- 2026");
+    int login = pty_line_of(pty, "login:");
+    assert_true(pty_line_of(pty, "-- 2026") < login);
+    pty_send(pty, "q");
+    pty_wait_text(pty, "s Shell");
+    pty_stop(pty);
+}
+
 /* Ten thousand kernels: a key is answered within a blink (generous: this runs under sanitizers). */
 static void test_many_rows(void **state)
 {
@@ -437,6 +495,8 @@ int main(void)
         cmocka_unit_test(test_t24_readonly),
         cmocka_unit_test(test_t33_guest_cannot_leak),
         cmocka_unit_test(test_t35_hostile_text),
+        cmocka_unit_test(test_t28_search_and_filter_in_a_log),
+        cmocka_unit_test(test_t29_fold_and_divide),
         cmocka_unit_test(test_many_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
