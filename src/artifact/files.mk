@@ -9,6 +9,8 @@ src_libartifact_a_SOURCES += \
 	src/artifact/bundle_child.c src/artifact/bundle_child.h \
 	src/artifact/bundle_frame.h \
 	src/artifact/bundle_run.c \
+	src/artifact/bundle_write.c src/artifact/bundle_write.h \
+	src/artifact/compress.c src/artifact/compress.h \
 	src/artifact/confine.c src/artifact/confine.h \
 	src/artifact/deb.c src/artifact/deb.h \
 	src/artifact/deb_unpack.c \
@@ -19,6 +21,7 @@ src_libartifact_a_SOURCES += \
 	src/artifact/tar_block.c src/artifact/tar_block.h \
 	src/artifact/tar_header.c src/artifact/tar_header.h \
 	src/artifact/tar_pax.c src/artifact/tar_pax.h \
+	src/artifact/tar_writer.c src/artifact/tar_writer.h \
 	src/artifact/unpack.c src/artifact/unpack.h
 src_libartifact_a_SOURCES += \
 	src/artifact/apt.c src/artifact/apt.h \

@@ -23,7 +23,7 @@ FOREIGN = {
     r"curses\.h|ncurses.*|term\.h": r"src/ui/.*\.c",
     r"curl/.*": r"src/artifact/http.*\.c|src/vm/api_client\.c",
     r"archive\.h|archive_entry\.h": r"src/artifact/archive\.c",
-    r"zstd(_errors)?\.h|lzma\.h|zlib\.h": r"src/artifact/decompress.*\.c",
+    r"zstd(_errors)?\.h|lzma\.h|zlib\.h": r"src/artifact/(de)?compress.*\.c",
     r"openssl/.*": r"src/artifact/(hash|signature)\.c",
     r"ext2fs/.*|et/.*": r"src/artifact/ext4\.c",
     r"cJSON\.h|cjson/.*": r"src/base/json.*\.c",
