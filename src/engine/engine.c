@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "engine/command.h"
@@ -15,6 +16,7 @@
 #include "engine/state_jobs.h"
 #include "engine/watcher.h"
 #include "engine/workers.h"
+#include "store/kept.h"
 #include "store/layout.h"
 
 #define TRANSFER_WORKERS 4
@@ -80,6 +82,7 @@ static void free_parts(struct engine *engine)
     watcher_free(engine->watcher);
     workers_free(engine->workers);
     state_free(engine->state);
+    json_free(engine->kept);
     store_close(engine->store);
     config_done(&engine->settings);
     free_config(&engine->config);
@@ -111,6 +114,11 @@ static bool open_parts(struct engine *engine, struct error *err)
     for (size_t i = 0; i < engine->settings.warnings.count; i++) {
         state_log(engine->state, LOG_WARNING, "%s", engine->settings.warnings.items[i]);
     }
+    struct error unread = {0};
+    if (config->is_watching && !kept_read(engine->store, &engine->kept, &unread)) {
+        state_log(engine->state, LOG_WARNING, "%s", unread.text);
+        engine->is_kept_foreign = unread.code == ERROR_UNSUPPORTED;
+    }
     return true;
 }
 
@@ -140,6 +148,10 @@ void engine_free(struct engine *engine)
     }
     state_job_cancel_all(engine->state);
     workers_stop(engine->workers);
+    struct error unwritten = {0};
+    if (engine->has_kept && !kept_write(engine->store, engine->kept, &unwritten)) {
+        state_log(engine->state, LOG_WARNING, "%s", unwritten.text);
+    }
     free_parts(engine);
 }
 
@@ -265,4 +277,23 @@ void engine_log(struct engine *engine, const char *sentence)
 const char *engine_setting(const struct engine *engine, const char *key)
 {
     return config_pairs_get(&engine->settings.ui, key);
+}
+
+const char *engine_kept(const struct engine *engine, const char *key)
+{
+    return json_string(engine->kept, key, NULL);
+}
+
+void engine_keep(struct engine *engine, const char *key, const char *value)
+{
+    const char *now = json_string(engine->kept, key, "");
+    if (engine->kept == NULL || strcmp(now, value != NULL ? value : "") == 0) {
+        return;
+    }
+    if (value != NULL && value[0] != '\0') {
+        json_put_string(engine->kept, key, value);
+    } else {
+        json_remove(engine->kept, key);
+    }
+    engine->has_kept = !engine->config.is_readonly && !engine->is_kept_foreign;
 }

@@ -64,5 +64,11 @@ void engine_release(const struct snapshot *snapshot);
 void engine_log(struct engine *engine, const char *sentence);
 /* A setting of config.ini's [ui] section as text, or NULL. Valid as long as the engine. */
 const char *engine_setting(const struct engine *engine, const char *key);
+/* What a front end kept at an earlier run, or in this one, as text by key; NULL: nothing. Valid until
+ * the key is kept again. */
+const char *engine_kept(const struct engine *engine, const char *key);
+/* Keeps a text for the next run; "" and NULL forget it. Written by engine_free; a read-only seat
+ * keeps nothing beyond its end. */
+void engine_keep(struct engine *engine, const char *key, const char *value);
 /* Hands a transfer over to a detached batch process that goes on after this one is gone. */
 bool engine_leave_running(struct engine *engine, uint64_t id, struct error *err);

@@ -14,6 +14,7 @@
 
 struct error;
 struct job;
+struct json;
 struct ops;
 struct state;
 struct store;
@@ -46,6 +47,9 @@ struct engine {
     struct engine_config config; /* strings are owned */
     struct config settings;
     struct store *store;
+    struct json *kept;    /* of the front end, by key; main thread */
+    bool has_kept;        /* something was kept since the start, and may be written */
+    bool is_kept_foreign; /* a newer program's: left alone */
     struct state *state;
     struct workers *workers;
     struct watcher *watcher; /* NULL when not watching */

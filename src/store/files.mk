@@ -13,6 +13,7 @@ src_libstore_a_SOURCES = \
 	src/store/entries.c src/store/entries.h \
 	src/store/entries_document.c \
 	src/store/image_store.c src/store/image_store.h \
+	src/store/kept.c src/store/kept.h \
 	src/store/kernel_store.c src/store/kernel_store.h \
 	src/store/layout.c src/store/layout.h \
 	src/store/lock.c src/store/lock.h \

@@ -18,6 +18,7 @@ src_libui_a_SOURCES = \
 	src/ui/header.c src/ui/header.h \
 	src/ui/jobs.c src/ui/jobs.h \
 	src/ui/keys.c src/ui/keys.h \
+	src/ui/kept.c src/ui/kept.h \
 	src/ui/layout.c src/ui/layout.h \
 	src/ui/line.c src/ui/line.h \
 	src/ui/main_draw.c src/ui/main_screen.h \
@@ -32,6 +33,7 @@ src_libui_a_SOURCES = \
 	src/ui/result.c src/ui/result.h \
 	src/ui/screen.h \
 	src/ui/screen_choice.c \
+	src/ui/screen_columns.c \
 	src/ui/screen_form.c \
 	src/ui/screen_main.c \
 	src/ui/screen_palette.c \
@@ -41,6 +43,7 @@ src_libui_a_SOURCES = \
 	src/ui/seat.c src/ui/seat.h \
 	src/ui/stream.c src/ui/stream.h \
 	src/ui/table.c src/ui/table.h \
+	src/ui/table_draw.c \
 	src/ui/tail.c src/ui/tail.h \
 	src/ui/term.c src/ui/term.h \
 	src/ui/theme.c src/ui/theme.h \

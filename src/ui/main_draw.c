@@ -46,6 +46,9 @@ static void draw_title(const struct main_screen *main, const struct seat *seat, 
             frame, &pen, ROLE_TEXT, table->is_descending ? GLYPH_DESCENDING : GLYPH_ASCENDING);
         pen_text(frame, &pen, ROLE_TEXT, " ");
     }
+    if (table->is_held) {
+        pen_text(frame, &pen, ROLE_ATTENTION, " held ");
+    }
 }
 
 static void draw_empty(const struct main_screen *main, const struct seat *seat, struct frame *frame,

@@ -15,6 +15,7 @@
 #include "ui/actions.h"
 #include "ui/draw.h"
 #include "ui/format.h"
+#include "ui/kept.h"
 #include "ui/line.h"
 #include "ui/main_screen.h"
 #include "ui/seat.h"
@@ -74,8 +75,11 @@ static bool main_is_offered(
     case REQUEST_FILTER:
     case REQUEST_ZOOM:
         return main->tables[main->focus].listed_count > 0 || main->is_zoomed;
+    case REQUEST_COLUMNS:
+        return main->focus != PANE_JOBS;
     case REQUEST_SORT:
     case REQUEST_REVERSE:
+    case REQUEST_HOLD:
         return main->focus != PANE_JOBS && main->tables[main->focus].listed_count > 1;
     default:
         break;
@@ -188,6 +192,13 @@ static bool view_request(struct main_screen *main, struct seat *seat, enum reque
     case REQUEST_REVERSE:
         table_sort_reverse(table);
         table_update(table, seat->snapshot, clock_wall());
+        return true;
+    case REQUEST_HOLD:
+        table_hold(table, seat->snapshot, !table->is_held);
+        table_update(table, seat->snapshot, clock_wall());
+        return true;
+    case REQUEST_COLUMNS:
+        seat_open(seat, columns_screen_new(pane_infos[main->focus].title, table));
         return true;
     case REQUEST_ZOOM:
         main->is_zoomed = !main->is_zoomed;
@@ -339,6 +350,7 @@ static void main_ready(struct screen *screen, struct seat *seat)
 static void main_free(struct screen *screen)
 {
     struct main_screen *main = main_of(screen);
+    kept_remember(main, main->tail.stream.seat);
     for (int pane = 0; pane < PANE_COUNT; pane++) {
         table_done(&main->tables[pane]);
     }
@@ -368,5 +380,6 @@ struct screen *main_screen_new(struct seat *seat)
     for (int pane = 0; pane < PANE_COUNT; pane++) {
         table_init(&main->tables[pane], pane_infos[pane].source, seat->theme.is_utf8);
     }
+    kept_restore(main, seat);
     return &main->screen;
 }

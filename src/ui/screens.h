@@ -8,6 +8,7 @@
 struct command;
 struct screen;
 struct seat;
+struct table;
 
 /* The panes. */
 struct screen *main_screen_new(struct seat *seat);
@@ -27,3 +28,5 @@ struct screen *confirm_screen_new(struct seat *seat, struct command *command);
 struct screen *form_screen_new(struct seat *seat, struct command *command);
 struct screen *palette_screen_new(struct seat *seat);
 struct screen *quit_screen_new(struct seat *seat);
+/* The columns of a list of the screen below. */
+struct screen *columns_screen_new(const char *list, struct table *table);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ui/table.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,20 +10,16 @@
 #include "base/memory.h"
 #include "ui/cell.h"
 #include "ui/cells.h"
-#include "ui/draw.h"
 
 /* Rows whose cells decide how wide the columns are; more would cost a frame on huge lists. */
 #define WIDTH_SAMPLE 1000
-#define GAP 2
-/* From this many rows of room on, the first one is spent on the column titles. */
-#define HEADER_FROM 7
 
 struct sort_key {
     size_t index;
     struct cell cell;
 };
 
-static void get_cell(const struct table *table, const struct snapshot *snapshot, size_t index,
+void table_cell(const struct table *table, const struct snapshot *snapshot, size_t index,
     size_t column, int64_t now, struct cell *cell)
 {
     cell->text[0] = '\0';
@@ -43,7 +40,10 @@ static bool row_matches(
     bool has_match = false;
     for (size_t column = 0; column < table->source->column_count && !has_match; column++) {
         struct cell cell;
-        get_cell(table, snapshot, index, column, now, &cell);
+        if (table->is_hidden[column]) {
+            continue;
+        }
+        table_cell(table, snapshot, index, column, now, &cell);
         has_match = strcasestr(cell.text, wanted) != NULL;
     }
     return has_match != is_inverted;
@@ -73,24 +73,52 @@ static int compare_down(const void *left, const void *right)
     return order != 0 ? order : (a->index > b->index) - (a->index < b->index);
 }
 
+struct held_key {
+    char *key;
+    size_t place;
+};
+
+static int compare_held(const void *left, const void *right)
+{
+    const struct held_key *a = left;
+    const struct held_key *b = right;
+    return strcmp(a->key, b->key);
+}
+
+/* Where the row stood when the order was held; what came later goes behind. */
+static int64_t held_place(const struct table *table, const struct snapshot *snapshot, size_t index)
+{
+    char key[TABLE_KEY_MAX];
+    table->source->key(snapshot, index, key);
+    struct held_key wanted = {.key = key};
+    const struct held_key *found =
+        table->held_count > 0
+            ? bsearch(&wanted, table->held, table->held_count, sizeof(*table->held), compare_held)
+            : NULL;
+    return found != NULL ? (int64_t)found->place : INT64_MAX;
+}
+
 static void sort_rows(struct table *table, const struct snapshot *snapshot, int64_t now)
 {
     const struct table_source *source = table->source;
-    if (table->shown_count == 0 || (table->sort_column < 0 && source->order == NULL)) {
+    bool has_order = table->is_held || table->sort_column >= 0 || source->order != NULL;
+    if (table->shown_count == 0 || !has_order) {
         return;
     }
     auto_free struct sort_key *keys = memory_zero(table->shown_count, sizeof(*keys));
     for (size_t i = 0; i < table->shown_count; i++) {
         size_t index = table->rows[i];
         keys[i].index = index;
-        if (table->sort_column < 0) {
+        if (table->is_held) {
+            cell_order(&keys[i].cell, held_place(table, snapshot, index));
+        } else if (table->sort_column < 0) {
             cell_order(&keys[i].cell, source->order(snapshot, index));
         } else {
-            get_cell(table, snapshot, index, (size_t)table->sort_column, now, &keys[i].cell);
+            table_cell(table, snapshot, index, (size_t)table->sort_column, now, &keys[i].cell);
         }
     }
-    qsort(
-        keys, table->shown_count, sizeof(*keys), table->is_descending ? compare_down : compare_up);
+    qsort(keys, table->shown_count, sizeof(*keys),
+        table->is_descending && !table->is_held ? compare_down : compare_up);
     for (size_t i = 0; i < table->shown_count; i++) {
         table->rows[i] = keys[i].index;
     }
@@ -103,7 +131,7 @@ static void measure(struct table *table, const struct snapshot *snapshot, int64_
         size_t sample = table->shown_count < WIDTH_SAMPLE ? table->shown_count : WIDTH_SAMPLE;
         for (size_t i = 0; i < sample; i++) {
             struct cell cell;
-            get_cell(table, snapshot, table->rows[i], column, now, &cell);
+            table_cell(table, snapshot, table->rows[i], column, now, &cell);
             int width = cells_width(cell.text, table->is_utf8);
             widest = width > widest ? width : widest;
         }
@@ -160,10 +188,22 @@ void table_init(struct table *table, const struct table_source *source, bool is_
         .source = source, .sort_column = -1, .is_stale = true, .is_utf8 = is_utf8, .page = 1};
 }
 
+static void let_go(struct table *table)
+{
+    for (size_t i = 0; i < table->held_count; i++) {
+        free(table->held[i].key);
+    }
+    free(table->held);
+    table->held = NULL;
+    table->held_count = 0;
+    table->is_held = false;
+}
+
 void table_done(struct table *table)
 {
     free(table->rows);
     table->rows = NULL;
+    let_go(table);
     strings_done(&table->marked);
 }
 
@@ -253,21 +293,52 @@ bool table_is_filtered(const struct table *table)
     return table->filter[0] != '\0';
 }
 
+void table_sort(struct table *table, int column, bool is_descending)
+{
+    table->sort_column = column < (int)table->source->column_count ? column : -1;
+    table->is_descending = is_descending;
+    table->is_stale = true;
+    let_go(table);
+}
+
 void table_sort_next(struct table *table)
 {
-    table->sort_column++;
-    if (table->sort_column >= (int)table->source->column_count) {
-        table->sort_column = -1;
-    }
-    table->is_descending = false;
-    table->is_stale = true;
+    int column = table->sort_column;
+    do {
+        column++;
+    } while (column < (int)table->source->column_count && table->is_hidden[column]);
+    table_sort(table, column, false);
 }
 
 void table_sort_reverse(struct table *table)
 {
-    table->sort_column = table->sort_column < 0 ? 0 : table->sort_column;
-    table->is_descending = !table->is_descending;
+    table_sort(table, table->sort_column < 0 ? 0 : table->sort_column, !table->is_descending);
+}
+
+void table_hide(struct table *table, size_t column, bool is_hidden)
+{
+    if (column > 0 && column < table->source->column_count) {
+        table->is_hidden[column] = is_hidden;
+        table->is_stale = true;
+    }
+}
+
+void table_hold(struct table *table, const struct snapshot *snapshot, bool is_held)
+{
+    let_go(table);
+    table->is_held = is_held;
     table->is_stale = true;
+    if (!is_held) {
+        return;
+    }
+    table->held = memory_zero(table->shown_count + 1, sizeof(*table->held));
+    table->held_count = table->shown_count;
+    for (size_t i = 0; i < table->shown_count; i++) {
+        char key[TABLE_KEY_MAX];
+        table->source->key(snapshot, table->rows[i], key);
+        table->held[i] = (struct held_key){.key = memory_strdup(key), .place = i};
+    }
+    qsort(table->held, table->held_count, sizeof(*table->held), compare_held);
 }
 
 void table_move(struct table *table, const struct snapshot *snapshot, long by)
@@ -306,152 +377,4 @@ bool table_select(struct table *table, const struct snapshot *snapshot, const ch
         }
     }
     return false;
-}
-
-static int layout_need(const struct table_source *source, const int *widths)
-{
-    int need = 0;
-    for (size_t i = 0; i < source->column_count; i++) {
-        need += widths[i] > 0 ? widths[i] + GAP : 0;
-    }
-    return need > 0 ? need - GAP : 0;
-}
-
-/* Takes cells away, the widest surplus first; from all columns only when nothing else is left. */
-static bool layout_squeeze(const struct table_source *source, bool from_all, int over, int *widths)
-{
-    while (over > 0) {
-        int best = -1;
-        int surplus = 0;
-        for (size_t i = 0; i < source->column_count; i++) {
-            bool may_give = from_all || source->columns[i].is_loose;
-            if (may_give && widths[i] - source->columns[i].min > surplus) {
-                surplus = widths[i] - source->columns[i].min;
-                best = (int)i;
-            }
-        }
-        if (best < 0) {
-            return false;
-        }
-        widths[best]--;
-        over--;
-    }
-    return true;
-}
-
-bool table_layout(const struct table_source *source, const int *natural, int width, int *widths)
-{
-    unsigned highest = 0;
-    for (size_t i = 0; i < source->column_count; i++) {
-        highest = source->columns[i].rank > highest ? source->columns[i].rank : highest;
-    }
-    for (unsigned limit = highest + 1; limit-- > 0;) {
-        for (size_t i = 0; i < source->column_count; i++) {
-            const struct table_column *column = &source->columns[i];
-            int wanted = natural[i] < column->max ? natural[i] : column->max;
-            widths[i] = column->rank <= limit ? wanted : 0;
-        }
-        int over = layout_need(source, widths) - width;
-        if (over <= 0 || layout_squeeze(source, false, over, widths)) {
-            return true;
-        }
-        if (limit <= 1 && layout_squeeze(source, true, over, widths)) {
-            return false;
-        }
-    }
-    widths[0] = widths[0] > width ? width : widths[0];
-    return false;
-}
-
-static void draw_header(
-    const struct table *table, struct frame *frame, struct area area, const int *widths)
-{
-    int x = area.x + 1;
-    for (size_t i = 0; i < table->source->column_count; i++) {
-        if (widths[i] == 0) {
-            continue;
-        }
-        const struct table_column *column = &table->source->columns[i];
-        if (column->is_right) {
-            draw_right(frame, area.y, x, widths[i], ROLE_DIM, column->title);
-        } else {
-            draw_text(frame, area.y, x, widths[i], ROLE_DIM, column->title);
-        }
-        x += widths[i] + GAP;
-    }
-}
-
-static void draw_row(const struct table *table, const struct snapshot *snapshot,
-    struct frame *frame, struct area line, size_t index, const int *widths)
-{
-    int x = line.x + 1;
-    for (size_t i = 0; i < table->source->column_count; i++) {
-        if (widths[i] == 0) {
-            continue;
-        }
-        struct cell cell;
-        get_cell(table, snapshot, index, i, frame->now, &cell);
-        if (cell.changes_in_s > 0) {
-            draw_again_in(frame, cell.changes_in_s * 1000);
-        }
-        if (table->source->columns[i].is_right) {
-            draw_right(frame, line.y, x, widths[i], cell.role, cell.text);
-        } else {
-            draw_text(frame, line.y, x, widths[i], cell.role, cell.text);
-        }
-        x += widths[i] + GAP;
-    }
-}
-
-static void scroll_to_cursor(struct table *table, int height)
-{
-    size_t page = height > 0 ? (size_t)height : 1;
-    table->page = page;
-    if (table->cursor < table->top) {
-        table->top = table->cursor;
-    } else if (table->cursor >= table->top + page) {
-        table->top = table->cursor - page + 1;
-    }
-    if (table->top > 0 && table->top + page > table->shown_count) {
-        table->top = table->shown_count > page ? table->shown_count - page : 0;
-    }
-}
-
-void table_draw(struct table *table, const struct snapshot *snapshot, struct frame *frame,
-    struct area area, bool is_focused)
-{
-    int natural[array_length(table->widths)] = {0};
-    int widths[array_length(table->widths)] = {0};
-    bool has_header = area.height >= HEADER_FROM && table->shown_count > 0;
-    for (size_t i = 0; i < table->source->column_count; i++) {
-        int title = has_header ? (int)strlen(table->source->columns[i].title) : 0;
-        natural[i] = table->widths[i] == 0 || table->widths[i] > title ? table->widths[i] : title;
-    }
-    /* A blank before the border, unless a name would have to be cut for it. */
-    if (!table_layout(table->source, natural, area.width - 2, widths)) {
-        table_layout(table->source, natural, area.width - 1, widths);
-    }
-    if (has_header) {
-        draw_header(table, frame, area, widths);
-        area.y++;
-        area.height--;
-    }
-    scroll_to_cursor(table, area.height);
-    for (int line = 0; line < area.height; line++) {
-        size_t row = table->top + (size_t)line;
-        if (row >= table->shown_count) {
-            break;
-        }
-        struct area place = {.y = area.y + line, .x = area.x, .height = 1, .width = area.width};
-        frame->is_selected = is_focused && row == table->cursor;
-        if (frame->is_selected) {
-            draw_clear(frame, place);
-            draw_text(frame, place.y, place.x, 1, ROLE_TEXT, theme_glyph(frame->theme, GLYPH_MARK));
-        }
-        if (table_is_marked(table, snapshot, table->rows[row])) {
-            draw_text(frame, place.y, place.x, 1, ROLE_ATTENTION, "*");
-        }
-        draw_row(table, snapshot, frame, place, table->rows[row], widths);
-        frame->is_selected = false;
-    }
 }

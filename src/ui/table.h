@@ -18,10 +18,12 @@
 struct area;
 struct cell;
 struct frame;
+struct held_key;
 struct snapshot;
 
 #define TABLE_KEY_MAX 200
 #define TABLE_FILTER_MAX 64
+#define TABLE_COLUMNS_MAX 12
 
 struct table_column {
     const char *title; /* upper case, in the header and in the title when it gives the order */
@@ -64,7 +66,11 @@ struct table {
     const void *section; /* arranged for this one */
     bool is_stale;
     bool is_utf8;
-    int widths[12]; /* of the columns' widest cell */
+    int widths[TABLE_COLUMNS_MAX];     /* of the columns' widest cell */
+    bool is_hidden[TABLE_COLUMNS_MAX]; /* by the operator's choice; never the first one */
+    bool is_held;                      /* rows keep the places they had */
+    struct held_key *held;             /* of them, by key */
+    size_t held_count;
 };
 
 void table_init(struct table *table, const struct table_source *source, bool is_utf8);
@@ -74,9 +80,19 @@ void table_update(struct table *table, const struct snapshot *snapshot, int64_t 
 /* "" shows everything; a leading '!' shows what does not match. Looks at every column. */
 void table_set_filter(struct table *table, const char *filter);
 bool table_is_filtered(const struct table *table);
-/* Steps through the columns, ending at the section's own order. */
+/* By that column, -1 for the section's own order. */
+void table_sort(struct table *table, int column, bool is_descending);
+/* Steps through the columns that are shown, ending at the section's own order. */
 void table_sort_next(struct table *table);
 void table_sort_reverse(struct table *table);
+/* Keeps every row where it is while figures change; what is new goes to the end. Until it is let go
+ * or sorted anew. */
+void table_hold(struct table *table, const struct snapshot *snapshot, bool is_held);
+/* Leaves a column out, or takes it back. */
+void table_hide(struct table *table, size_t column, bool is_hidden);
+/* What stands in a column of row `index` of the section. */
+void table_cell(const struct table *table, const struct snapshot *snapshot, size_t index,
+    size_t column, int64_t now, struct cell *cell);
 /* By rows; stops at the ends. */
 void table_move(struct table *table, const struct snapshot *snapshot, long by);
 /* Index into the section of the object under the cursor; false when the table is empty. */

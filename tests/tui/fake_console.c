@@ -487,6 +487,20 @@ const char *engine_setting(const struct engine *engine, const char *key)
     return NULL;
 }
 
+const char *engine_kept(const struct engine *engine, const char *key)
+{
+    (void)engine;
+    (void)key;
+    return NULL;
+}
+
+void engine_keep(struct engine *engine, const char *key, const char *value)
+{
+    (void)engine;
+    (void)key;
+    (void)value;
+}
+
 bool engine_leave_running(struct engine *engine, uint64_t id, struct error *err)
 {
     (void)engine;

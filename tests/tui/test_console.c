@@ -334,6 +334,49 @@ static void test_t53_doctor(void **state)
     world_quit(world);
 }
 
+/* T13, T54: which list, its columns, its order and its filter are there again at the next start;
+ * a file that was spoiled meanwhile is told of and stops nothing. */
+static void test_t54_looks_are_kept(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "▸fine");
+    pty_send(world->pty, "zC");
+    pty_wait_text(world->pty, "Columns of Catalog");
+    pty_wait_text(world->pty, "[x] KIND");
+    pty_send(world->pty, "j ");
+    pty_wait_text(world->pty, "[ ] KIND");
+    pty_send(world->pty, "g\r\r");
+    pty_wait_text(world->pty, "gives the order");
+    pty_send(world->pty, "\x1b");
+    pty_wait_gone(world->pty, "KIND");
+    pty_wait_text(world->pty, "by NAME ↓");
+    pty_wait_text(world->pty, "▸fine");
+    pty_send(world->pty, "/ng\r");
+    pty_wait_text(world->pty, "2 of 5 /ng");
+    world_quit(world);
+
+    world_open(world);
+    pty_wait_text(world->pty, "2 of 5 /ng");
+    pty_wait_text(world->pty, "by NAME ↓");
+    assert_false(pty_shows(world->pty, "KIND"));
+    pty_wait_on_line(world->pty, "hanging", 4);
+    pty_send(world->pty, "C");
+    pty_wait_text(world->pty, "Columns of Catalog");
+    pty_send(world->pty, "ao\x1b");
+    pty_wait_text(world->pty, "KIND");
+    world_quit(world);
+
+    scratch_write(world->dir, "state/ui.json", "{\"format\":1,");
+    world_open(world);
+    pty_wait_text(world->pty, "▸");
+    pty_send(world->pty, "M");
+    pty_wait_text(world->pty, "ui.json");
+    pty_send(world->pty, "q");
+    pty_wait_gone(world->pty, "ui.json");
+    world_quit(world);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -350,6 +393,7 @@ int main(void)
         TEST(test_t55_other_process),
         TEST(test_import_and_remove),
         TEST(test_t53_doctor),
+        TEST(test_t54_looks_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,6 +118,55 @@ static void test_cursor_of_a_removed_row(void **state)
     table_done(&table);
 }
 
+/* T12: an order that is held stays when the figures it was made of change; what is new goes to the
+ * end, and sorting anew lets go. */
+static void test_held_order(void **state)
+{
+    (void)state;
+    struct table table;
+    struct snapshot before = make(four, 4);
+    table_init(&table, &source, true);
+    table_sort(&table, 1, false);
+    table_update(&table, &before, 0);
+    table_hold(&table, &before, true);
+    static const struct kernel_item other[] = {
+        {.name = "aardvark", .distro = "", .size_bytes = 1},
+        {.name = "alpha", .distro = "one", .size_bytes = 1},
+        {.name = "beta", .distro = "two", .size_bytes = 9000},
+        {.name = "delta", .distro = "two", .size_bytes = 20},
+    };
+    static const char *const held[] = {"beta", "alpha", "delta", "aardvark"};
+    struct snapshot after = make(other, 4);
+    table_update(&table, &after, 0);
+    for (size_t i = 0; i < array_length(held); i++) {
+        assert_string_equal(other[table.rows[i]].name, held[i]);
+    }
+    table_sort(&table, 1, false);
+    assert_false(table.is_held);
+    table_update(&table, &after, 0);
+    assert_string_equal(other[table.rows[3]].name, "beta");
+    table_done(&table);
+}
+
+/* T13: a column that was left out is not looked at; the first one stays. */
+static void test_hidden_columns(void **state)
+{
+    (void)state;
+    struct table table;
+    struct snapshot snapshot = make(four, 4);
+    table_init(&table, &source, true);
+    table_hide(&table, 0, true);
+    assert_false(table.is_hidden[0]);
+    table_hide(&table, 2, true);
+    table_set_filter(&table, "two");
+    table_update(&table, &snapshot, 0);
+    assert_int_equal(table.shown_count, 0);
+    table_hide(&table, 2, false);
+    table_update(&table, &snapshot, 0);
+    assert_int_equal(table.shown_count, 2);
+    table_done(&table);
+}
+
 static void test_filter(void **state)
 {
     (void)state;
@@ -224,6 +273,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cursor_sticks),
         cmocka_unit_test(test_cursor_of_a_removed_row),
+        cmocka_unit_test(test_held_order),
+        cmocka_unit_test(test_hidden_columns),
         cmocka_unit_test(test_filter),
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_columns_give_way),

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* The columns of a list: which are shown, and which one gives the order. */
+#include "ui/screens.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "ui/dialog.h"
+#include "ui/screen.h"
+#include "ui/seat.h"
+#include "ui/table.h"
+
+#define WIDTH 34
+
+struct columns_screen {
+    struct screen screen;
+    char title[64];
+    struct table *table; /* of the screen below, which lives longer */
+    size_t marked;
+};
+
+static struct columns_screen *columns_of(struct screen *screen)
+{
+    return (struct columns_screen *)screen;
+}
+
+static const char *columns_title(const struct screen *screen)
+{
+    return ((const struct columns_screen *)screen)->title;
+}
+
+static unsigned columns_contexts(const struct screen *screen)
+{
+    (void)screen;
+    return CONTEXT_CHOICE;
+}
+
+static bool columns_is_offered(
+    const struct screen *screen, const struct seat *seat, enum request request)
+{
+    (void)screen;
+    (void)seat;
+    return request != REQUEST_ACCEPT;
+}
+
+/* By the marked column; once more turns it round. */
+static void order_by(struct columns_screen *self)
+{
+    struct table *table = self->table;
+    bool is_it = table->sort_column == (int)self->marked;
+    table_sort(table, (int)self->marked, is_it && !table->is_descending);
+}
+
+static bool columns_type(struct screen *screen, struct seat *seat, int key)
+{
+    struct columns_screen *self = columns_of(screen);
+    switch (key) {
+    case ' ':
+        table_hide(self->table, self->marked, !self->table->is_hidden[self->marked]);
+        break;
+    case '\r':
+        order_by(self);
+        break;
+    case 'o':
+        table_sort(self->table, -1, false);
+        break;
+    case 'a':
+        for (size_t i = 0; i < self->table->source->column_count; i++) {
+            table_hide(self->table, i, false);
+        }
+        break;
+    default:
+        return false;
+    }
+    table_update(self->table, seat->snapshot, clock_wall());
+    return true;
+}
+
+static void columns_request(struct screen *screen, struct seat *seat, enum request request)
+{
+    struct columns_screen *self = columns_of(screen);
+    size_t last = self->table->source->column_count - 1;
+    switch ((int)request) {
+    case REQUEST_UP:
+        self->marked -= self->marked > 0;
+        return;
+    case REQUEST_DOWN:
+        self->marked += self->marked < last;
+        return;
+    case REQUEST_FIRST:
+        self->marked = 0;
+        return;
+    case REQUEST_LAST:
+        self->marked = last;
+        return;
+    case REQUEST_BACK:
+        seat_close(seat, screen);
+        return;
+    default:
+        return;
+    }
+}
+
+static void draw_column(
+    const struct columns_screen *self, struct frame *frame, struct area line, size_t index)
+{
+    const struct table *table = self->table;
+    struct pen pen = {.y = line.y, .x = line.x, .limit = line.x + line.width};
+    bool is_marked = index == self->marked;
+    pen_text(frame, &pen, ROLE_TEXT, is_marked ? theme_glyph(frame->theme, GLYPH_MARK) : " ");
+    pen_text(frame, &pen, ROLE_TEXT, table->is_hidden[index] ? " [ ] " : " [x] ");
+    pen_text(frame, &pen, is_marked ? ROLE_STRONG : ROLE_TEXT, table->source->columns[index].title);
+    if (table->sort_column == (int)index) {
+        pen_skip(&pen, 2);
+        pen_glyph(
+            frame, &pen, ROLE_ATTENTION, table->is_descending ? GLYPH_DESCENDING : GLYPH_ASCENDING);
+        pen_text(frame, &pen, ROLE_DIM, " gives the order");
+    }
+}
+
+static void columns_draw(
+    struct screen *screen, struct seat *seat, struct frame *frame, struct area area)
+{
+    (void)seat;
+    struct columns_screen *self = columns_of(screen);
+    size_t count = self->table->source->column_count;
+    struct area box = dialog_box(frame, area, WIDTH, (int)count, ROLE_FOCUS, columns_title(screen));
+    size_t top = box.height > 0 && self->marked >= (size_t)box.height
+                     ? self->marked - (size_t)box.height + 1
+                     : 0;
+    for (int y = 0; y < box.height && top + (size_t)y < count; y++) {
+        struct area line = {.y = box.y + y, .x = box.x, .height = 1, .width = box.width};
+        draw_column(self, frame, line, top + (size_t)y);
+    }
+}
+
+static bool columns_draw_bottom(
+    struct screen *screen, struct seat *seat, struct frame *frame, struct area line)
+{
+    (void)screen;
+    (void)seat;
+    struct pen pen = {.y = line.y, .x = line.x + 1, .limit = line.x + line.width};
+    pen_key(frame, &pen, "Space", "Show or hide");
+    pen_key(frame, &pen, "Enter", "Order by it, again turns round");
+    pen_key(frame, &pen, "o", "Usual order");
+    pen_key(frame, &pen, "a", "All");
+    pen_key(frame, &pen, "Esc", "Done");
+    return true;
+}
+
+static void columns_free(struct screen *screen)
+{
+    free(screen);
+}
+
+static const struct screen_ops columns_ops = {
+    .is_overlay = true,
+    .title = columns_title,
+    .contexts = columns_contexts,
+    .is_offered = columns_is_offered,
+    .request = columns_request,
+    .type = columns_type,
+    .draw = columns_draw,
+    .draw_bottom = columns_draw_bottom,
+    .free = columns_free,
+};
+
+struct screen *columns_screen_new(const char *list, struct table *table)
+{
+    struct columns_screen *self = memory_zero(1, sizeof(*self));
+    self->screen.ops = &columns_ops;
+    self->table = table;
+    snprintf(self->title, sizeof(self->title), "Columns of %s", list);
+    return &self->screen;
+}
