@@ -14,6 +14,7 @@ src_libartifact_a_SOURCES += \
 	src/artifact/confine.c src/artifact/confine.h \
 	src/artifact/deb.c src/artifact/deb.h \
 	src/artifact/deb_unpack.c \
+	src/artifact/flatten.h \
 	src/artifact/kernel_dir.c src/artifact/kernel_dir.h \
 	src/artifact/kernel_find.c src/artifact/kernel_find.h \
 	src/artifact/kernel_modules.c \
@@ -47,7 +48,8 @@ src_libartifact_a_SOURCES += \
 	src/artifact/ext4.c src/artifact/ext4.h \
 	src/artifact/initrd.c src/artifact/initrd.h \
 	src/artifact/modinfo.c src/artifact/modinfo.h \
-	src/artifact/module_set.c src/artifact/module_set.h
+	src/artifact/module_set.c src/artifact/module_set.h \
+	src/artifact/work_seed.h
 src_libartifact_a_SOURCES += \
 	src/artifact/blob_cache.c src/artifact/blob_cache.h \
 	src/artifact/oci_auth.c src/artifact/oci_auth.h \
