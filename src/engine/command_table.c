@@ -99,6 +99,7 @@ static const struct verb_group *const groups[] = {
     &kernel_verbs,
     &image_verbs,
     &vm_verbs,
+    &vm_life_verbs,
     &host_verbs,
     &other_verbs,
 };

@@ -23,6 +23,7 @@ src_libengine_a_SOURCES = \
 	src/engine/verbs_image.c \
 	src/engine/verbs_kernel.c \
 	src/engine/verbs_vm.c \
+	src/engine/verbs_vm_life.c \
 	src/engine/watcher.c src/engine/watcher.h \
 	src/engine/workers.c src/engine/workers.h \
 	$(engine_ops)
@@ -43,7 +44,10 @@ engine_ops = \
 	src/engine/ops_kernel_pull.c \
 	src/engine/ops_vm.c src/engine/ops_vm.h \
 	src/engine/ops_vm_boot.c \
+	src/engine/ops_vm_change.c \
+	src/engine/ops_vm_clone.c \
 	src/engine/ops_vm_create.c \
+	src/engine/ops_vm_life.c \
 	src/engine/ops_vm_run.c \
 	src/engine/ops_vm_stop.c \
 	src/engine/ops_vm_stream.c

@@ -105,7 +105,23 @@ bool ops_vm_take(
     return true;
 }
 
-static bool is_up(enum machine_state state)
+bool ops_vm_take_both(struct ops *ops, const char *name, const char *other, const char *purpose,
+    struct lock **lock, struct vm_hand *hand, struct error *err)
+{
+    bool is_other_first = strcmp(other, name) < 0;
+    if (is_other_first) {
+        *lock = ops_lock(ops, STORE_VM, other, purpose, err);
+    }
+    if ((is_other_first && *lock == NULL) || !ops_vm_take(ops, name, purpose, hand, err)) {
+        return false;
+    }
+    if (!is_other_first) {
+        *lock = ops_lock(ops, STORE_VM, other, purpose, err);
+    }
+    return *lock != NULL;
+}
+
+bool ops_vm_is_up(enum machine_state state)
 {
     return state == MACHINE_STARTING || state == MACHINE_RUNNING || state == MACHINE_PAUSED ||
            state == MACHINE_STOPPING;
@@ -152,7 +168,7 @@ static struct json *exit_json(const struct machine_exit *exit)
 
 struct json *ops_vm_json(const struct machine_spec *spec, const struct machine_facts *facts)
 {
-    bool is_running = is_up(facts->state) && facts->has_handle;
+    bool is_running = ops_vm_is_up(facts->state) && facts->has_handle;
     struct json *json = json_new_object();
     json_put_string(json, "name", spec->name);
     json_put_string(json, "state", vm_state_name(vm_state_of(facts->state)));
@@ -202,7 +218,7 @@ struct json *ops_vm_result(struct ops *ops, const char *name, bool is_changed)
     }
     struct json *json = ops_vm_json(&hand.spec, &hand.facts);
     json_put_bool(json, "changed", is_changed);
-    if (hand.facts.has_timeline && is_up(hand.facts.state)) {
+    if (hand.facts.has_timeline && ops_vm_is_up(hand.facts.state)) {
         ops_vm_put_timeline(json, &hand.facts.timeline);
     }
     return json;
@@ -250,7 +266,7 @@ bool ops_vm_list(struct ops *ops, struct json **result, struct error *err)
             if (!is_running_only) {
                 json_append(array, damaged_json(&list.items[i], why.text));
             }
-        } else if (!is_running_only || is_up(facts.state)) {
+        } else if (!is_running_only || ops_vm_is_up(facts.state)) {
             json_append(array, ops_vm_json(&spec, &facts));
         }
     }
@@ -258,11 +274,10 @@ bool ops_vm_list(struct ops *ops, struct json **result, struct error *err)
     return true;
 }
 
-/* Allocated bytes of the disks that are its own. */
-static uint64_t disk_use(int dir)
+uint64_t ops_vm_disk_use(int dir)
 {
     struct stat status;
-    static const char *const files[] = {MACHINE_UPPER_FILE, MACHINE_ROOT_FILE};
+    static const char *const files[] = {MACHINE_UPPER_FILE, MACHINE_ROOT_FILE, MACHINE_WORK_FILE};
     uint64_t total = 0;
     for (size_t i = 0; i < array_length(files); i++) {
         if (fstatat(dir, files[i], &status, AT_SYMLINK_NOFOLLOW) == 0) {
@@ -272,15 +287,19 @@ static uint64_t disk_use(int dir)
     return total;
 }
 
-static void put_ports(struct json *json, const struct machine_spec *spec)
+/* While it runs, with the host ports that were chosen. */
+static void put_ports(struct json *json, const struct vm_hand *hand)
 {
-    if (spec->port_count == 0) {
+    bool is_running = hand->facts.has_handle && ops_vm_is_up(hand->facts.state);
+    const struct machine_port *ports = is_running ? hand->facts.handle.ports : hand->spec.ports;
+    size_t count = is_running ? hand->facts.handle.port_count : hand->spec.port_count;
+    if (count == 0) {
         return;
     }
     struct json *array = json_new_array();
-    for (size_t i = 0; i < spec->port_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         char word[NET_PUBLISH_MAX];
-        json_append(array, json_new_string(net_format_publish(&spec->ports[i], word)));
+        json_append(array, json_new_string(net_format_publish(&ports[i], word)));
     }
     json_put(json, "publish", array);
 }
@@ -300,11 +319,11 @@ bool ops_vm_show(struct ops *ops, struct json **result, struct error *err)
     json_put_string(json, "uuid", hand.spec.uuid);
     json_put_string(json, "mac", hand.spec.mac);
     json_put_integer(json, "size_bytes", (int64_t)hand.spec.disk_bytes);
-    json_put_integer(json, "disk_bytes", (int64_t)disk_use(hand.dir));
+    json_put_integer(json, "disk_bytes", (int64_t)ops_vm_disk_use(hand.dir));
     json_put_string(json, "root", machine_root_name(hand.spec.root));
     json_put_string(json, "restart", machine_restart_name(hand.spec.restart));
     json_put_string(json, "append", hand.spec.append);
-    put_ports(json, &hand.spec);
+    put_ports(json, &hand);
     if (hand.facts.has_timeline) {
         ops_vm_put_timeline(json, &hand.facts.timeline);
     }
@@ -384,7 +403,7 @@ static void fill_stages(
 static void fill_item(struct section *section, struct vm_item *item,
     const struct machine_spec *spec, const struct machine_facts *facts)
 {
-    bool is_running = is_up(facts->state) && facts->has_handle;
+    bool is_running = ops_vm_is_up(facts->state) && facts->has_handle;
     char sentence[640] = "";
     if (!is_running && facts->has_exit) {
         machine_exit_describe(&facts->exit, sentence, sizeof sentence);
@@ -432,9 +451,9 @@ static void add_item(struct ops *ops, struct section *section, const struct vm_r
     fill_item(section, item, &spec, &facts);
     auto_close int dir = vm_store_open(ops->store, record->name, &why);
     if (dir >= 0) {
-        item->disk_bytes = disk_use(dir);
+        item->disk_bytes = ops_vm_disk_use(dir);
     }
-    if (facts.has_handle && is_up(facts.state)) {
+    if (facts.has_handle && ops_vm_is_up(facts.state)) {
         *watch = facts.is_monitored ? facts.handle.monitor : facts.handle.vmm;
         measure_cpu(item, &facts.handle, find_item(before, record->name), item->started_at);
     }

@@ -34,8 +34,20 @@ bool ops_vm_read(struct ops *ops, const char *name, struct vm_hand *hand, struct
 /* The same behind its exclusive lock, settled: a crash of host or monitor is written down first. */
 bool ops_vm_take(struct ops *ops, const char *name, const char *purpose, struct vm_hand *hand,
     struct error *err);
+/* Takes the machine, and *lock on another name that need not exist: in the order of their names, as
+ * everybody does. *lock is the caller's to release, also after a failure. */
+bool ops_vm_take_both(struct ops *ops, const char *name, const char *other, const char *purpose,
+    struct lock **lock, struct vm_hand *hand, struct error *err);
 /* Gives the lock back early, before a long wait. */
 void ops_vm_unlock(struct vm_hand *hand);
+
+/* Starting, running, paused or stopping: there is a process. */
+bool ops_vm_is_up(enum machine_state state);
+/* What doing this to one machine would be; caller frees. */
+struct json *ops_vm_plan_one(
+    struct ops *ops, const char *action, const char *name, uint64_t size_bytes);
+/* Allocated bytes of the disks that are its own. */
+uint64_t ops_vm_disk_use(int dir);
 
 /* The fields of `vm list`; caller frees. */
 struct json *ops_vm_json(const struct machine_spec *spec, const struct machine_facts *facts);
@@ -56,6 +68,10 @@ bool ops_vm_boot(struct ops *ops, struct vm_hand *hand, struct error *err);
 /* Waits for the agent with the command's timeout or the default of its accelerator. */
 bool ops_vm_await_ready(struct ops *ops, const char *name, int dir,
     const struct machine_handle *handle, struct machine_timeline *timeline, struct error *err);
+/* Boots a taken machine and, unless --detach is given, waits for its guest; gives lock and
+ * reservation back once it runs. */
+bool ops_vm_start_taken(
+    struct ops *ops, struct vm_hand *hand, struct json **result, struct error *err);
 /* Stops (or, without grace, kills) and removes a taken machine. */
 bool ops_vm_discard(struct ops *ops, struct vm_hand *hand, struct error *err);
 /* Removes machines of `run --rm` that have ended and whose run is not there to do it any more. */

@@ -160,6 +160,24 @@ bool ops_vm_await_ready(struct ops *ops, const char *name, int dir,
     return error_wrap(err, "VM %s (its last words: `vm logs %s`)", name, name);
 }
 
+bool ops_vm_start_taken(
+    struct ops *ops, struct vm_hand *hand, struct json **result, struct error *err)
+{
+    if (!ops_vm_boot(ops, hand, err)) {
+        return false;
+    }
+    auto_free char *object = memory_printf("vm/%s", hand->name);
+    ops_vm_unlock(hand);
+    ops_release(ops, object);
+    auto_done(machine_timeline) struct machine_timeline timeline = {0};
+    if (!command_has(ops->command, "detach") &&
+        !ops_vm_await_ready(ops, hand->name, hand->dir, &hand->facts.handle, &timeline, err)) {
+        return false;
+    }
+    *result = ops_vm_result(ops, hand->name, true);
+    return true;
+}
+
 bool ops_vm_start(struct ops *ops, struct json **result, struct error *err)
 {
     const char *name = command_get(ops->command, "name");
@@ -171,23 +189,13 @@ bool ops_vm_start(struct ops *ops, struct json **result, struct error *err)
         *result = ops_vm_result(ops, name, false);
         return true;
     }
+    if (hand.facts.state == MACHINE_PAUSED) {
+        return error_set(err, ERROR_UNSUPPORTED,
+            "VM %s is paused: let it go on with `vm resume %s`", name, name);
+    }
     if (command_is_dry_run(ops->command)) {
-        auto_free char *object = memory_printf("vm/%s", name);
-        *result = ops_plan(ops);
-        ops_plan_add(*result, "start", object, 0);
+        *result = ops_vm_plan_one(ops, "start", name, 0);
         return true;
     }
-    if (!ops_vm_boot(ops, &hand, err)) {
-        return false;
-    }
-    auto_free char *object = memory_printf("vm/%s", name);
-    ops_vm_unlock(&hand);
-    ops_release(ops, object);
-    auto_done(machine_timeline) struct machine_timeline timeline = {0};
-    if (!command_has(ops->command, "detach") &&
-        !ops_vm_await_ready(ops, name, hand.dir, &hand.facts.handle, &timeline, err)) {
-        return false;
-    }
-    *result = ops_vm_result(ops, name, true);
-    return true;
+    return ops_vm_start_taken(ops, &hand, result, err);
 }

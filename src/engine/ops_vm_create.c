@@ -24,10 +24,12 @@
 #include "vm/machine.h"
 #include "vm/net.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MIB (UINT64_C(1) << 20)
@@ -197,14 +199,42 @@ static bool make_upper(int dir, const struct machine_spec *spec, struct error *e
     return fd >= 0 && ext4_make_empty(fd, spec->disk_bytes, "upper", uuid, err);
 }
 
-/* A private copy of the image, holes kept; its file system grows on request later. */
-static bool make_root(struct ops *ops, int dir, const struct image_entry *image,
-    const struct progress *progress, struct error *err)
+/* A private copy of the image, holes kept, in a file as large as was asked for: the guest grows the
+ * file system to it. */
+static bool make_root(struct ops *ops, int dir, const struct machine_spec *spec,
+    const struct image_entry *image, struct error *err)
 {
+    struct stat status;
     auto_free char *path = image_store_rootfs(ops->store, image);
     auto_close int from = file_open_read(AT_FDCWD, path, err);
     auto_close int to = from >= 0 ? file_create(dir, MACHINE_ROOT_FILE, err) : -1;
-    return to >= 0 && file_copy_data(from, to, path, progress, ops->cancel, err);
+    if (to < 0 || !file_copy_data(from, to, path, ops->progress, ops->cancel, err)) {
+        return false;
+    }
+    if (fstat(to, &status) != 0 ||
+        (status.st_size < (off_t)spec->disk_bytes && ftruncate(to, (off_t)spec->disk_bytes) != 0)) {
+        return error_set_errno(err, errno, "cannot make the copy of %s larger", path);
+    }
+    return true;
+}
+
+/* A copy is at least as large as its image: said of a size that was asked for, taken otherwise. */
+static bool size_root(
+    struct ops *ops, struct machine_spec *spec, const struct image_entry *image, struct error *err)
+{
+    struct stat status;
+    auto_free char *path = image_store_rootfs(ops->store, image);
+    if (spec->root != MACHINE_ROOT_COPY || stat(path, &status) != 0 ||
+        (uint64_t)status.st_size <= spec->disk_bytes) {
+        return true;
+    }
+    if (command_has(ops->command, "disk-size")) {
+        return error_set(err, ERROR_INVALID,
+            "--disk-size is less than the %llu MiB of image %s, which --root copy copies",
+            (unsigned long long)((uint64_t)status.st_size / MIB), image->name);
+    }
+    spec->disk_bytes = (uint64_t)status.st_size;
+    return true;
 }
 
 static bool publish(struct ops *ops, const struct machine_spec *spec,
@@ -219,9 +249,8 @@ static bool publish(struct ops *ops, const struct machine_spec *spec,
     int dir = staging_dir(staging);
     auto_json struct json *record = machine_spec_to_json(spec);
     progress_report(ops->progress, PROGRESS_PUBLISH, PROGRESS_STEPS, 0, 1);
-    bool is_filled = spec->root == MACHINE_ROOT_COPY
-                         ? make_root(ops, dir, image, ops->progress, err)
-                         : make_upper(dir, spec, err);
+    bool is_filled = spec->root == MACHINE_ROOT_COPY ? make_root(ops, dir, spec, image, err)
+                                                     : make_upper(dir, spec, err);
     if (!is_filled || !vm_store_write_document(dir, VM_DOCUMENT_SPEC, record, err)) {
         return error_wrap(err, "VM %s was not made", spec->name);
     }
@@ -248,8 +277,9 @@ bool ops_vm_make(struct ops *ops, char **name, struct error *err)
     }
     auto_free char *object = memory_printf("vm/%s", spec.name);
     if ((given == NULL && !ops_claim(ops, object, err)) || !fill_spec(ops, &spec, err) ||
-        !choose_image(ops, &spec, &image, err) || !machine_spec_identify(&spec, err) ||
-        !machine_spec_validate(&spec, err) || !publish(ops, &spec, &image, err)) {
+        !choose_image(ops, &spec, &image, err) || !size_root(ops, &spec, &image, err) ||
+        !machine_spec_identify(&spec, err) || !machine_spec_validate(&spec, err) ||
+        !publish(ops, &spec, &image, err)) {
         return false;
     }
     *name = take_ptr(spec.name);
@@ -280,5 +310,14 @@ struct json *ops_vm_plan(struct ops *ops)
     if (strcmp(command_verb(ops->command)->name, "run") == 0) {
         ops_plan_add(plan, "start", object, 0);
     }
+    return plan;
+}
+
+struct json *ops_vm_plan_one(
+    struct ops *ops, const char *action, const char *name, uint64_t size_bytes)
+{
+    auto_free char *object = memory_printf("vm/%s", name);
+    struct json *plan = ops_plan(ops);
+    ops_plan_add(plan, action, object, size_bytes);
     return plan;
 }

@@ -16,20 +16,11 @@
 
 #include <signal.h>
 #include <string.h>
+#include <strings.h>
 
 static bool is_up(const struct vm_hand *hand)
 {
-    return hand->facts.has_handle &&
-           (hand->facts.state == MACHINE_STARTING || hand->facts.state == MACHINE_RUNNING ||
-               hand->facts.state == MACHINE_PAUSED || hand->facts.state == MACHINE_STOPPING);
-}
-
-static struct json *plan_one(struct ops *ops, const char *action, const char *name)
-{
-    auto_free char *object = memory_printf("vm/%s", name);
-    struct json *plan = ops_plan(ops);
-    ops_plan_add(plan, action, object, 0);
-    return plan;
+    return hand->facts.has_handle && ops_vm_is_up(hand->facts.state);
 }
 
 bool ops_vm_stop(struct ops *ops, struct json **result, struct error *err)
@@ -40,7 +31,7 @@ bool ops_vm_stop(struct ops *ops, struct json **result, struct error *err)
         return false;
     }
     if (command_is_dry_run(ops->command)) {
-        *result = plan_one(ops, "stop", name);
+        *result = ops_vm_plan_one(ops, "stop", name, 0);
         return true;
     }
     bool was_up = is_up(&hand);
@@ -61,10 +52,10 @@ static int parse_signal(const char *word, struct error *err)
     if (units_parse_number(word, "signal", SIGRTMAX, &number, &ignored) && number > 0) {
         return (int)number;
     }
-    const char *name = text_has_prefix(word, "SIG") ? word + 3 : word;
+    const char *name = strncasecmp(word, "SIG", 3) == 0 ? word + 3 : word;
     for (int candidate = 1; candidate < SIGRTMIN; candidate++) {
         const char *abbreviation = sigabbrev_np(candidate);
-        if (abbreviation != NULL && strcmp(abbreviation, name) == 0) {
+        if (abbreviation != NULL && strcasecmp(abbreviation, name) == 0) {
             return candidate;
         }
     }
@@ -81,7 +72,7 @@ bool ops_vm_kill(struct ops *ops, struct json **result, struct error *err)
         return false;
     }
     if (command_is_dry_run(ops->command)) {
-        *result = plan_one(ops, "kill", name);
+        *result = ops_vm_plan_one(ops, "kill", name, 0);
         return true;
     }
     bool was_up = is_up(&hand);
@@ -151,7 +142,7 @@ bool ops_vm_rm(struct ops *ops, struct json **result, struct error *err)
             "VM %s is running: stop it first (`vm stop %s`), or add --force", name, name);
     }
     if (command_is_dry_run(ops->command)) {
-        *result = plan_one(ops, "remove", name);
+        *result = ops_vm_plan_one(ops, "remove", name, 0);
         return true;
     }
     if (!ops_vm_discard(ops, &hand, err)) {

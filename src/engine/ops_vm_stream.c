@@ -52,9 +52,9 @@ static struct json *status_result(int exit_status)
 static bool require_running(const struct vm_hand *hand, struct error *err)
 {
     bool is_running = hand->facts.state == MACHINE_RUNNING || hand->facts.state == MACHINE_STARTING;
-    return is_running ||
-           error_set(err, ERROR_UNSUPPORTED, "VM %s is %s: start it first (`vm start %s`)",
-               hand->name, machine_state_name(hand->facts.state), hand->name);
+    const char *verb = hand->facts.state == MACHINE_PAUSED ? "resume" : "start";
+    return is_running || error_set(err, ERROR_UNSUPPORTED, "VM %s is %s: `vm %s %s` first",
+                             hand->name, machine_state_name(hand->facts.state), verb, hand->name);
 }
 
 bool ops_vm_attach_exec(struct ops *ops, int dir, const char *const *argv, bool is_tty,

@@ -125,12 +125,15 @@ void boot_main(char **argv)
     read_facts(&facts);
     modules_load(&facts);
     int disk = root_mount(&facts);
+    root_mount_work(&facts);
     int program = open("/init", O_RDONLY | O_CLOEXEC);
     root_enter();
     tell_stage(&facts, "stage_root_ms");
     install_program(program);
     identity_set(&facts);
-    network_set(&facts);
+    if (network_set(&facts)) {
+        tell_stage(&facts, "stage_network_ms");
+    }
     tell_system(&facts);
     const char *init = choose_init(&facts);
     tell_init(&facts, init);

@@ -17,6 +17,8 @@ char *disk_find(const char *wanted);
  * that takes the writes, close-on-exec. */
 #define ROOT_DIR "/newroot"
 int root_mount(const struct facts *facts);
+/* The machine's work disk at /root of the root at ROOT_DIR, where the facts name one. */
+void root_mount_work(const struct facts *facts);
 /* Makes it / and mounts what every image finds there: /dev /dev/pts /proc /sys /run. Frees the
  * initrd. */
 void root_enter(void);
@@ -24,8 +26,13 @@ void root_enter(void);
 /* identity.c: clock, host name, /etc/hostname, /etc/hosts, /etc/resolv.conf. */
 void identity_set(const struct facts *facts);
 
-/* network.c: loopback, and the first Ethernet device with its fixed address. */
-void network_set(struct facts *facts);
+/* grow.c: makes the ext4 file system of a disk that is mounted at path as large as the disk; says
+ * so when it cannot. */
+void grow_disk(const char *disk, const char *path);
+
+/* network.c: loopback, and the first Ethernet device with its fixed address. True when that one is
+ * up. */
+_Bool network_set(struct facts *facts);
 
 /* mounts.c: a directory, made when it is missing, and what goes there; both say what failed. */
 void mount_make_dir(const char *path, unsigned mode);

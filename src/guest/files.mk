@@ -8,6 +8,7 @@ guest_sources = \
 	src/guest/disks.c \
 	src/guest/exec.c \
 	src/guest/facts.c \
+	src/guest/grow.c \
 	src/guest/identity.c \
 	src/guest/launch.c \
 	src/guest/line.c \

@@ -108,17 +108,15 @@ static bool set_gateway(int fd, const char *text)
     return ioctl(fd, SIOCADDRT, &route) == 0 || errno == EEXIST;
 }
 
-static void set_ethernet(int fd, struct facts *facts)
+static bool set_ethernet(int fd, struct facts *facts)
 {
     const char *text = facts_get(facts, "address", DEFAULT_ADDRESS);
     const char *gateway = facts_get(facts, "gateway", DEFAULT_GATEWAY);
     struct in_addr address, mask;
-    if (strcmp(text, "none") == 0) {
-        return;
-    }
-    char *device = find_ethernet();
+    bool is_up = false;
+    char *device = strcmp(text, "none") == 0 ? NULL : find_ethernet();
     if (device == NULL) {
-        return;
+        return false;
     }
     if (!parse_address(text, &address, &mask)) {
         say("address=%s is no IPv4 address with prefix length", text);
@@ -131,17 +129,20 @@ static void set_ethernet(int fd, struct facts *facts)
         char *network = format_text("%s %s", device, text);
         facts_tell(facts, "network", network);
         free(network);
+        is_up = true;
     }
     free(device);
+    return is_up;
 }
 
-void network_set(struct facts *facts)
+bool network_set(struct facts *facts)
 {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0) {
-        return; /* a kernel without networking */
+        return false; /* a kernel without networking */
     }
     set_up(fd, "lo");
-    set_ethernet(fd, facts);
+    bool is_up = set_ethernet(fd, facts);
     close(fd);
+    return is_up;
 }

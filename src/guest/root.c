@@ -16,6 +16,7 @@
 
 #define IMAGE_DIR "/image"
 #define UPPER_DIR "/upper"
+#define WORK_DIR ROOT_DIR "/root"
 #define RAMFS_MAGIC_NUMBER 0x858458f6
 #define TMPFS_MAGIC_NUMBER 0x01021994
 
@@ -72,6 +73,7 @@ static int mount_overlay(const struct facts *facts)
     bool is_ext4 = strcmp(type, "ext4") == 0;
     mount_disk(image, IMAGE_DIR, type, MS_RDONLY, is_ext4 ? "norecovery" : NULL);
     mount_disk(upper, UPPER_DIR, "ext4", 0, NULL);
+    grow_disk(upper, UPPER_DIR);
     make_upper();
     static const char options[] = "lowerdir=" IMAGE_DIR ",upperdir=" UPPER_DIR
                                   "/upper,workdir=" UPPER_DIR "/work,redirect_dir=on,metacopy=off";
@@ -91,6 +93,7 @@ int root_mount(const struct facts *facts)
     if (strcmp(kind, "copy") == 0) {
         char *disk = disk_find(facts_get(facts, "disk", "root"));
         mount_disk(disk, ROOT_DIR, facts_get(facts, "fstype", "ext4"), 0, NULL);
+        grow_disk(disk, ROOT_DIR);
         free(disk);
         return open_disk(ROOT_DIR);
     }
@@ -98,6 +101,23 @@ int root_mount(const struct facts *facts)
         die("root=%s is neither overlay nor copy", kind);
     }
     return mount_overlay(facts);
+}
+
+void root_mount_work(const struct facts *facts)
+{
+    const char *name = facts_get(facts, "work", "");
+    struct stat status;
+    if (*name == '\0') {
+        return;
+    }
+    char *disk = disk_find(name);
+    if (lstat(WORK_DIR, &status) == 0 && !S_ISDIR(status.st_mode)) {
+        die("/root of the image is no directory, so the work disk has no place");
+    }
+    mount_make_dir(WORK_DIR, 0700);
+    mount_disk(disk, WORK_DIR, "ext4", 0, NULL);
+    grow_disk(disk, WORK_DIR);
+    free(disk);
 }
 
 /* Frees the memory of the initrd: everything below dir on its file system. Takes over the

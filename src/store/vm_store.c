@@ -55,10 +55,23 @@ static void set_damage(struct vm_record *record, char *damage)
     }
 }
 
+/* A rename that was killed halfway: the directory has its old name, so the machine has too. */
+static void undo_rename(struct entries_document *spec, const char *name)
+{
+    const char *was = json_string(spec->json, "was", NULL);
+    if (spec->damage != NULL && was != NULL && strcmp(was, name) == 0 &&
+        json_integer(spec->json, "format", ENTRIES_FORMAT) >= 1) {
+        json_put_string(spec->json, "name", name);
+        free(spec->damage);
+        spec->damage = NULL;
+    }
+}
+
 static void read_documents(int kind_dir, struct vm_record *record)
 {
     auto_done(entries_document) struct entries_document spec = {0};
     entries_read_document(kind_dir, record->name, document_files[VM_DOCUMENT_SPEC], &spec);
+    undo_rename(&spec, record->name);
     if (spec.json == NULL && spec.damage == NULL) {
         set_damage(record, memory_strdup("its vm.json is missing"));
     }
@@ -90,6 +103,11 @@ static bool read_record(int kind_dir, const char *name, bool is_plain, struct vm
     }
     record->is_damaged = record->damage != NULL;
     return true;
+}
+
+bool vm_store_exists(const struct store *store, const char *name)
+{
+    return file_exists(store_kind_dir(store, STORE_VM), name);
 }
 
 bool vm_store_read(

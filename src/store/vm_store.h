@@ -44,6 +44,11 @@ void vm_list_done(struct vm_list *list);
 
 /* "vm.json" and so on. */
 const char *vm_store_file(enum vm_document document);
+/* Something has that name, readable or not. */
+bool vm_store_exists(const struct store *store, const char *name);
+/* Renaming: vm.json is written with the new name and the old one as "was", then the directory gets
+ * its new name (store_rename_entry); killed in between, it is still the old one's. */
+
 /* Name and documents of one VM; a damaged one is a success. ERROR_NOT_FOUND. */
 bool vm_store_read(
     const struct store *store, const char *name, struct vm_record *record, struct error *err);

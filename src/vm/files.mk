@@ -17,6 +17,7 @@ src_libvm_a_SOURCES = \
 	src/vm/machine_control.c src/vm/machine_control.h \
 	src/vm/machine_identity.h \
 	src/vm/machine_look.c \
+	src/vm/machine_pause.c \
 	src/vm/machine_record.c \
 	src/vm/machine_start.c \
 	src/vm/monitor.c src/vm/monitor.h \

@@ -22,7 +22,7 @@ static const char *const accel_words[] = {"auto", "kvm", "tcg"};
 /* Keys this program writes itself; all others are kept as they were. */
 static const char *const known_keys[] = {"format", "name", "uuid", "mac", "created_at", "image",
     "kernel_ref", "append", "vmm", "accel", "vcpu", "memory_mib", "disk_bytes", "root", "restart",
-    "publish", "config", "ephemeral"};
+    "publish", "config", "ephemeral", "was"};
 
 static bool word_index(
     const char *word, const char *const *words, size_t count, size_t *index_of_word)

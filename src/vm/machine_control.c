@@ -237,8 +237,13 @@ static bool end_gently(int vm_dir, const struct machine_handle *handle, uint64_t
     struct machine_timeline timeline;
     machine_timeline_read(vm_dir, &timeline, &ignored);
     bool has_agent = machine_timeline_is_ready(&timeline);
+    bool is_paused = timeline.is_paused;
     machine_timeline_done(&timeline);
     uint64_t begin = clock_monotonic_ms();
+    if (is_paused && backend != NULL && backend->resume != NULL) {
+        struct error failure = {0};
+        backend->resume(vm_dir, CALL_TIMEOUT_MS, cancel, &failure); /* asleep it hears nothing */
+    }
     if (has_agent) {
         progress_note(progress, "asking the guest to power off");
         struct error failure = {0};
@@ -325,32 +330,4 @@ bool machine_kill(int vm_dir, const struct machine_handle *handle, int signal,
         return false;
     }
     return !is_end || machine_wait_exit(vm_dir, handle, KILL_GRACE_MS, cancel, exit, err);
-}
-
-static const struct vmm_backend *backend_of(const struct machine_handle *handle, struct error *err)
-{
-    const struct vmm_backend *backend = vmm_find(handle->kind);
-    if (backend == NULL || backend->pause == NULL || backend->resume == NULL) {
-        error_set(err, ERROR_UNSUPPORTED, "machines on %s cannot be paused", handle->kind);
-        return NULL;
-    }
-    if (!machine_process_is_ours(handle, &handle->vmm)) {
-        error_set(err, ERROR_NOT_FOUND, "the machine is not running");
-        return NULL;
-    }
-    return backend;
-}
-
-bool machine_pause(
-    int vm_dir, const struct machine_handle *handle, const struct cancel *cancel, struct error *err)
-{
-    const struct vmm_backend *backend = backend_of(handle, err);
-    return backend != NULL && backend->pause(vm_dir, CALL_TIMEOUT_MS, cancel, err);
-}
-
-bool machine_resume(
-    int vm_dir, const struct machine_handle *handle, const struct cancel *cancel, struct error *err)
-{
-    const struct vmm_backend *backend = backend_of(handle, err);
-    return backend != NULL && backend->resume(vm_dir, CALL_TIMEOUT_MS, cancel, err);
 }

@@ -10,6 +10,7 @@ batch_world_tests = \
 	tests/batch/kernel_pull.py \
 	tests/batch/kernel_rm.py \
 	tests/batch/local.py \
+	tests/batch/machine_life.py \
 	tests/batch/machines.py \
 	tests/batch/options.py \
 	tests/batch/output.py \

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* vm restart, pause, resume. */
+#include "base/error.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "engine/command.h"
+#include "engine/ops.h"
+#include "engine/ops_common.h"
+#include "engine/ops_vm.h"
+
+static struct json *plan_for(struct ops *ops, const char *const *actions, const char *name)
+{
+    auto_free char *object = memory_printf("vm/%s", name);
+    struct json *plan = ops_plan(ops);
+    for (size_t i = 0; actions[i] != NULL; i++) {
+        ops_plan_add(plan, actions[i], object, 0);
+    }
+    return plan;
+}
+
+bool ops_vm_restart(struct ops *ops, struct json **result, struct error *err)
+{
+    static const char *const actions[] = {"stop", "start", NULL};
+    const char *name = command_get(ops->command, "name");
+    auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
+    if (!ops_vm_take(ops, name, "restart", &hand, err)) {
+        return false;
+    }
+    if (command_is_dry_run(ops->command)) {
+        bool is_up = ops_vm_is_up(hand.facts.state);
+        *result = plan_for(ops, is_up ? actions : actions + 1, name);
+        return true;
+    }
+    /* Both halves have deadlines of their own; --timeout is about the guest's being ready. */
+    if (ops_vm_is_up(hand.facts.state) &&
+        !machine_stop(hand.dir, &hand.facts.handle, 0, ops->progress, ops->cancel, NULL, err)) {
+        return error_wrap(err, "VM %s", name);
+    }
+    return ops_vm_start_taken(ops, &hand, result, err);
+}
+
+static bool refuse_state(const struct vm_hand *hand, struct error *err)
+{
+    return error_set(err, ERROR_UNSUPPORTED, "VM %s is %s: start it first (`vm start %s`)",
+        hand->name, machine_state_name(hand->facts.state), hand->name);
+}
+
+static bool set_paused(struct ops *ops, bool is_wanted, struct json **result, struct error *err)
+{
+    const char *actions[] = {is_wanted ? "pause" : "resume", NULL};
+    const char *name = command_get(ops->command, "name");
+    auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
+    if (!ops_vm_take(ops, name, actions[0], &hand, err)) {
+        return false;
+    }
+    bool is_paused = hand.facts.state == MACHINE_PAUSED;
+    if (!is_paused && hand.facts.state != MACHINE_RUNNING) {
+        return refuse_state(&hand, err);
+    }
+    bool is_change = is_paused != is_wanted;
+    if (command_is_dry_run(ops->command)) {
+        *result = plan_for(ops, is_change ? actions : actions + 1, name);
+        return true;
+    }
+    bool (*change)(int, const struct machine_handle *, const struct cancel *, struct error *) =
+        is_wanted ? machine_pause : machine_resume;
+    if (is_change && !change(hand.dir, &hand.facts.handle, ops->cancel, err)) {
+        return error_wrap(err, "VM %s", name);
+    }
+    ops_vms_changed(ops);
+    *result = ops_vm_result(ops, name, is_change);
+    return true;
+}
+
+bool ops_vm_pause(struct ops *ops, struct json **result, struct error *err)
+{
+    return set_paused(ops, true, result, err);
+}
+
+bool ops_vm_resume(struct ops *ops, struct json **result, struct error *err)
+{
+    return set_paused(ops, false, result, err);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* The verbs of machines that are there: their life, and what they are made of. */
+#include "engine/verbs.h"
+
+#include "engine/ops.h"
+
+/* clang-format off */
+
+static const struct argument restart_arguments[] = {
+    NAMES_OF("VMs to start again"),
+    {"detach", 'd', ARGUMENT_FLAG, .help = "Return when the machine runs, not when it is ready"},
+};
+static const struct argument pause_arguments[] = {NAMES_OF("VMs to pause")};
+static const struct argument resume_arguments[] = {NAMES_OF("VMs to let go on")};
+static const struct argument set_arguments[] = {
+    NAME_OF("VM to change"),
+    {"vcpu", 0, ARGUMENT_NUMBER, .value_name = "N", .max = 32, .help = "Virtual processors"},
+    {"memory", 'm', ARGUMENT_SIZE, .value_name = "SIZE", .help = "Memory"},
+    {"disk-size", 0, ARGUMENT_SIZE, .value_name = "SIZE",
+        .help = "Space for what the machine writes; it can only grow"},
+    {"kernel-ref", 'k', ARGUMENT_KERNEL, .value_name = "KERNEL", .help = "Kernel to boot"},
+    {"append", 0, ARGUMENT_TEXT, .value_name = "ARGS",
+        .help = "More kernel arguments, in place of those before; empty for none"},
+    {"publish", 'p', ARGUMENT_WORD, .is_many = true, .value_name = "HOST:GUEST",
+        .help = "Published ports, in place of all before; none for none"},
+};
+static const struct argument rename_arguments[] = {
+    NAME_OF("VM to rename"),
+    {"new", 0, ARGUMENT_WORD, .is_positional = true, .is_required = true, .value_name = "NEW",
+        .help = "Its new name"},
+};
+static const struct argument clone_arguments[] = {
+    NAME_OF("VM to copy"),
+    {"new", 0, ARGUMENT_WORD, .is_positional = true, .is_required = true, .value_name = "NEW",
+        .help = "Name of the copy"},
+};
+static const struct step boot_steps[] = {
+    {"resolve", 2}, {"publish", 8}, {"boot", 60}, {"wait", 30},
+};
+
+static const struct verb rows[] = {
+    {"vm", "restart", NULL, VERB_STREAMS | VERB_EACH, "Stop and start VMs",
+        "Stops VMs as vm stop does and boots them again; one that does not run is started.",
+        "banger-tui --batch vm restart web db",
+        ROWS(restart_arguments), STEPS(boot_steps), .run = ops_vm_restart},
+    {"vm", "pause", NULL, VERB_EACH, "Pause VMs",
+        "Stops the processors of VMs; their memory stays where it is.",
+        "banger-tui --batch vm pause web", ROWS(pause_arguments), .run = ops_vm_pause},
+    {"vm", "resume", NULL, VERB_EACH, "Let paused VMs go on",
+        "Lets VMs go on where vm pause stopped them.",
+        "banger-tui --batch vm resume web", ROWS(resume_arguments), .run = ops_vm_resume},
+    {"vm", "set", NULL, VERB_TRANSFERS, "Change what a VM is made of",
+        "Changes a VM; what is changed holds from its next start on. A disk grows, file system and\n"
+        "all, and never shrinks; for that the VM must not run.",
+        "banger-tui --batch vm set web --memory 2G --disk-size 20G",
+        ROWS(set_arguments), .run = ops_vm_set},
+    {"vm", "rename", NULL, 0, "Rename a VM",
+        "Gives a VM that does not run another name.",
+        "banger-tui --batch vm rename web www", ROWS(rename_arguments), .run = ops_vm_rename},
+    {"vm", "clone", NULL, 0, "Copy a VM",
+        "Makes another VM with a copy of the disks of one that does not run, shared where the file\n"
+        "system can, and with an identity of its own. Published host ports are chosen anew.",
+        "banger-tui --batch vm clone web web2",
+        ROWS(clone_arguments), STEPS(verb_copy_steps), .run = ops_vm_clone},
+    {"vm", "prune", NULL, VERB_DESTROYS, "Remove VMs that have ended",
+        "Removes all VMs that ran and have ended, with their disks. Those that never ran stay. With\n"
+        "--dry-run it only tells which.",
+        "banger-tui --batch vm prune --dry-run", .object = verb_object_none, .run = ops_vm_prune},
+};
+const struct verb_group vm_life_verbs = VERB_GROUP(rows);
+
+/* clang-format on */

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""What can be done to a machine that is there: its life, its parts, its name."""
+import json
+import os
+import subprocess
+
+from machine_world import clean, prepare, run, state
+from world import main
+
+
+def spec_path(world, name):
+    return os.path.join(world.state, "vms", name, "vm.json")
+
+
+def read_spec(world, name="web"):
+    with open(spec_path(world, name), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def test_pause_and_resume(world):
+    prepare(world)
+    run(world)
+    paused = world.json("vm", "pause", "web")
+    assert paused["changed"] is True and paused["state"] == "paused"
+    assert world.json("vm", "pause", "web")["changed"] is False
+    world.fails_streaming(125, "vm", "exec", "web", "--", "true")
+    world.fails(69, "vm", "start", "web")
+    assert [row["name"] for row in world.json("vm", "list", "--running")] == ["web"]
+    resumed = world.json("vm", "resume", "web")
+    assert resumed["changed"] is True and resumed["state"] == "running"
+    assert world.json("vm", "resume", "web")["changed"] is False
+    assert world.run("vm", "exec", "web", "--", "exit", "3").status == 3
+    world.ok("vm", "stop", "web")
+    world.fails(69, "vm", "pause", "web")
+    world.fails(69, "vm", "resume", "web")
+    clean(world)
+
+
+def test_a_paused_machine_is_stopped_in_order(world):
+    """Asleep it would hear no power-off, and end by force with what it had not yet written."""
+    prepare(world)
+    run(world)
+    world.ok("vm", "pause", "web")
+    ended = world.json("vm", "stop", "web")
+    assert ended["state"] == "stopped" and ended["exit"]["reason"] == "guest-poweroff", ended
+    clean(world)
+
+
+def test_restart(world):
+    prepare(world)
+    before = run(world)["pid"]
+    result = world.json("vm", "restart", "web")
+    assert result["changed"] is True and result["state"] == "running" and result["pid"] != before
+    assert result["ready_ms"] >= 0
+    world.ok("vm", "stop", "web")
+    assert world.json("vm", "restart", "web", "--detach")["state"] in ("starting", "running")
+    result = world.run("vm", "restart", "web", "nope", "--format", "json")
+    assert result.status == 2 and [row["changed"] for row in result.json()] == [True, False]
+    clean(world)
+
+
+def test_kill_takes_any_signal_by_name_or_number(world):
+    prepare(world)
+    run(world)
+    for word in ("CONT", "cont", "sigcont", "18"):
+        world.ok("vm", "kill", "web", "--signal", word)
+    assert state(world) == "running"
+    world.ok("vm", "kill", "web", "-s", "sigkill")
+    world.ok("vm", "wait", "web", "--for", "exit")
+    clean(world)
+
+
+def test_set(world):
+    prepare(world)
+    world.ok("kernel", "import", "other", "--from", world.kernel_tree(name="other"))
+    world.ok("vm", "create", "small", "--name", "web", "--append", "a=1", "--publish", "0:80")
+    changed = world.json("vm", "set", "web", "--vcpu", "3", "--memory", "1G", "--append", "b=2",
+                         "--kernel-ref", "other", "--publish", "8081:81", "--publish", "8082:82")
+    assert changed["changed"] is True and (changed["vcpu"], changed["memory_mib"]) == (3, 1024)
+    shown = world.json("vm", "show", "web")
+    assert shown["append"] == "b=2" and shown["kernel_ref"] == "other"
+    assert len(shown["publish"]) == 2 and "8081" in shown["publish"][0]
+    assert world.json("vm", "set", "web", "--vcpu", "3")["changed"] is False
+    world.ok("vm", "set", "web", "--append", "", "--publish", "none")
+    shown = world.json("vm", "show", "web")
+    assert "append" not in shown and "publish" not in shown
+    before = read_spec(world)
+    for status, words in ((64, []), (64, ["--memory", "1M"]), (64, ["--publish", "x"]),
+                          (64, ["--disk-size", "16M"]), (66, ["--kernel-ref", "nope"])):
+        world.fails(status, "vm", "set", "web", *words)
+    world.fails(66, "vm", "set", "nope", "--vcpu", "1")
+    assert world.json("vm", "set", "web", "--vcpu", "1", "--dry-run")["plan"]
+    assert read_spec(world) == before
+    clean(world)
+
+
+def test_set_of_a_running_machine_holds_from_the_next_start(world):
+    prepare(world)
+    run(world)
+    result = world.json("vm", "set", "web", "--memory", "768M")
+    assert result["changed"] is True and result["note"] and result["state"] == "running"
+    assert world.fails(75, "vm", "set", "web", "--disk-size", "20G")["code"] == "IN_USE"
+    with open(f"/proc/{result['pid']}/cmdline", encoding="utf-8") as file:
+        assert "768" not in file.read().split("\0")
+    pid = world.json("vm", "restart", "web")["pid"]
+    with open(f"/proc/{pid}/cmdline", encoding="utf-8") as file:
+        assert "768" in file.read().split("\0")
+    clean(world)
+
+
+def test_disks_grow(world):
+    prepare(world)
+    for root, file in (("overlay", "upper.ext4"), ("copy", "root.ext4")):
+        world.ok("vm", "create", "small", "--name", root, "--root", root, "--disk-size", "64M")
+        disk = os.path.join(world.state, "vms", root, file)
+        assert os.path.getsize(disk) == 64 << 20
+        world.ok("vm", "set", root, "--disk-size", "3G")
+        assert os.path.getsize(disk) == 3 << 30
+        assert world.json("vm", "show", root)["size_bytes"] == 3 << 30
+        assert world.json("vm", "show", root)["disk_bytes"] < 16 << 20
+        assert subprocess.run(["e2fsck", "-fn", disk], stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, check=False).returncode == 0
+    clean(world)
+
+
+def test_a_copy_is_as_large_as_its_image(world):
+    prepare(world)
+    big = world.path("big.ext4")
+    with open(big, "wb") as file:
+        file.truncate(128 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", big], check=True)
+    world.ok("image", "register", "big", "--rootfs", big, "--kernel-ref", "k")
+    world.fails(64, "vm", "create", "big", "--name", "web", "--root", "copy", "--disk-size", "64M")
+    assert world.entries("vms") == []
+    with open(world.env["BANGER_CONFIG"], "a", encoding="utf-8") as file:
+        file.write("[defaults]\ndisk_size = 64M\n")
+    world.ok("vm", "create", "big", "--name", "web", "--root", "copy")
+    assert world.json("vm", "show", "web")["size_bytes"] == 128 << 20
+    clean(world)
+
+
+def test_rename(world):
+    prepare(world)
+    world.ok("vm", "create", "small", "--name", "web")
+    uuid = world.json("vm", "show", "web")["uuid"]
+    world.ok("vm", "create", "small", "--name", "taken")
+    world.fails(73, "vm", "rename", "web", "taken")
+    world.fails(64, "vm", "rename", "web", "No_Label")
+    world.fails(66, "vm", "rename", "nope", "www")
+    assert world.json("vm", "rename", "web", "www", "--dry-run")["plan"]
+    result = world.json("vm", "rename", "web", "www")
+    assert result["name"] == "www" and result["was"] == "web" and result["changed"] is True
+    assert world.entries("vms") == ["taken", "www"]
+    shown = world.json("vm", "show", "www")
+    assert shown["uuid"] == uuid and "was" not in read_spec(world, "www")
+    world.ok("vm", "start", "www")
+    assert world.fails(75, "vm", "rename", "www", "web")["code"] == "IN_USE"
+    clean(world)
+
+
+def test_a_rename_that_was_killed_halfway(world):
+    """The record says the new name, the directory still has the old one: it is the old one."""
+    prepare(world)
+    world.ok("vm", "create", "small", "--name", "web")
+    spec = read_spec(world)
+    with open(spec_path(world, "web"), "w", encoding="utf-8") as file:
+        json.dump({**spec, "name": "www", "was": "web"}, file)
+    (row,) = world.json("vm", "list")
+    assert row["name"] == "web" and row["state"] == "created"
+    assert world.json("vm", "rename", "web", "db")["name"] == "db"
+    assert read_spec(world, "db")["name"] == "db"
+    clean(world)
+
+
+def test_clone(world):
+    prepare(world)
+    run(world, "web", "", "--publish", "0:80", "--disk-size", "64M")
+    world.fails(75, "vm", "clone", "web", "twin")
+    world.ok("vm", "stop", "web")
+    disk = os.path.join(world.state, "vms", "web", "upper.ext4")
+    assert world.json("vm", "clone", "web", "twin", "--dry-run")["plan"]
+    result = world.json("vm", "clone", "web", "twin")
+    assert result["name"] == "twin" and result["from"] == "web" and result["state"] == "created"
+    twin = os.path.join(world.state, "vms", "twin", "upper.ext4")
+    subprocess.run(["cmp", disk, twin], check=True)
+    assert os.stat(twin).st_blocks * 512 < 16 << 20
+    first, second = read_spec(world), read_spec(world, "twin")
+    for field in ("uuid", "mac"):
+        assert first[field] != second[field]
+    assert first["image"] == second["image"]
+    world.fails(73, "vm", "clone", "web", "twin")
+    world.fails(66, "vm", "clone", "nope", "more")
+    world.ok("vm", "start", "web", "twin")
+    assert len(world.json("vm", "list", "--running")) == 2
+    clean(world)
+
+
+def test_prune(world):
+    prepare(world)
+    for name in ("new", "ended", "runs"):
+        world.ok("vm", "create", "small", "--name", name)
+    world.ok("vm", "start", "ended", "runs")
+    world.ok("vm", "stop", "ended")
+    plan = world.json("vm", "prune", "--dry-run")["plan"]
+    assert [row["object"] for row in plan] == ["vm/ended"] and plan[0]["bytes"] > 0
+    assert world.entries("vms") == ["ended", "new", "runs"]
+    result = world.json("vm", "prune")
+    assert result["removed"] == ["ended"] and result["freed_bytes"] > 0
+    assert world.entries("vms") == ["new", "runs"]
+    assert world.json("vm", "prune")["changed"] is False
+    clean(world)
+
+
+main()
