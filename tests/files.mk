@@ -24,4 +24,5 @@ endif
 include tests/batch/files.mk
 include tests/tui/files.mk
 include tests/smoke/files.mk
+include tests/fault/files.mk
 include tests/lint/files.mk

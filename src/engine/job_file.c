@@ -15,7 +15,9 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "engine/section.h"
+#include "engine/state_jobs.h"
 
 #define FILE_NAME_MAX 40
 #define FILE_BYTES_MAX (256 * 1024)
@@ -173,6 +175,39 @@ struct section *job_file_list(int jobs, bool is_readonly, struct error *err)
         list_one(jobs, names.items[i], is_readonly, list);
     }
     return list;
+}
+
+/* The process that a file name belongs to, by the number of its job; 0 for names of others. */
+static pid_t owner_of(const char *name)
+{
+    static const char *const endings[] = {".json", ".new", ".cancel"};
+    uint64_t id = 0;
+    const char *dot = strchr(name, '.');
+    for (size_t i = 0; dot && i < array_length(endings); i++) {
+        struct error ignored = {0};
+        auto_free char *digits = memory_strndup(name, (size_t)(dot - name));
+        if (strcmp(dot, endings[i]) == 0 &&
+            units_parse_number(digits, "a job", UINT64_MAX, &id, &ignored)) {
+            return (pid_t)(id / STATE_JOB_STRIDE);
+        }
+    }
+    return 0;
+}
+
+void job_file_sweep(int jobs)
+{
+    auto_done(strings) struct strings names = {0};
+    struct error ignored = {0};
+    if (!file_list(jobs, ".", &names, &ignored)) {
+        return;
+    }
+    for (size_t i = 0; i < names.count; i++) {
+        struct process_identity identity;
+        pid_t owner = owner_of(names.items[i]);
+        if (owner > 0 && !process_identify(owner, &identity)) {
+            unlinkat(jobs, names.items[i], 0);
+        }
+    }
 }
 
 /* A program that a script starts behind '&' ignores SIGINT, as its shell arranged: SIGTERM means

@@ -36,5 +36,8 @@ void job_file_remove(int jobs, uint64_t id);
 /* All live jobs, those of this process too, by id, as a section of struct job_file; files of
  * dead processes are removed unless is_readonly. NULL on failure. */
 struct section *job_file_list(int jobs, bool is_readonly, struct error *err);
+/* Removes what processes that are gone left there: also what they were writing when they were
+ * killed, and requests to stop that nobody will read. */
+void job_file_sweep(int jobs);
 /* Asks the process that runs the job to stop it, after the identity check. ERROR_NOT_FOUND. */
 bool job_file_cancel(int jobs, uint64_t id, struct error *err);

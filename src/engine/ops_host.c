@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "engine/engine.h"
+#include "engine/job_file.h"
 #include "engine/ops.h"
 #include "engine/ops_common.h"
 #include "engine/ops_vm.h"
@@ -130,6 +131,7 @@ bool ops_sweep(struct ops *ops, struct error *err)
             removed);
     }
     ops_vm_sweep(ops);
+    job_file_sweep(store_area_dir(ops->store, STORE_JOBS));
     return true;
 }
 

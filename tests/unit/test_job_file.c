@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "engine/section.h"
+#include "engine/state_jobs.h"
 #include "support/scratch.h"
 
 struct place {
@@ -96,6 +97,30 @@ static void what_is_written_is_read_back(void **state)
     assert_true(read->is_watched);
     auto_free char *names = scratch_list(place->dir, ".");
     assert_string_equal(names, "42.json");
+}
+
+static void names_of_processes_that_are_gone_are_swept(void **state)
+{
+    struct place *place = *state;
+    pid_t gone = fork();
+    if (gone == 0) {
+        _exit(0);
+    }
+    assert_int_equal(waitpid(gone, NULL, 0), gone);
+    static const char *const endings[] = {"json", "new", "cancel"};
+    unsigned long id = (unsigned long)place->other * STATE_JOB_STRIDE + 1;
+    for (size_t i = 0; i < array_length(endings); i++) {
+        auto_free char *dead =
+            memory_printf("%lu.%s", (unsigned long)gone * STATE_JOB_STRIDE + 1, endings[i]);
+        auto_free char *live = memory_printf("%lu.%s", id, endings[i]);
+        scratch_write(place->dir, dead, "");
+        scratch_write(place->dir, live, "");
+    }
+    scratch_write(place->dir, "notes.json", "");
+    job_file_sweep(place->jobs);
+    auto_free char *names = scratch_list(place->dir, ".");
+    auto_free char *left = memory_printf("%lu.cancel %lu.json %lu.new notes.json", id, id, id);
+    assert_string_equal(names, left);
 }
 
 static void the_file_has_the_fields_others_rely_on(void **state)
@@ -228,6 +253,7 @@ int main(void)
         in_place(what_is_written_is_read_back),
         in_place(the_file_has_the_fields_others_rely_on),
         in_place(files_of_dead_processes_are_debris),
+        in_place(names_of_processes_that_are_gone_are_swept),
         in_place(what_cannot_be_read_is_left_alone),
         in_place(cancelling_sends_sigint_to_one_that_has_one_job),
         in_place(one_that_ignores_sigint_gets_sigterm),

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+# What goes wrong outside: kills, power cuts, failing calls. The real program, one worker; a sample
+# of the points in each run, all of them with BANGER_CHECK_ALL=yes.
+check_PROGRAMS += tests/fault/at_call
+tests_fault_at_call_LDADD = $(LINK_BASE)
+fault_tests = \
+	tests/fault/kill.py \
+	tests/fault/power_cut.py \
+	tests/fault/sync_order.py
+TESTS += $(fault_tests)
+EXTRA_DIST += $(fault_tests) tests/fault/faults.py
