@@ -42,7 +42,8 @@ src_libartifact_a_SOURCES += \
 	src/artifact/http_small.c \
 	src/artifact/http_url.c src/artifact/http_url.h \
 	src/artifact/lz4_legacy.c src/artifact/lz4_legacy.h \
-	src/artifact/part.c src/artifact/part.h
+	src/artifact/part.c src/artifact/part.h \
+	src/artifact/signature.c src/artifact/signature.h
 src_libartifact_a_SOURCES += \
 	src/artifact/cpio.c src/artifact/cpio.h \
 	src/artifact/ext4.c src/artifact/ext4.h \

@@ -31,13 +31,15 @@ TESTS += $(artifact_tests)
 EXTRA_DIST += tests/support/hostile_http.py
 
 artifact_net_tests = tests/unit/test_apt tests/unit/test_decompress tests/unit/test_hash \
-	tests/unit/test_http tests/unit/test_http_parse
+	tests/unit/test_http tests/unit/test_http_parse tests/unit/test_signature
 check_PROGRAMS += $(artifact_net_tests)
 TESTS += $(artifact_net_tests)
 tests_unit_test_apt_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_apt_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
 tests_unit_test_decompress_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_decompress_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
+tests_unit_test_signature_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_signature_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
 tests_unit_test_hash_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_hash_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
 tests_unit_test_http_SOURCES = tests/unit/test_http.c \
