@@ -19,6 +19,7 @@ src_libengine_a_SOURCES = \
 	src/engine/state_jobs.c src/engine/state_jobs.h \
 	src/engine/state_snapshot.c \
 	src/engine/verbs.h \
+	src/engine/verbs_catalog.c \
 	src/engine/verbs_host.c \
 	src/engine/verbs_image.c \
 	src/engine/verbs_kernel.c \
@@ -30,7 +31,12 @@ src_libengine_a_SOURCES = \
 
 # The operations: one file per subject, named in the rows of the command table.
 engine_ops = \
-	src/engine/ops_catalog.c \
+	src/engine/ops_catalog.c src/engine/ops_catalog.h \
+	src/engine/ops_catalog_document.c \
+	src/engine/ops_catalog_key.c \
+	src/engine/ops_catalog_load.c \
+	src/engine/ops_catalog_publish.c src/engine/ops_catalog_publish.h \
+	src/engine/ops_catalog_sources.c \
 	src/engine/ops_common.c src/engine/ops_common.h \
 	src/engine/ops_fetch.c src/engine/ops_fetch.h \
 	src/engine/ops_host.c src/engine/ops_host.h \

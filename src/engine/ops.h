@@ -101,6 +101,14 @@ bool ops_vm_logs(struct ops *ops, struct json **result, struct error *err);
 bool ops_vm_console(struct ops *ops, struct json **result, struct error *err);
 bool ops_vm_wait(struct ops *ops, struct json **result, struct error *err);
 
+bool ops_catalog_list(struct ops *ops, struct json **result, struct error *err);
+bool ops_catalog_add(struct ops *ops, struct json **result, struct error *err);
+bool ops_catalog_rm(struct ops *ops, struct json **result, struct error *err);
+bool ops_catalog_refresh(struct ops *ops, struct json **result, struct error *err);
+bool ops_catalog_verify(struct ops *ops, struct json **result, struct error *err);
+bool ops_catalog_publish(struct ops *ops, struct json **result, struct error *err);
+bool ops_catalog_keygen(struct ops *ops, struct json **result, struct error *err);
+
 bool ops_host_doctor(struct ops *ops, struct json **result, struct error *err);
 
 bool ops_job_list(struct ops *ops, struct json **result, struct error *err);

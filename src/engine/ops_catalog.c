@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What can be had: the catalogs against what is here. */
+#include "engine/ops_catalog.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/json.h"
@@ -117,7 +118,9 @@ bool ops_offers_json(
         json_put_string(row, "state", offer_state_name(offer_state_of(offers.states[i])));
         put_known(row, "description", entry->description);
         json_put_string(row, "catalog", catalog_source_name(&offers.catalog, entry));
-        ops_put_time(row, "as_of", offers.catalog.sources[entry->source].as_of);
+        const struct catalog_source *source = &offers.catalog.sources[entry->source];
+        json_put_string(row, "signature", catalog_signature_name(source->signature));
+        ops_put_time(row, "as_of", source->as_of);
         if (!entry->is_usable) {
             json_put_string(row, "why", entry->why_unusable);
         }

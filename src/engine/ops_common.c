@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/ops_common.h"
 
-#include "artifact/http.h"
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -15,8 +14,6 @@
 #include "engine/ops.h"
 #include "engine/section.h"
 #include "engine/state.h"
-#include "store/catalog.h"
-#include "store/config.h"
 #include "store/image_store.h"
 #include "store/lock.h"
 #include "store/vm_store.h"
@@ -39,65 +36,6 @@ uint64_t ops_lock_timeout_ms(const struct ops *ops)
 const char *ops_self_path(const struct ops *ops)
 {
     return ops->config->self_path != NULL ? ops->config->self_path : "/proc/self/exe";
-}
-
-/* Fetches one remote catalog into the cache. */
-static bool fetch_source(struct ops *ops, const struct catalog_source *source, struct error *err)
-{
-    auto_done(text) struct text body = {0};
-    progress_note(ops->progress, "fetching the catalog %s", source->name);
-    struct http_small request = {.url = source->place,
-        .max_bytes = ops->limits->json_bytes,
-        .settings = {
-            .limits = ops->limits, .ca_file = ops->config->ca_file, .is_userinfo_ok = true}};
-    return http_get_small(&request, ops->cancel, &body, NULL, err) &&
-           catalog_cache_put(
-               ops->store, source->place, text_cstr(&body), body.len, ops->limits, err);
-}
-
-static bool load_as_configured(struct ops *ops, struct catalog *catalog, struct error *err)
-{
-    const struct config_pairs *pairs = &ops->settings->catalogs;
-    auto_free struct catalog_setting *settings = memory_zero(pairs->count, sizeof *settings);
-    for (size_t i = 0; i < pairs->count; i++) {
-        settings[i].name = pairs->items[i].key;
-        settings[i].place = pairs->items[i].value;
-    }
-    struct catalog_places places = {.environment = ops->config->catalog,
-        .builtin_path = ops->config->builtin_catalog,
-        .settings = settings,
-        .setting_count = pairs->count};
-    return catalog_load(ops->store, &places, ops->limits, catalog, err);
-}
-
-bool ops_catalog_load(struct ops *ops, bool may_fetch, struct catalog *catalog, struct error *err)
-{
-    if (!load_as_configured(ops, catalog, err)) {
-        return false;
-    }
-    bool is_fetched = false;
-    for (size_t i = 0; may_fetch && i < catalog->source_count; i++) {
-        if (!catalog->sources[i].wants_refresh) {
-            continue;
-        }
-        struct error failure = {0};
-        if (fetch_source(ops, &catalog->sources[i], &failure)) {
-            is_fetched = true;
-        } else if (failure.code == ERROR_CANCELLED) {
-            *err = failure;
-            catalog_done(catalog);
-            return false;
-        } else {
-            state_log(
-                ops->state, LOG_WARNING, "catalog %s: %s", catalog->sources[i].name, failure.text);
-        }
-    }
-    if (is_fetched) {
-        catalog_done(catalog);
-        *catalog = (struct catalog){0};
-        return load_as_configured(ops, catalog, err);
-    }
-    return true;
 }
 
 /* Shows what another process does to the object; true when it moved since *last. */

@@ -1,24 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* What several operations share: catalogs with the engine's settings, waiting for an entry's lock
- * while showing what its holder does, small pieces of results. Workers only. */
+/* What several operations share: waiting for an entry's lock while showing what its
+ * holder does, small pieces of results. Workers only. */
 
 #include "store/layout.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct catalog;
 struct error;
 struct json;
 struct lock;
 struct ops;
 struct strings;
-
-/* All sources as configured. With may_fetch, remote ones whose copy is missing or old are fetched
- * first; one that cannot be fetched is a source with a problem. The caller calls catalog_done. */
-bool ops_catalog_load(struct ops *ops, bool may_fetch, struct catalog *catalog, struct error *err);
 
 /* The exclusive lock of an entry. While another process pulls or makes the same entry its progress
  * is shown as ours and the wait goes on as long as it moves; with no movement for the lock timeout

@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "engine/job_file.h"
 #include "engine/ops.h"
+#include "engine/ops_catalog.h"
 #include "engine/ops_common.h"
 #include "engine/ops_vm.h"
 #include "engine/snapshot.h"

@@ -17,6 +17,7 @@
 #include "engine/command.h"
 #include "engine/engine.h"
 #include "engine/ops.h"
+#include "engine/ops_catalog.h"
 #include "engine/ops_common.h"
 #include "engine/ops_fetch.h"
 #include "engine/ops_kernel.h"

@@ -16,6 +16,8 @@ static void source_done(struct catalog_source *source)
 {
     free(source->name);
     free(source->place);
+    free(source->file);
+    free(source->trust);
 }
 
 void catalog_done(struct catalog *catalog)
@@ -101,7 +103,8 @@ struct catalog_source *catalog_add_source(
     catalog->sources =
         memory_grow(catalog->sources, catalog->source_count + 1, sizeof(*catalog->sources));
     struct catalog_source *source = &catalog->sources[catalog->source_count++];
-    *source = (struct catalog_source){.name = unique, .place = memory_strdup(place)};
+    *source = (struct catalog_source){
+        .name = unique, .place = memory_strdup(place), .trust = memory_strdup(name)};
     return source;
 }
 
@@ -190,8 +193,9 @@ const struct catalog_entry *catalog_require(
     auto_free char *shown = text_safe(name, true);
     const struct catalog_source *broken = catalog_first_problem(catalog);
     if (broken != NULL) {
-        error_set(err, ERROR_CONFIG, "no %s named %.80s in the catalogs that could be read; %s",
-            what, shown, broken->problem.text);
+        error_set(err, broken->problem.code,
+            "no %s named %.80s in the catalogs that could be read; %s", what, shown,
+            broken->problem.text);
         return NULL;
     }
     auto_free char *near = near_names(catalog, kind, name);

@@ -2,12 +2,10 @@
 /* Where catalogs come from: the sources in their order, and the copies of remote ones. */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -22,36 +20,13 @@
 
 #define REFRESH_AFTER_SECONDS (24 * 3600)
 #define BUILTIN_NAME "built-in"
-/* A file name holds 255 bytes; the rest of the URL is in the hash. */
-#define COPY_NAME_MOST 120
 
 struct loading {
     const struct store *store;
+    const struct catalog_places *places;
     const struct limits *limits;
     struct catalog *catalog;
 };
-
-/* FNV-1a: tells the copies of different URLs apart, nothing more. */
-static uint64_t hash_of(const char *text)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (; *text != '\0'; text++) {
-        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-    }
-    return hash;
-}
-
-/* Name of the copy in cache/catalogs: readable, without user and password, and unique. */
-static char *copy_name(const char *url)
-{
-    auto_free char *name = catalog_public_url(url);
-    for (char *c = name; *c != '\0'; c++) {
-        bool is_plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
-                        (*c >= '0' && *c <= '9') || *c == '-' || (*c == '.' && c != name);
-        *c = is_plain ? *c : '_';
-    }
-    return memory_printf("%.*s-%016" PRIx64 ".json", COPY_NAME_MOST, name, hash_of(url));
-}
 
 static bool read_file(int fd, const char *shown, uint64_t max_bytes, struct text *bytes,
     int64_t *as_of, struct error *err)
@@ -67,11 +42,27 @@ static bool read_file(int fd, const char *shown, uint64_t max_bytes, struct text
     return file_read_fd(fd, shown, max_bytes, bytes, err);
 }
 
-/* Makes what went wrong the source's problem: a sentence that names it. */
-static void set_problem(struct catalog_source *source, const char *sentence)
+void catalog_set_problem(struct catalog_source *source, const struct error *cause)
 {
-    auto_free char *shown = text_safe(sentence, true);
-    error_set(&source->problem, ERROR_CONFIG, "catalog %s: %s", source->name, shown);
+    auto_free char *shown = text_safe(cause->text, true);
+    bool is_signature = cause->code == ERROR_SIGNATURE;
+    error_clear(&source->problem);
+    error_set(&source->problem, is_signature ? ERROR_SIGNATURE : ERROR_CONFIG, "catalog %s: %s",
+        source->name, shown);
+    source->cause = cause->code;
+}
+
+/* signature NULL: there is none. */
+static bool is_trusted(const struct loading *loading, struct catalog_source *source,
+    const char *bytes, size_t len, const char *signature)
+{
+    struct error failure = {0};
+    bool is_good = catalog_judge(loading->places, source->trust, bytes, len, signature,
+        &source->policy, &source->signature, &failure);
+    if (!is_good) {
+        catalog_set_problem(source, &failure);
+    }
+    return is_good;
 }
 
 static void take_bytes(const struct loading *loading, struct catalog_source *source,
@@ -84,47 +75,82 @@ static void take_bytes(const struct loading *loading, struct catalog_source *sou
     if (catalog_document_parse(bytes, len, base_url, what, loading->limits, &document, &failure)) {
         catalog_take_document(loading->catalog, &document);
     } else {
-        set_problem(source, failure.text);
+        catalog_set_problem(source, &failure);
     }
+}
+
+/* The signature beside a local document; "" and false when there is none. */
+static bool read_signature(const char *path, struct text *signature, struct error *err)
+{
+    auto_free char *beside = catalog_signature_place(path);
+    int64_t ignored;
+    auto_close int fd = open(beside, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return errno == ENOENT ? false : error_set_errno(err, errno, "cannot open %s", beside);
+    }
+    return read_file(fd, beside, CATALOG_SIGNATURE_MOST, signature, &ignored, err);
+}
+
+/* Document and signature as they are now; false when they cannot be read or do not fit. */
+static bool read_local(
+    const struct loading *loading, struct catalog_source *source, struct text *bytes)
+{
+    struct error failure = {0};
+    auto_done(text) struct text signature = {0};
+    auto_close int fd = open(source->place, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    error_clear(&source->problem);
+    text_clear(bytes);
+    if (fd < 0) {
+        error_set_errno(&failure, errno, "cannot open %s", source->place);
+    } else {
+        read_file(fd, source->place, loading->limits->json_bytes, bytes, &source->as_of, &failure);
+    }
+    bool is_signed =
+        failure.code == ERROR_NONE && read_signature(source->place, &signature, &failure);
+    if (failure.code != ERROR_NONE) {
+        catalog_set_problem(source, &failure);
+        return false;
+    }
+    return is_trusted(
+        loading, source, text_cstr(bytes), bytes->len, is_signed ? text_cstr(&signature) : NULL);
 }
 
 /* A local document; source->place is its path. */
 static void load_local(const struct loading *loading, struct catalog_source *source)
 {
-    struct error failure = {0};
-    auto_done(text) struct text bytes = {0};
-    auto_close int fd = open(source->place, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        error_set_errno(&failure, errno, "cannot open %s", source->place);
-    } else {
-        read_file(fd, source->place, loading->limits->json_bytes, &bytes, &source->as_of, &failure);
+    auto_done(text) struct text bytes = {.cap_bytes = SIZE_MAX};
+    bool is_good = read_local(loading, source, &bytes);
+    /* A publisher may be between the two renames. */
+    if (!is_good && source->signature == CATALOG_SIGNATURE_BAD) {
+        is_good = read_local(loading, source, &bytes);
     }
-    if (failure.code != ERROR_NONE) {
-        set_problem(source, failure.text);
-        return;
+    if (is_good) {
+        auto_free char *base_url = catalog_url_from_path(source->place);
+        take_bytes(loading, source, base_url, text_cstr(&bytes), bytes.len);
     }
-    auto_free char *base_url = catalog_url_from_path(source->place);
-    take_bytes(loading, source, base_url, text_cstr(&bytes), bytes.len);
 }
 
 /* The copy of a remote document; source->place is its URL. */
 static void load_copy(const struct loading *loading, struct catalog_source *source)
 {
     struct error failure = {0};
-    auto_done(text) struct text bytes = {0};
-    auto_free char *name = copy_name(source->place);
-    auto_close int fd =
-        file_open_read(store_cache_dir(loading->store, STORE_CACHE_CATALOGS), name, &failure);
+    auto_done(text) struct text bytes = {.cap_bytes = SIZE_MAX};
+    auto_done(text) struct text signature = {0};
     source->is_remote = true;
     source->wants_refresh = true;
-    if (fd < 0 && failure.sys_errno == ENOENT) {
-        set_problem(source, "it was never fetched: type banger-tui --batch catalog refresh");
+    if (!catalog_copy_read(loading->store, source->place, loading->limits->json_bytes, &bytes,
+            &signature, &source->as_of, &failure)) {
+        if (failure.sys_errno == ENOENT) {
+            error_clear(&failure);
+            error_set(&failure, ERROR_CONFIG,
+                "it was never fetched: type banger-tui --batch catalog refresh");
+        }
+        catalog_set_problem(source, &failure);
         return;
     }
-    if (fd < 0 ||
-        !read_file(fd, "its copy", loading->limits->json_bytes, &bytes, &source->as_of, &failure)) {
-        set_problem(source, failure.text);
-        return;
+    if (!is_trusted(loading, source, text_cstr(&bytes), bytes.len,
+            signature.len > 0 ? text_cstr(&signature) : NULL)) {
+        return; /* perhaps it was fetched before its key was known: fetched anew at the next pull */
     }
     source->wants_refresh = clock_wall() - source->as_of > REFRESH_AFTER_SECONDS;
     take_bytes(loading, source, source->place, text_cstr(&bytes), bytes.len);
@@ -153,8 +179,8 @@ static char *stem_of(const char *path)
     return memory_strndup(base, text_has_suffix(base, ".json") && len > 5 ? len - 5 : len);
 }
 
-/* A path or a URL as people write it. name NULL: made from the place. */
-static void load_place(
+/* A path or a URL as people write it. name NULL: made from the place. The source is borrowed. */
+static struct catalog_source *load_place(
     const struct loading *loading, enum catalog_origin origin, const char *name, const char *place)
 {
     if (catalog_url_is_remote(place)) {
@@ -163,7 +189,7 @@ static void load_place(
             catalog_add_source(loading->catalog, name != NULL ? name : host, place);
         source->origin = origin;
         load_copy(loading, source);
-        return;
+        return source;
     }
     auto_free char *decoded = catalog_url_to_path(place);
     bool is_foreign = decoded == NULL && catalog_url_has_scheme(place);
@@ -173,10 +199,14 @@ static void load_place(
         catalog_add_source(loading->catalog, name != NULL ? name : stem, is_foreign ? place : path);
     source->origin = origin;
     if (is_foreign) {
-        set_problem(source, "its place is neither a path nor an http, https or file URL");
-        return;
+        struct error failure = {0};
+        error_set(
+            &failure, ERROR_CONFIG, "its place is neither a path nor an http, https or file URL");
+        catalog_set_problem(source, &failure);
+        return source;
     }
     load_local(loading, source);
+    return source;
 }
 
 static void load_environment(const struct loading *loading, const char *value)
@@ -188,6 +218,33 @@ static void load_environment(const struct loading *loading, const char *value)
     }
 }
 
+/* One file of catalogs.d: a catalog, or where one is. */
+static void load_file(const struct loading *loading, const char *name)
+{
+    struct error failure = {0};
+    auto_done(text) struct text bytes = {0};
+    auto_free char *path = memory_printf("%s/catalogs.d/%s", store_path(loading->store), name);
+    auto_free char *stem = stem_of(name);
+    /* What cannot be read is told when it is loaded as a catalog. */
+    struct error ignored = {0};
+    auto_free char *place =
+        file_read_all(AT_FDCWD, path, CATALOG_REFERENCE_MOST, &bytes, &ignored)
+            ? catalog_reference_parse(text_cstr(&bytes), bytes.len, loading->limits, &failure)
+            : NULL;
+    if (place != NULL && place[0] != '/' && !catalog_url_has_scheme(place)) {
+        error_set(&failure, ERROR_FORMAT, "its \"place\" is neither an absolute path nor a URL");
+    }
+    struct catalog_source *source;
+    if (failure.code != ERROR_NONE) {
+        source = catalog_add_source(loading->catalog, stem, path);
+        source->origin = CATALOG_FROM_DIRECTORY;
+        catalog_set_problem(source, &failure);
+    } else {
+        source = load_place(loading, CATALOG_FROM_DIRECTORY, stem, place != NULL ? place : path);
+    }
+    source->file = memory_strdup(name);
+}
+
 static bool load_directory(const struct loading *loading, struct error *err)
 {
     auto_done(strings) struct strings names = {0};
@@ -196,12 +253,9 @@ static bool load_directory(const struct loading *loading, struct error *err)
     }
     for (size_t i = 0; i < names.count; i++) {
         const char *name = names.items[i];
-        if (name[0] == '.' || !text_has_suffix(name, ".json")) {
-            continue;
+        if (name[0] != '.' && text_has_suffix(name, ".json")) {
+            load_file(loading, name);
         }
-        auto_free char *path = memory_printf("%s/catalogs.d/%s", store_path(loading->store), name);
-        auto_free char *stem = stem_of(name);
-        load_place(loading, CATALOG_FROM_DIRECTORY, stem, path);
     }
     return true;
 }
@@ -214,13 +268,16 @@ static void load_builtin(const struct loading *loading, const char *path)
     }
     struct catalog_source *source = catalog_add_source(loading->catalog, BUILTIN_NAME, "");
     source->origin = CATALOG_FROM_PROGRAM;
-    take_bytes(loading, source, "", embedded_catalog, embedded_catalog_len);
+    if (is_trusted(loading, source, embedded_catalog, embedded_catalog_len, NULL)) {
+        take_bytes(loading, source, "", embedded_catalog, embedded_catalog_len);
+    }
 }
 
 bool catalog_load(const struct store *store, const struct catalog_places *places,
     const struct limits *limits, struct catalog *catalog, struct error *err)
 {
-    struct loading loading = {.store = store, .limits = limits, .catalog = catalog};
+    struct loading loading = {
+        .store = store, .places = places, .limits = limits, .catalog = catalog};
     if (places->environment != NULL) {
         load_environment(&loading, places->environment);
     }
@@ -233,26 +290,5 @@ bool catalog_load(const struct store *store, const struct catalog_places *places
         return false;
     }
     load_builtin(&loading, places->builtin_path);
-    return true;
-}
-
-bool catalog_cache_put(const struct store *store, const char *url, const char *bytes, size_t len,
-    const struct limits *limits, struct error *err)
-{
-    auto_free char *shown = catalog_public_url(url);
-    struct catalog_document document = {0};
-    if (!catalog_document_parse(bytes, len, url, shown, limits, &document, err)) {
-        return false;
-    }
-    catalog_document_done(&document);
-    int dir = store_cache_dir(store, STORE_CACHE_CATALOGS);
-    auto_free char *name = copy_name(url);
-    if (!file_replace(dir, name, bytes, len, 0600, err)) {
-        return false;
-    }
-    /* The age counts on the program's clock, which may be pinned. */
-    struct timespec now = {.tv_sec = (time_t)clock_wall()};
-    const struct timespec both[2] = {now, now};
-    utimensat(dir, name, both, 0);
     return true;
 }

@@ -243,3 +243,9 @@ char *catalog_public_url(const char *url)
     size_t skip = userinfo_len(url + start, len);
     return memory_printf("%.*s%s", (int)start, url, url + start + skip);
 }
+
+char *catalog_signature_place(const char *place)
+{
+    size_t path = catalog_url_is_remote(place) ? strcspn(place, "?#") : strlen(place);
+    return memory_printf("%.*s.sig%s", (int)path, place, place + path);
+}

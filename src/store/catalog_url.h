@@ -2,7 +2,7 @@
 #pragma once
 
 /* URLs as catalogs use them (RFC 3986): absolute http, https and file ones, and references relative
- * to the document they stand in. Pure; private to the store. catalog_public_url is in catalog.h. */
+ * to the document they stand in. Pure. catalog_public_url is in catalog.h. */
 
 #include <stdbool.h>
 

@@ -51,6 +51,7 @@ void config_done(struct config *config)
     }
     free(config->trust);
     pairs_done(&config->catalogs);
+    pairs_done(&config->signatures);
     pairs_done(&config->network);
     pairs_done(&config->mirrors);
     pairs_done(&config->ui);

@@ -34,6 +34,7 @@ static const struct section_row section_rows[] = {
     {"paths", SHAPE_FIELDS, 0, NULL},
     {"catalogs", SHAPE_NAMES, AT(catalogs), NULL},
     {"trust", SHAPE_FIELDS, 0, NULL},
+    {"signatures", SHAPE_FIELDS, 0, NULL},
     {"network", SHAPE_WORDS, AT(network), "mode bridge cidr dns "},
     {"registries", SHAPE_FIELDS, 0, NULL},
     {"mirrors", SHAPE_NAMES, AT(mirrors), NULL},
@@ -234,6 +235,17 @@ static void put_pair(struct config_pairs *pairs, const char *key, const char *va
         (struct config_pair){.key = memory_strdup(key), .value = memory_strdup(value)};
 }
 
+static bool take_policy(
+    struct config *config, const char *name, const char *value, struct error *err)
+{
+    if (!is_choice("require|prefer|off", value)) {
+        return error_set(
+            err, ERROR_CONFIG, "%s is one of require, prefer and off, not %s", name, value);
+    }
+    put_pair(&config->signatures, name, value);
+    return true;
+}
+
 static enum config_verdict verdict_of(bool is_taken)
 {
     return is_taken ? CONFIG_TAKEN : CONFIG_REFUSED;
@@ -244,6 +256,9 @@ static enum config_verdict take_fixed(struct config *config, const char *section
 {
     if (strcmp(section, "trust") == 0) {
         return verdict_of(take_trust(config, key, value, err));
+    }
+    if (strcmp(section, "signatures") == 0) {
+        return verdict_of(take_policy(config, key, value, err));
     }
     if (strcmp(section, "registries") == 0) {
         if (strcmp(key, "insecure") != 0) {

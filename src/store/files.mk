@@ -4,8 +4,11 @@ src_libstore_a_CPPFLAGS = $(AM_CPPFLAGS) $(INIH_CFLAGS)
 src_libstore_a_SOURCES = \
 	src/store/catalog.c src/store/catalog.h \
 	src/store/catalog_build.h \
+	src/store/catalog_copy.c \
 	src/store/catalog_document.c src/store/catalog_document.h \
 	src/store/catalog_load.c \
+	src/store/catalog_reference.c \
+	src/store/catalog_trust.c \
 	src/store/catalog_url.c src/store/catalog_url.h \
 	src/store/config.c src/store/config.h \
 	src/store/config_keys.c src/store/config_keys.h \

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # World before, commands, world after: the real program on a temporary state directory.
 batch_world_tests = \
+	tests/batch/catalogs.py \
 	tests/batch/complete.py \
 	tests/batch/config.py \
 	tests/batch/doctor.py \
@@ -23,5 +24,6 @@ batch_world_tests = \
 	tests/batch/two_at_once.py \
 	tests/batch/usage.py
 TESTS += $(batch_world_tests)
-EXTRA_DIST += $(batch_world_tests) tests/batch/world.py tests/batch/machine_world.py
+EXTRA_DIST += $(batch_world_tests) tests/batch/world.py tests/batch/machine_world.py \
+	tests/batch/web_world.py
 tests/batch/local.log: banger

@@ -3,70 +3,13 @@
 import os
 import random
 import signal
-import socket
 import subprocess
-import sys
 import time
 
-from world import Skip, main, need
+from web_world import nginx, plain_server
+from world import main
 
 KILLS = 40 if os.environ.get("BANGER_CHECK_ALL") == "yes" else 8
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def answers(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def nginx(world):
-    """Serves world.www with nginx as this user; the base URL."""
-    os.environ["PATH"] += ":/usr/sbin:/sbin"
-    need("nginx")
-    port = free_port()
-    world.mkdir("nginx")
-    config = world.write("nginx.conf", f"""
-daemon off;
-master_process off;
-pid {world.path("nginx", "pid")};
-error_log {world.path("nginx", "error.log")};
-events {{ }}
-http {{
-    access_log off;
-    client_body_temp_path {world.path("nginx", "body")};
-    proxy_temp_path {world.path("nginx", "proxy")};
-    fastcgi_temp_path {world.path("nginx", "fastcgi")};
-    uwsgi_temp_path {world.path("nginx", "uwsgi")};
-    scgi_temp_path {world.path("nginx", "scgi")};
-    server {{
-        listen 127.0.0.1:{port};
-        root {world.www};
-    }}
-}}
-""")
-    child = subprocess.Popen(["nginx", "-e", world.path("nginx", "early.log"), "-c", config],
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    world.children.append(child)
-    world.wait_until(lambda: child.poll() is not None or answers(port), "nginx answers")
-    if child.poll() is not None:
-        raise Skip("nginx does not run as this user")
-    return f"http://127.0.0.1:{port}"
-
-
-def plain_server(world):
-    """Python's own web server: no ranges, no ETags."""
-    port = free_port()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", world.www,
-         str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    world.children.append(child)
-    world.wait_until(lambda: answers(port), "the server answers")
-    return f"http://127.0.0.1:{port}"
 
 
 def pull_and_spoil(world, url):
@@ -88,7 +31,7 @@ def pull_and_spoil(world, url):
 
 
 def test_nginx(world):
-    pull_and_spoil(world, nginx(world))
+    pull_and_spoil(world, f"http://127.0.0.1:{nginx(world)}")
 
 
 def test_server_without_ranges_or_etags(world):

@@ -443,7 +443,8 @@ static void test_remote_is_read_from_its_copy(void **state)
     assert_null(strstr(before.sources[0].problem.text, "secret"));
 
     static const char json[] = "{\"version\":1,\"kernels\":[" KERNEL("k", "k.tar") "]}";
-    assert_true(catalog_cache_put(world->store, REMOTE, json, strlen(json), &limits_default, &err));
+    assert_true(catalog_cache_put(
+        world->store, REMOTE, json, strlen(json), NULL, &limits_default, NULL, &err));
     auto_done(catalog) struct catalog after = {0};
     load(world, &places, &after);
     assert_true(after.sources[0].is_loaded);
@@ -467,7 +468,8 @@ static void test_old_copy_wants_a_refresh(void **state)
     struct world *world = *state;
     struct error err = {0};
     static const char json[] = "{\"version\":1,\"kernels\":[" KERNEL("k", "k.tar") "]}";
-    assert_true(catalog_cache_put(world->store, REMOTE, json, strlen(json), &limits_default, &err));
+    assert_true(catalog_cache_put(
+        world->store, REMOTE, json, strlen(json), NULL, &limits_default, NULL, &err));
     auto_free char *name = scratch_list(world->dir, "state/cache/catalogs");
     const struct timespec then = {.tv_sec = clock_wall() - 2 * 86400};
     const struct timespec both[2] = {then, then};
@@ -487,14 +489,105 @@ static void test_what_is_no_catalog_is_not_kept(void **state)
     struct error err = {0};
     static const char json[] = "{\"version\":1,\"kernels\":[" KERNEL("k", "k.tar") "]}";
     static const char page[] = "<html>captive portal</html>";
-    assert_true(catalog_cache_put(world->store, REMOTE, json, strlen(json), &limits_default, &err));
-    assert_false(
-        catalog_cache_put(world->store, REMOTE, page, strlen(page), &limits_default, &err));
+    assert_true(catalog_cache_put(
+        world->store, REMOTE, json, strlen(json), NULL, &limits_default, NULL, &err));
+    assert_false(catalog_cache_put(
+        world->store, REMOTE, page, strlen(page), NULL, &limits_default, NULL, &err));
     assert_code(err, ERROR_FORMAT);
     assert_null(strstr(err.text, "secret"));
     auto_done(catalog) struct catalog catalog = {0};
     load(world, &(struct catalog_places){.environment = REMOTE}, &catalog);
     assert_non_null(catalog_find(&catalog, CATALOG_KERNEL, "k"));
+}
+
+/* A stand-in: a signature is good when it is the first byte of the key. */
+static bool is_first_byte(const uint8_t *key, const void *bytes, size_t len, const char *signature)
+{
+    return len > 0 && bytes != NULL && signature[0] == key[0];
+}
+
+static const uint8_t test_key[CATALOG_KEY_BYTES] = "k";
+
+struct judgement {
+    enum catalog_policy policy;
+    bool has_key;
+    const char *signature;
+    bool is_taken;
+    enum catalog_signature found;
+};
+
+static const struct judgement judgements[] = {
+    {CATALOG_POLICY_OFF, true, "x", true, CATALOG_SIGNATURE_NONE},
+    {CATALOG_POLICY_OFF, false, NULL, true, CATALOG_SIGNATURE_NONE},
+    {CATALOG_POLICY_PREFER, true, "k", true, CATALOG_SIGNATURE_VERIFIED},
+    {CATALOG_POLICY_PREFER, true, NULL, true, CATALOG_SIGNATURE_MISSING},
+    {CATALOG_POLICY_PREFER, true, "x", false, CATALOG_SIGNATURE_BAD},
+    {CATALOG_POLICY_PREFER, true, "", false, CATALOG_SIGNATURE_BAD},
+    {CATALOG_POLICY_PREFER, false, "k", false, CATALOG_SIGNATURE_NONE},
+    {CATALOG_POLICY_REQUIRE, true, "k", true, CATALOG_SIGNATURE_VERIFIED},
+    {CATALOG_POLICY_REQUIRE, true, NULL, false, CATALOG_SIGNATURE_MISSING},
+    {CATALOG_POLICY_REQUIRE, true, "x", false, CATALOG_SIGNATURE_BAD},
+    {CATALOG_POLICY_REQUIRE, false, "k", false, CATALOG_SIGNATURE_NONE},
+};
+
+static void test_policies(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < array_length(judgements); i++) {
+        const struct judgement *wanted = &judgements[i];
+        const struct catalog_trust trust = {
+            .name = "c", .policy = wanted->policy, .key = wanted->has_key ? test_key : NULL};
+        const struct catalog_places places = {
+            .trust = &trust, .trust_count = 1, .verify = is_first_byte};
+        struct error err = {0};
+        enum catalog_policy policy;
+        enum catalog_signature found;
+        assert_int_equal(
+            catalog_judge(&places, "c", "{}", 2, wanted->signature, &policy, &found, &err),
+            wanted->is_taken);
+        assert_int_equal(policy, wanted->policy);
+        assert_int_equal(found, wanted->found);
+        assert_code(err, wanted->is_taken ? ERROR_NONE : ERROR_SIGNATURE);
+        /* Of another name nothing is asked. */
+        error_clear(&err);
+        assert_true(catalog_judge(&places, "d", "{}", 2, NULL, &policy, &found, &err));
+    }
+}
+
+/* Two sources of one wanted name are both held to its policy, whatever number one of them gets. */
+static void test_a_number_is_no_way_around_a_policy(void **state)
+{
+    struct world *world = *state;
+    scratch_write(world->dir, "c.json", "{\"version\":1,\"kernels\":[" KERNEL("k", "k.tar") "]}");
+    auto_free char *path = memory_printf("%s/c.json", world->dir);
+    const struct catalog_setting setting = {.name = "c", .place = path};
+    const struct catalog_trust trust = {
+        .name = "c", .policy = CATALOG_POLICY_REQUIRE, .key = test_key};
+    const struct catalog_places places = {.environment = path,
+        .settings = &setting,
+        .setting_count = 1,
+        .trust = &trust,
+        .trust_count = 1,
+        .verify = is_first_byte};
+    auto_done(catalog) struct catalog catalog = {0};
+    load(world, &places, &catalog);
+    assert_string_equal(catalog.sources[1].name, "c-2");
+    for (size_t i = 0; i < 2; i++) {
+        assert_false(catalog.sources[i].is_loaded);
+        assert_code(catalog.sources[i].problem, ERROR_SIGNATURE);
+    }
+}
+
+static void test_where_a_signature_is(void **state)
+{
+    (void)state;
+    static const char *const places[][2] = {{"/a/c.json", "/a/c.json.sig"},
+        {"/a/c?.json", "/a/c?.json.sig"}, {"https://h/c.json", "https://h/c.json.sig"},
+        {"https://u:p@h/c.json?a=b#c", "https://u:p@h/c.json.sig?a=b#c"}};
+    for (size_t i = 0; i < array_length(places); i++) {
+        auto_free char *found = catalog_signature_place(places[i][0]);
+        assert_string_equal(found, places[i][1]);
+    }
 }
 
 static void test_same_names_get_numbers(void **state)
@@ -606,6 +699,9 @@ int main(void)
         WORLD_TEST(test_remote_is_read_from_its_copy),
         WORLD_TEST(test_old_copy_wants_a_refresh),
         WORLD_TEST(test_what_is_no_catalog_is_not_kept),
+        cmocka_unit_test(test_policies),
+        WORLD_TEST(test_a_number_is_no_way_around_a_policy),
+        cmocka_unit_test(test_where_a_signature_is),
         WORLD_TEST(test_same_names_get_numbers),
         cmocka_unit_test(test_reconciliation),
         cmocka_unit_test(test_public_urls),

@@ -75,6 +75,9 @@ static void test_every_key(void **state)
         "local = /srv/catalog.json\n"
         "[trust]\n"
         "me = " KEY_COUNT "\n"
+        "[signatures]\n"
+        "me = require\n"
+        "other.example.org = off\n"
         "[network]\n"
         "mode = bridge\n"
         "bridge = br0\n"
@@ -117,6 +120,8 @@ static void test_every_key(void **state)
     for (int i = 0; i < 32; i++) {
         assert_int_equal(config.trust[0].key[i], i);
     }
+    assert_string_equal(config_pairs_get(&config.signatures, "me"), "require");
+    assert_string_equal(config_pairs_get(&config.signatures, "other.example.org"), "off");
     assert_string_equal(config_pairs_get(&config.network, "cidr"), "10.0.0.0/24");
     assert_int_equal(config.insecure.count, 2);
     assert_string_equal(config.insecure.items[0], "reg.local:5000");
@@ -193,6 +198,8 @@ static const struct refusal refusals[] = {
     {"[trust]\nme = short\n", ":2: the key of me"},
     {"[trust]\nme = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=\n", ":2: the key of me"},
     {"[trust]\nme = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA!=\n", ":2: the key of me"},
+    {"[signatures]\nme = yes\n", ":2: me is one of"},
+    {"[signatures]\nme =\n", ":2: me is one of"},
     {"[limits]\nentries = 1G\n", ":2: entries"},
     {"[limits]\nzstd_window_log = 32\n", ":2: zstd_window_log"},
     {"[limits]\npax_bytes = 1G\n", ":2: pax_bytes"},
