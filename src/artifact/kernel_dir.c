@@ -79,7 +79,9 @@ bool kernel_facts_from(
     if (status.st_size == 0) {
         return error_set(err, ERROR_FORMAT, "the kernel %s is empty", found->kernel);
     }
-    kernel_probe_file(vmlinux, &probe);
+    if (!kernel_probe_file(vmlinux, found->kernel, &probe, err)) {
+        return false;
+    }
     if (!probe.format[0]) {
         strings_printf(&found->notes, "%s is neither an ELF file nor a bzImage", found->kernel);
     }

@@ -326,13 +326,12 @@ static void find_modules(
     }
 }
 
-static void probe_kernel(int dir, const char *path, struct kernel_probe *probe)
+/* What cannot be opened says why when it is copied. */
+static bool probe_kernel(int dir, const char *path, struct kernel_probe *probe, struct error *err)
 {
     auto_close int fd = kernel_open_inside(dir, path, O_RDONLY | O_NONBLOCK);
     *probe = (struct kernel_probe){0};
-    if (fd >= 0) {
-        kernel_probe_file(fd, probe);
-    }
+    return fd < 0 || kernel_probe_file(fd, path, probe, err);
 }
 
 static bool find_by_globs(int dir, const char *shown, struct kernel_found *found, struct error *err)
@@ -345,7 +344,9 @@ static bool find_by_globs(int dir, const char *shown, struct kernel_found *found
             shown);
     }
     struct kernel_probe probe;
-    probe_kernel(dir, found->kernel, &probe);
+    if (!probe_kernel(dir, found->kernel, &probe, err)) {
+        return false;
+    }
     const char *suffix = suffix_of(found->kernel);
     const char *version = probe.version[0] ? probe.version : NULL;
     find_initrd(dir, suffix, version, found);

@@ -5,8 +5,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/types.h>
 
+#include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 
 /* The setup header of a bzImage. */
@@ -22,7 +24,7 @@ enum {
 #define BANNER "Linux version "
 #define BANNER_LEN (sizeof BANNER - 1)
 #define SCAN_CHUNK ((size_t)1 << 20)
-#define SCAN_MAX ((off_t)512 << 20)
+#define SCAN_MAX ((uint64_t)512 << 20)
 
 static unsigned read_u16(const uint8_t *at)
 {
@@ -51,10 +53,11 @@ static bool take_version(const char *text, size_t len, struct kernel_probe *prob
     return true;
 }
 
-static bool probe_bzimage(int fd, const uint8_t *head, struct kernel_probe *probe)
+static bool probe_bzimage(
+    int fd, const char *shown, const uint8_t *head, struct kernel_probe *probe, struct error *err)
 {
     if (memcmp(head + MAGIC_AT, "HdrS", 4) != 0 || read_u16(head + BOOT_FLAG_AT) != 0xaa55) {
-        return false;
+        return true;
     }
     snprintf(probe->format, sizeof(probe->format), "bzimage");
     if (read_u16(head + PROTOCOL_AT) >= 0x20c && head[LOAD_FLAGS_AT] & 1) {
@@ -62,43 +65,42 @@ static bool probe_bzimage(int fd, const uint8_t *head, struct kernel_probe *prob
     }
     char text[sizeof probe->version + 1];
     unsigned at = read_u16(head + VERSION_AT);
-    ssize_t got = at ? pread(fd, text, sizeof text, (off_t)at + 0x200) : 0;
+    ssize_t got = at ? file_read_at(fd, shown, text, sizeof text, at + 0x200, err) : 0;
     if (got > 0) {
         take_version(text, (size_t)got, probe);
     }
-    return true;
+    return got >= 0;
 }
 
 /* The kernel's own greeting lies somewhere among its constants. */
-static void scan_banner(int fd, struct kernel_probe *probe)
+static bool scan_banner(int fd, const char *shown, struct kernel_probe *probe, struct error *err)
 {
     auto_free char *chunk = memory_alloc(SCAN_CHUNK);
-    off_t offset = 0;
+    uint64_t offset = 0;
     while (offset < SCAN_MAX) {
-        ssize_t got = pread(fd, chunk, SCAN_CHUNK, offset);
+        ssize_t got = file_read_at(fd, shown, chunk, SCAN_CHUNK, offset, err);
         if (got <= 0) {
-            return;
+            return got == 0;
         }
         const char *at = chunk;
         const char *end = chunk + got;
         while ((at = memmem(at, (size_t)(end - at), BANNER, BANNER_LEN))) {
             at += BANNER_LEN;
             if (take_version(at, (size_t)(end - at), probe)) {
-                return;
+                return true;
             }
         }
         if ((size_t)got < SCAN_CHUNK) {
-            return;
+            return true;
         }
-        offset += got - (off_t)(BANNER_LEN + sizeof probe->version);
+        offset += (size_t)got - (BANNER_LEN + sizeof probe->version);
     }
+    return true;
 }
 
-static bool probe_elf(int fd, const uint8_t *head, struct kernel_probe *probe)
+static bool probe_elf(
+    int fd, const char *shown, const uint8_t *head, struct kernel_probe *probe, struct error *err)
 {
-    if (memcmp(head, "\177ELF", 4) != 0) {
-        return false;
-    }
     snprintf(probe->format, sizeof(probe->format), "elf");
     unsigned machine = read_u16(head + 18);
     if (head[4] == 2 && machine == 62) {
@@ -106,16 +108,16 @@ static bool probe_elf(int fd, const uint8_t *head, struct kernel_probe *probe)
     } else if (head[4] == 2 && machine == 183) {
         snprintf(probe->arch, sizeof(probe->arch), "aarch64");
     }
-    scan_banner(fd, probe);
-    return true;
+    return scan_banner(fd, shown, probe, err);
 }
 
-void kernel_probe_file(int fd, struct kernel_probe *probe)
+bool kernel_probe_file(int fd, const char *shown, struct kernel_probe *probe, struct error *err)
 {
     uint8_t head[HEADER_LEN] = {0};
     *probe = (struct kernel_probe){0};
-    if (pread(fd, head, sizeof head, 0) <= 0 || probe_elf(fd, head, probe)) {
-        return;
+    if (file_read_at(fd, shown, head, sizeof head, 0, err) < 0) {
+        return false;
     }
-    probe_bzimage(fd, head, probe);
+    return memcmp(head, "\177ELF", 4) == 0 ? probe_elf(fd, shown, head, probe, err)
+                                           : probe_bzimage(fd, shown, head, probe, err);
 }

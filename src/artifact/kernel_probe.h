@@ -2,8 +2,11 @@
 #pragma once
 
 /* What a kernel file says about itself, read from its first bytes or, for an ELF file, from the
- * banner inside. Never fails: what is not understood is not known. Private to kernel_dir. Sources:
+ * banner inside. What is not understood is not known; only what cannot be
+ * read is a failure. Private to kernel_dir. Sources:
  * linux Documentation/arch/x86/boot.rst (setup header), System V ABI (ELF header). */
+
+#include <stdbool.h>
 
 struct kernel_probe {
     char format[8];    /* "elf", "bzimage" or "" */
@@ -11,4 +14,6 @@ struct kernel_probe {
     char version[128]; /* "6.1.0-13-cloud-amd64" or "" */
 };
 
-void kernel_probe_file(int fd, struct kernel_probe *probe);
+struct error;
+
+bool kernel_probe_file(int fd, const char *shown, struct kernel_probe *probe, struct error *err);

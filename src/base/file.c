@@ -215,6 +215,27 @@ bool file_read_all(int dir, const char *path, size_t max_bytes, struct text *out
     return fd >= 0 && file_read_fd(fd, path, max_bytes, out, err);
 }
 
+ssize_t file_read_at(
+    int fd, const char *shown, void *bytes, size_t len, uint64_t offset, struct error *err)
+{
+    size_t total = 0;
+    while (total < len) {
+        ssize_t got = pread(fd, (char *)bytes + total, len - total, (off_t)(offset + total));
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            error_set_errno(err, errno, "cannot read %s", shown);
+            return -1;
+        }
+        if (got == 0) {
+            break;
+        }
+        total += (size_t)got;
+    }
+    return (ssize_t)total;
+}
+
 bool file_sync(int fd, const char *shown, struct error *err)
 {
     if (fsync(fd) != 0) {

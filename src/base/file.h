@@ -41,6 +41,10 @@ bool file_read_all(
     int dir, const char *path, size_t max_bytes, struct text *out, struct error *err);
 bool file_read_fd(int fd, const char *shown, size_t max_bytes, struct text *out, struct error *err);
 
+/* pread(2) to the end of the buffer or the file, however often that takes. Bytes, or -1. */
+ssize_t file_read_at(
+    int fd, const char *shown, void *bytes, size_t len, uint64_t offset, struct error *err);
+
 bool file_sync(int fd, const char *shown, struct error *err);
 bool file_sync_dir(int dir, const char *path, struct error *err);
 /* "path.tmp-" and random digits: a name beside it for what is renamed over it later. Caller frees;

@@ -18,8 +18,8 @@ enum verified_state ops_kernel_verified(const struct kernel_entry *entry);
 /* The fields of `kernel list`; caller frees. */
 struct json *ops_kernel_json(const struct kernel_entry *entry);
 /* "elf" or "bzimage" by the first bytes of vmlinux in an entry's directory; NULL for neither.
- * Caller frees. */
-char *ops_kernel_format(int entry_dir);
+ * Caller frees. Fails when it cannot be read. */
+bool ops_kernel_format(int entry_dir, char **format, struct error *err);
 /* A bzImage, or an ELF executable (which shared objects and ordinary programs of today are not). */
 bool ops_kernel_is_bootable(int fd);
 /* Lists kernels and offers again for the front end, when one is watching. */

@@ -30,37 +30,35 @@
 /* "host" alone is this host's kernel; a directory of that name is "./host". */
 #define PLACE_HOST "host"
 #define MAGIC_LEN 4
+/* The x86 boot protocol's header. */
+#define BZIMAGE_MAGIC_AT 0x202
 
-char *ops_kernel_format(int entry_dir)
+bool ops_kernel_format(int entry_dir, char **format, struct error *err)
 {
-    static const char bzimage_magic[] = "HdrS";
-    auto_close int fd = openat(entry_dir, KERNEL_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    char magic[MAGIC_LEN];
-    if (fd < 0 || pread(fd, magic, sizeof magic, 0) != (ssize_t)sizeof magic) {
-        return NULL;
+    auto_close int fd = file_open_read(entry_dir, KERNEL_FILE, err);
+    char head[BZIMAGE_MAGIC_AT + MAGIC_LEN] = {0};
+    if (fd < 0 || file_read_at(fd, KERNEL_FILE, head, sizeof head, 0, err) < 0) {
+        return false;
     }
-    if (memcmp(magic, "\177ELF", sizeof magic) == 0) {
-        return memory_strdup("elf");
-    }
-    /* The x86 boot protocol's header, "HdrS" at 0x202. */
-    if (pread(fd, magic, sizeof magic, 0x202) == (ssize_t)sizeof magic &&
-        memcmp(magic, bzimage_magic, sizeof magic) == 0) {
-        return memory_strdup("bzimage");
-    }
-    return NULL;
+    const char *found = memcmp(head, "\177ELF", MAGIC_LEN) == 0                   ? "elf"
+                        : memcmp(head + BZIMAGE_MAGIC_AT, "HdrS", MAGIC_LEN) == 0 ? "bzimage"
+                                                                                  : NULL;
+    *format = memory_strdup(found);
+    return true;
 }
 
 bool ops_kernel_is_bootable(int fd)
 {
     /* elf(5): e_type is the 16-bit word behind e_ident, 2 is ET_EXEC. */
-    unsigned char head[18];
-    char magic[MAGIC_LEN];
-    if (pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head &&
-        memcmp(head, "\177ELF", MAGIC_LEN) == 0) {
+    unsigned char head[BZIMAGE_MAGIC_AT + MAGIC_LEN] = {0};
+    struct error ignored = {0};
+    if (file_read_at(fd, KERNEL_FILE, head, sizeof head, 0, &ignored) < 0) {
+        return false;
+    }
+    if (memcmp(head, "\177ELF", MAGIC_LEN) == 0) {
         return head[16] == 2 && head[17] == 0;
     }
-    return pread(fd, magic, sizeof magic, 0x202) == (ssize_t)sizeof magic &&
-           memcmp(magic, "HdrS", sizeof magic) == 0;
+    return memcmp(head + BZIMAGE_MAGIC_AT, "HdrS", MAGIC_LEN) == 0;
 }
 
 struct import {
@@ -158,7 +156,8 @@ static char *choose(const struct ops *ops, const char *flag, char **found)
     return given != NULL ? memory_strdup(given) : take_ptr(*found);
 }
 
-static void complete_entry(struct ops *ops, struct import *import, const char *name, int staging)
+static bool complete_entry(
+    struct ops *ops, struct import *import, const char *name, int staging, struct error *err)
 {
     struct kernel_entry *entry = &import->entry;
     char hex[DIGEST_HEX_LEN + 1];
@@ -168,7 +167,9 @@ static void complete_entry(struct ops *ops, struct import *import, const char *n
     entry->arch = choose(ops, "arch", &import->facts.arch);
     entry->kernel_version = choose(ops, "kernel-version", &import->facts.kernel_version);
     entry->sha256 = memory_strdup(digest_format(&import->digest, hex));
-    entry->format_of_kernel = ops_kernel_format(staging);
+    if (!ops_kernel_format(staging, &entry->format_of_kernel, err)) {
+        return false;
+    }
     entry->imported_at = clock_wall();
     auto_close int kernel = openat(staging, KERNEL_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (kernel >= 0 && !ops_kernel_is_bootable(kernel)) {
@@ -176,9 +177,11 @@ static void complete_entry(struct ops *ops, struct import *import, const char *n
             "%s does not look like a kernel: it is kept, but no machine will boot it",
             import->facts.chosen != NULL ? import->facts.chosen : KERNEL_FILE);
     }
-    if (fstatat(staging, KERNEL_FILE, &status, AT_SYMLINK_NOFOLLOW) == 0) {
-        entry->size_bytes = (uint64_t)status.st_size;
+    if (fstatat(staging, KERNEL_FILE, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+        return error_set_errno(err, errno, "cannot examine %s", KERNEL_FILE);
     }
+    entry->size_bytes = (uint64_t)status.st_size;
+    return true;
 }
 
 static bool stage_and_publish(struct ops *ops, const char *name, enum publish_mode mode,
@@ -188,7 +191,9 @@ static bool stage_and_publish(struct ops *ops, const char *name, enum publish_mo
     if (staging == NULL || !import_place(ops, staging_dir(staging), import, err)) {
         return false;
     }
-    complete_entry(ops, import, name, staging_dir(staging));
+    if (!complete_entry(ops, import, name, staging_dir(staging), err)) {
+        return false;
+    }
     progress_report(ops->progress, PROGRESS_PUBLISH, PROGRESS_STEPS, 0, 1);
     return kernel_store_write_manifest(staging_dir(staging), &import->entry, err) &&
            staging_publish(staging, mode, err);

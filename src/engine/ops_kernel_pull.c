@@ -26,6 +26,7 @@
 #include "store/lock.h"
 #include "store/publish.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -115,8 +116,8 @@ static bool pull_packages(struct ops *ops, const struct catalog_entry *offer, in
 }
 
 /* What nothing else said is taken from the catalog or from the kernel itself. */
-static void complete_entry(struct pull *pull, const struct catalog_entry *offer,
-    const struct digest *kernel_digest, int staging)
+static bool complete_entry(struct pull *pull, const struct catalog_entry *offer,
+    const struct digest *kernel_digest, int staging, struct error *err)
 {
     struct kernel_entry *entry = &pull->entry;
     char hex[DIGEST_HEX_LEN + 1];
@@ -131,15 +132,17 @@ static void complete_entry(struct pull *pull, const struct catalog_entry *offer,
     }
     if (pull->facts.format[0] != '\0') {
         entry->format_of_kernel = memory_strdup(pull->facts.format);
-    } else {
-        entry->format_of_kernel = ops_kernel_format(staging);
+    } else if (!ops_kernel_format(staging, &entry->format_of_kernel, err)) {
+        return false;
     }
     entry->fetched_from = take_ptr(pull->fetched.from);
     entry->imported_at = clock_wall();
     struct stat status;
-    if (fstatat(staging, KERNEL_FILE, &status, AT_SYMLINK_NOFOLLOW) == 0) {
-        entry->size_bytes = (uint64_t)status.st_size;
+    if (fstatat(staging, KERNEL_FILE, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+        return error_set_errno(err, errno, "cannot examine %s", KERNEL_FILE);
     }
+    entry->size_bytes = (uint64_t)status.st_size;
+    return true;
 }
 
 static struct json *pull_result(const struct pull *pull, uint64_t started_ms)
@@ -177,7 +180,9 @@ static bool stage_and_publish(struct ops *ops, const struct catalog_entry *offer
     if (!is_filled) {
         return false;
     }
-    complete_entry(pull, offer, &digest, dir);
+    if (!complete_entry(pull, offer, &digest, dir, err)) {
+        return false;
+    }
     progress_report(ops->progress, PROGRESS_PUBLISH, PROGRESS_STEPS, 0, 1);
     return kernel_store_write_manifest(dir, &pull->entry, err) &&
            staging_publish(staging, mode, err);

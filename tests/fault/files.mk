@@ -4,6 +4,7 @@
 check_PROGRAMS += tests/fault/at_call
 tests_fault_at_call_LDADD = $(LINK_BASE)
 fault_tests = \
+	tests/fault/failing.py \
 	tests/fault/kill.py \
 	tests/fault/power_cut.py \
 	tests/fault/sync_order.py
