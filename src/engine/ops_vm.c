@@ -19,6 +19,7 @@
 #include "store/lock.h"
 #include "store/vm_store.h"
 #include "vm/machine_control.h"
+#include "vm/machine_history.h"
 #include "vm/net.h"
 
 #include <fcntl.h>
@@ -185,6 +186,9 @@ struct json *ops_vm_json(const struct machine_spec *spec, const struct machine_f
     if (facts->has_timeline) {
         ops_put_time(json, "started_at", facts->timeline.started_at);
     }
+    if (facts->has_timeline && facts->timeline.restarts > 0) {
+        json_put_integer(json, "restarts", facts->timeline.restarts);
+    }
     if (!is_running && facts->has_exit) {
         json_put(json, "exit", exit_json(&facts->exit));
     }
@@ -304,6 +308,40 @@ static void put_ports(struct json *json, const struct vm_hand *hand)
     json_put(json, "publish", array);
 }
 
+/* The boots there were, the latest first. */
+static void put_boots(struct json *json, const struct vm_hand *hand)
+{
+    if (!hand->facts.has_timeline) {
+        return;
+    }
+    struct json *boots = json_new_array();
+    struct json *latest = json_new_object();
+    ops_put_time(latest, "started_at", hand->facts.timeline.started_at);
+    ops_vm_put_timeline(latest, &hand->facts.timeline);
+    if (hand->facts.has_exit) {
+        json_put(latest, "exit", exit_json(&hand->facts.exit));
+    }
+    json_append(boots, latest);
+    auto_json struct json *before = machine_history_read(hand->dir);
+    for (size_t i = 0; i < json_count(before); i++) {
+        const struct json *boot = json_at(before, i);
+        const struct json *end = json_get(boot, "exit");
+        const struct json *stages = json_get(boot, "stages");
+        struct machine_exit exit;
+        struct error ignored = {0};
+        struct json *row = json_new_object();
+        json_put_string(row, "started_at", json_string(boot, "started_at", NULL));
+        if (stages != NULL) {
+            json_put(row, "timeline", json_copy(stages));
+        }
+        if (end != NULL && machine_exit_from_json(end, &exit, &ignored)) {
+            json_put(row, "exit", exit_json(&exit));
+        }
+        json_append(boots, row);
+    }
+    json_put(json, "boots", boots);
+}
+
 bool ops_vm_show(struct ops *ops, struct json **result, struct error *err)
 {
     auto_done(strings) struct strings names = {0};
@@ -327,6 +365,7 @@ bool ops_vm_show(struct ops *ops, struct json **result, struct error *err)
     if (hand.facts.has_timeline) {
         ops_vm_put_timeline(json, &hand.facts.timeline);
     }
+    put_boots(json, &hand);
     auto_free char *directory = store_entry_path(ops->store, STORE_VM, name, NULL);
     json_put_string(json, "directory", directory);
     *result = json;

@@ -85,6 +85,10 @@ static bool apply(struct ops *ops, struct machine_spec *spec, struct error *err)
     if (command_has(command, "disk-size")) {
         spec->disk_bytes = command_size(command, "disk-size");
     }
+    if (command_has(command, "restart") &&
+        !machine_restart_parse(command_get(command, "restart"), &spec->restart, err)) {
+        return false;
+    }
     set_word(&spec->append, command_get(command, "append"));
     return set_ports(command_all(command, "publish"), spec, err) && set_kernel(ops, spec, err) &&
            machine_spec_validate(spec, err);

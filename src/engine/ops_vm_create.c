@@ -113,15 +113,10 @@ static bool fill_spec(struct ops *ops, struct machine_spec *spec, struct error *
     spec->is_ephemeral =
         verb_argument(command_verb(command), "rm") != NULL && command_has(command, "rm");
     if (!machine_root_parse(command_get(command, "root"), &spec->root, err) ||
-        !machine_restart_parse(
-            pick_word(command_get(command, "restart"), settings->default_restart, "no"),
+        !machine_restart_parse(pick_word(command_get(command, "restart"),
+                                   spec->is_ephemeral ? NULL : settings->default_restart, "no"),
             &spec->restart, err)) {
         return false;
-    }
-    if (spec->restart != MACHINE_RESTART_NO) {
-        return error_set(err, ERROR_UNSUPPORTED,
-            "--restart %s: this version starts no machine again by itself; leave it at no",
-            machine_restart_name(spec->restart));
     }
     return add_ports(ops, spec, err);
 }

@@ -103,6 +103,12 @@ static const struct step boot_steps[] = {
 
 static bool check_run(const struct command *command, struct error *err)
 {
+    const char *restart = command_get(command, "restart");
+    if (command_has(command, "rm") && restart != NULL && strcmp(restart, "no") != 0) {
+        return error_set(err, ERROR_INVALID,
+            "--rm and --restart %s exclude each other: one removes what the other starts again",
+            restart);
+    }
     if (!command_has(command, "detach")) {
         return true;
     }

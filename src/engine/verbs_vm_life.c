@@ -21,6 +21,8 @@ static const struct argument set_arguments[] = {
     {"kernel-ref", 'k', ARGUMENT_KERNEL, .value_name = "KERNEL", .help = "Kernel to boot"},
     {"append", 0, ARGUMENT_TEXT, .value_name = "ARGS",
         .help = "More kernel arguments, in place of those before; empty for none"},
+    {"restart", 0, ARGUMENT_CHOICE, .value_name = "WHEN", .choices = "no|on-failure|always",
+        .help = "Start it again when it ends"},
     {"publish", 'p', ARGUMENT_WORD, .is_many = true, .value_name = "HOST:GUEST",
         .help = "Published ports, in place of all before; none for none"},
 };

@@ -15,6 +15,7 @@ src_libvm_a_SOURCES = \
 	src/vm/local_socket.c src/vm/local_socket.h \
 	src/vm/machine.c src/vm/machine.h \
 	src/vm/machine_control.c src/vm/machine_control.h \
+	src/vm/machine_history.c src/vm/machine_history.h \
 	src/vm/machine_identity.h \
 	src/vm/machine_look.c \
 	src/vm/machine_pause.c \
@@ -22,6 +23,7 @@ src_libvm_a_SOURCES = \
 	src/vm/machine_start.c \
 	src/vm/monitor.c src/vm/monitor.h \
 	src/vm/monitor_adopt.c \
+	src/vm/monitor_again.c \
 	src/vm/monitor_client.c src/vm/monitor_client.h \
 	src/vm/monitor_clients.c \
 	src/vm/monitor_end.c \

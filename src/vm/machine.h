@@ -140,6 +140,8 @@ struct machine_exit {
     int64_t at;         /* wall seconds */
     int64_t started_at; /* of the boot that ended */
     bool is_requested;  /* somebody asked for it with stop or kill */
+    bool is_given_up;   /* it was started again until it ended too often right after its start */
+    unsigned restarts;  /* how often it had been started again by itself */
     char detail[512];   /* panic line, the VMM's last words; foreign bytes; "" for none */
 };
 
@@ -170,6 +172,8 @@ struct machine_timeline {
     int64_t started_at;
     bool is_paused;
     bool is_stopping;
+    bool is_restarting;   /* it ended and will begin again by itself */
+    unsigned restarts;    /* how often it did so since it was started */
     struct strings facts; /* "key=value" as told by the guest's agent: see base/wire.h */
 };
 

@@ -185,6 +185,27 @@ bool machine_wait_exit(int vm_dir, const struct machine_handle *handle, uint64_t
     const struct cancel *cancel, struct machine_exit *exit, struct error *err)
 {
     uint64_t deadline = clock_deadline(timeout_ms);
+    if (strcmp(handle->boot_id, process_boot_id()) == 0) {
+        /* The monitor is there until the machine has ended for good: a VMM that ends may be followed
+         * by another. Only of one whose monitor died is the VMM all there is to wait for. */
+        struct machine_handle now = *handle;
+        struct error ignored = {0};
+        if (!wait_gone(&handle->monitor, deadline, cancel, err)) {
+            return error_wrap(err, "the machine still runs");
+        }
+        machine_handle_read(vm_dir, &now, &ignored);
+        if (strcmp(now.uuid, handle->uuid) == 0 && !wait_gone(&now.vmm, deadline, cancel, err)) {
+            return error_wrap(err, "the machine still runs");
+        }
+    }
+    return collect_exit(vm_dir, exit, err);
+}
+
+/* Of an end that was asked for, after which nothing begins again. */
+static bool await_end(int vm_dir, const struct machine_handle *handle, uint64_t timeout_ms,
+    const struct cancel *cancel, struct machine_exit *exit, struct error *err)
+{
+    uint64_t deadline = clock_deadline(timeout_ms);
     /* Pid and start time are enough for waiting: a process that is about to end has no command line
      * any more, but still holds its memory and its locks. */
     if (strcmp(handle->boot_id, process_boot_id()) == 0) {
@@ -200,16 +221,40 @@ bool machine_wait_exit(int vm_dir, const struct machine_handle *handle, uint64_t
 
 /* ---- ending --------------------------------------------------------------------------------- */
 
-/* The monitor writes it into the record; without a monitor there is nobody to tell. */
-static void announce_stop(int vm_dir)
+static void request_stop(int vm_dir, bool is_withdrawn)
 {
     struct monitor_connection connection;
     struct error ignored = {0};
     auto_json struct json *request = monitor_request_new("stop");
+    if (is_withdrawn) {
+        json_put_bool(request, "withdrawn", true);
+    }
     if (monitor_request(
             vm_dir, request, clock_deadline(CALL_TIMEOUT_MS), NULL, &connection, &ignored)) {
         monitor_connection_done(&connection);
     }
+}
+
+/* The monitor writes it into the record, and from then on begins no VMM again; the one there is now
+ * is in *now. Without a monitor there is nobody to tell. */
+static void announce_stop(
+    int vm_dir, const struct machine_handle *handle, struct machine_handle *now)
+{
+    struct machine_handle read;
+    struct error ignored = {0};
+    *now = *handle;
+    if (machine_process_is_ours(handle, &handle->monitor)) {
+        request_stop(vm_dir, false);
+        if (machine_handle_read(vm_dir, &read, &ignored) && strcmp(read.uuid, handle->uuid) == 0) {
+            *now = read;
+        }
+    }
+}
+
+/* It goes on after all. */
+static void withdraw_stop(int vm_dir)
+{
+    request_stop(vm_dir, true);
 }
 
 /* True when the VMM was gone within the time; false also on cancel, with *err set. */
@@ -300,34 +345,39 @@ bool machine_stop(int vm_dir, const struct machine_handle *handle, uint64_t grac
     if (cancel_check(cancel, err)) {
         return false;
     }
+    struct machine_handle now;
+    announce_stop(vm_dir, handle, &now);
+    handle = &now;
     if (machine_process_is_ours(handle, &handle->vmm)) {
         struct error failure = {0};
-        announce_stop(vm_dir);
         uint64_t grace = grace_ms != 0 ? grace_ms : GRACE_DEFAULT_MS;
         if (!end_gently(vm_dir, handle, grace, progress, cancel, &failure) ||
             !end_by_force(handle, cancel, &failure)) {
             *err = failure;
+            withdraw_stop(vm_dir);
             return false;
         }
     }
-    return machine_wait_exit(vm_dir, handle, 0, cancel, exit, err);
+    return await_end(vm_dir, handle, 0, cancel, exit, err);
 }
 
 bool machine_kill(int vm_dir, const struct machine_handle *handle, int signal,
     const struct cancel *cancel, struct machine_exit *exit, struct error *err)
 {
     bool is_end = signal == SIGKILL || signal == SIGTERM;
-    if (!machine_process_is_ours(handle, &handle->vmm)) {
-        return is_end ? machine_wait_exit(vm_dir, handle, 0, cancel, exit, err)
-                      : error_set(err, ERROR_NOT_FOUND, "the machine is not running");
-    }
+    struct machine_handle now;
     if (is_end) {
-        announce_stop(vm_dir);
+        announce_stop(vm_dir, handle, &now);
+        handle = &now;
+    }
+    if (!machine_process_is_ours(handle, &handle->vmm)) {
+        return is_end ? await_end(vm_dir, handle, 0, cancel, exit, err)
+                      : error_set(err, ERROR_NOT_FOUND, "the machine is not running");
     }
     struct error failure = {0};
     if (!process_signal(&handle->vmm, signal, &failure) && failure.code != ERROR_NOT_FOUND) {
         *err = failure;
         return false;
     }
-    return !is_end || machine_wait_exit(vm_dir, handle, KILL_GRACE_MS, cancel, exit, err);
+    return !is_end || await_end(vm_dir, handle, KILL_GRACE_MS, cancel, exit, err);
 }

@@ -63,6 +63,9 @@ bool machine_process_is_ours(
 
 static enum machine_state state_of_exit(const struct machine_exit *exit)
 {
+    if (exit->is_given_up) {
+        return MACHINE_CRASHED;
+    }
     switch (exit->reason) {
     case MACHINE_EXIT_GUEST_POWEROFF:
     case MACHINE_EXIT_GUEST_REBOOT:
@@ -94,7 +97,8 @@ static enum machine_state decide(const struct machine_handle *handle,
         return state_of_running(timeline);
     }
     if (handle != NULL && machine_process_is_ours(handle, &handle->monitor)) {
-        return MACHINE_STOPPING; /* the monitor is writing how it ended */
+        /* The monitor is writing how it ended, or waits before it begins again. */
+        return timeline->is_restarting ? MACHINE_STARTING : MACHINE_STOPPING;
     }
     if (exit != NULL) {
         return state_of_exit(exit);

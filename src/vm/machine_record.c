@@ -182,6 +182,12 @@ struct json *machine_exit_to_json(const struct machine_exit *exit)
     if (exit->is_requested) {
         json_put_bool(json, "requested", true);
     }
+    if (exit->is_given_up) {
+        json_put_bool(json, "given_up", true);
+    }
+    if (exit->restarts > 0) {
+        json_put_integer(json, "restarts", exit->restarts);
+    }
     if (exit->detail[0] != '\0') {
         json_put_string(json, "detail", exit->detail);
     }
@@ -203,7 +209,9 @@ bool machine_exit_from_json(const struct json *json, struct machine_exit *exit, 
             .signal = (int)json_integer(json, "signal", 0),
             .at = read_time(json, "at"),
             .started_at = read_time(json, "started_at"),
-            .is_requested = json_bool(json, "requested", false)};
+            .is_requested = json_bool(json, "requested", false),
+            .is_given_up = json_bool(json, "given_up", false),
+            .restarts = (unsigned)json_integer(json, "restarts", 0)};
         snprintf(exit->detail, sizeof(exit->detail), "%s", json_string(json, "detail", ""));
         return true;
     }
@@ -228,7 +236,7 @@ static void describe_killed(const struct machine_exit *exit, char *buffer, size_
     }
 }
 
-const char *machine_exit_describe(const struct machine_exit *exit, char *buffer, size_t size)
+static const char *describe(const struct machine_exit *exit, char *buffer, size_t size)
 {
     const char *detail = exit->detail;
     const char *colon = detail[0] != '\0' ? ": " : "";
@@ -254,6 +262,16 @@ const char *machine_exit_describe(const struct machine_exit *exit, char *buffer,
             snprintf(buffer, size, "the VMM ended unexpectedly%s%s", colon, detail);
         }
         break;
+    }
+    return buffer;
+}
+
+const char *machine_exit_describe(const struct machine_exit *exit, char *buffer, size_t size)
+{
+    describe(exit, buffer, size);
+    if (exit->is_given_up) {
+        size_t len = strlen(buffer);
+        snprintf(buffer + len, size - len, "; given up after %u restarts in a row", exit->restarts);
     }
     return buffer;
 }
@@ -315,6 +333,12 @@ struct json *machine_timeline_to_json(const struct machine_timeline *timeline)
     if (timeline->is_stopping) {
         json_put_bool(json, "stopping", true);
     }
+    if (timeline->is_restarting) {
+        json_put_bool(json, "restarting", true);
+    }
+    if (timeline->restarts > 0) {
+        json_put_integer(json, "restarts", timeline->restarts);
+    }
     if (timeline->facts.count > 0) {
         struct json *facts = json_new_array();
         for (size_t i = 0; i < timeline->facts.count; i++) {
@@ -349,6 +373,8 @@ bool machine_timeline_from_json(
     timeline->started_at = read_time(json, "started_at");
     timeline->is_paused = json_bool(json, "paused", false);
     timeline->is_stopping = json_bool(json, "stopping", false);
+    timeline->is_restarting = json_bool(json, "restarting", false);
+    timeline->restarts = (unsigned)json_integer(json, "restarts", 0);
     const struct json *stages = json_get(json, "stages");
     for (size_t i = 0; stages != NULL && i < json_count(stages); i++) {
         if (!read_stage(json_at(stages, i), timeline, err)) {

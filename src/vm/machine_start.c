@@ -63,6 +63,7 @@ static bool make_order(const struct machine_spec *spec, const struct machine_boo
     order->console_log_bytes =
         boot->console_log_bytes != 0 ? boot->console_log_bytes : limits_default.console_log_bytes;
     order->start_timeout_ms = VMM_TIMEOUT_MS;
+    order->restart = spec->restart;
     order->port_count = chosen.port_count;
     for (size_t i = 0; i < chosen.port_count; i++) {
         order->ports[i] = chosen.ports[i];

@@ -27,6 +27,7 @@
 #include "base/memory.h"
 #include "base/process.h"
 #include "vm/local_socket.h"
+#include "vm/machine_history.h"
 #include "vm/monitor_state.h"
 
 #define LOG_FILE "monitor.log"
@@ -199,36 +200,40 @@ static void serve_lines(struct monitor *monitor, const struct pollfd *fds)
     }
 }
 
-/* Until the VMM ends. Without anything to do it sleeps for good. */
-static void serve(struct monitor *monitor)
+bool monitor_serve_once(struct monitor *monitor, int timeout_ms)
 {
-    for (;;) {
-        struct pollfd fds[SLOT_CLIENTS + MONITOR_CLIENTS_MAX];
-        size_t client_count = monitor->client_count;
-        fill_slots(monitor, fds);
-        if (poll(fds, SLOT_CLIENTS + client_count, -1) < 0) {
-            continue; /* EINTR; anything else cannot happen and would show as a busy process */
-        }
-        serve_lines(monitor, fds);
-        for (size_t i = 0; i < client_count; i++) {
-            if (fds[SLOT_CLIENTS + i].revents != 0) {
-                monitor_client_ready(monitor, monitor->clients[i], fds[SLOT_CLIENTS + i].revents);
-            }
-        }
-        monitor_sweep_clients(monitor);
-        if (fds[SLOT_LISTEN].revents != 0) {
-            monitor_accept(monitor);
-        }
-        if (fds[SLOT_SIGNAL].revents != 0) {
-            take_signal(monitor);
-        }
-        if (fds[SLOT_RECORD].revents != 0) {
-            look_for_record(monitor);
-        }
-        if (fds[SLOT_VMM].revents != 0 && monitor_reap(monitor, WNOHANG)) {
-            return;
+    struct pollfd fds[SLOT_CLIENTS + MONITOR_CLIENTS_MAX];
+    size_t client_count = monitor->client_count;
+    fill_slots(monitor, fds);
+    if (poll(fds, SLOT_CLIENTS + client_count, timeout_ms) <= 0) {
+        return false; /* EINTR; anything else cannot happen and would show as a busy process */
+    }
+    serve_lines(monitor, fds);
+    for (size_t i = 0; i < client_count; i++) {
+        if (fds[SLOT_CLIENTS + i].revents != 0) {
+            monitor_client_ready(monitor, monitor->clients[i], fds[SLOT_CLIENTS + i].revents);
         }
     }
+    monitor_sweep_clients(monitor);
+    if (fds[SLOT_LISTEN].revents != 0) {
+        monitor_accept(monitor);
+    }
+    if (fds[SLOT_SIGNAL].revents != 0) {
+        take_signal(monitor);
+    }
+    if (fds[SLOT_RECORD].revents != 0) {
+        look_for_record(monitor);
+    }
+    return fds[SLOT_VMM].revents != 0 && monitor_reap(monitor, WNOHANG);
+}
+
+/* Until the machine ends for good. Without anything to do it sleeps. */
+static void serve(struct monitor *monitor)
+{
+    do {
+        while (!monitor_serve_once(monitor, -1)) {
+        }
+    } while (monitor_begin_again(monitor));
 }
 
 /* ---- the start ------------------------------------------------------------------------------ */
@@ -340,6 +345,7 @@ static bool prepare(struct monitor *monitor, struct error *err)
     }
     if (!monitor->order.is_adoption) {
         launch_sweep(monitor->vm_dir);
+        machine_history_keep(monitor->vm_dir, NULL);
     }
     open_log(monitor);
     if (!serial_log_open(&monitor->log, monitor->vm_dir, monitor->order.console_log_bytes, err)) {

@@ -9,7 +9,8 @@
  *               DATA and END of channel out (serial bytes) and DATA of channel err (notices), from
  *               the client DATA of channel in. Fields: "replay" bytes of the log first, "type"
  *     agent     {"ok": true}, then frames of base/wire.h without marker and HELLO
- *     stop      {"ok": true}: the end that is coming was asked for
+ *     stop      {"ok": true}: the end that is coming was asked for, so nothing begins again by
+ *               itself; with "withdrawn": true it was not after all
  * or by {"error": {"code", "message"}}. Any thread; blocks within its deadline. */
 
 #include "base/text.h"

@@ -170,11 +170,13 @@ static void begin_events(struct monitor *monitor, struct monitor_client *client)
 }
 
 /* Somebody is about to end the machine: the record will say that it was asked for. */
-static void note_stop(struct monitor *monitor, struct monitor_client *client)
+static void note_stop(
+    struct monitor *monitor, struct monitor_client *client, const struct json *request)
 {
-    monitor->is_requested = true;
-    if (!monitor->timeline.is_stopping) {
-        monitor->timeline.is_stopping = true;
+    bool is_stopping = !json_bool(request, "withdrawn", false);
+    monitor->is_requested = is_stopping;
+    if (monitor->timeline.is_stopping != is_stopping) {
+        monitor->timeline.is_stopping = is_stopping;
         monitor_tell(monitor);
     }
     auto_json struct json *answer = json_new_object();
@@ -197,7 +199,7 @@ static void take_request(
     } else if (strcmp(want, "agent") == 0) {
         begin_agent(monitor, client);
     } else if (strcmp(want, "stop") == 0) {
-        note_stop(monitor, client);
+        note_stop(monitor, client, request);
     } else {
         refuse(client, ERROR_UNSUPPORTED, "this machine's monitor does not know the request");
     }

@@ -72,7 +72,9 @@ static void explain_end(const struct monitor *monitor, struct machine_exit *exit
     *exit = (struct machine_exit){.code = -1,
         .at = clock_wall(),
         .started_at = monitor->handle.started_at,
-        .is_requested = monitor->is_requested};
+        .is_requested = monitor->is_requested,
+        .is_given_up = monitor->has_given_up,
+        .restarts = monitor->restarts};
     if (monitor->is_adopted) {
         exit->reason = reason_of_clean_end(monitor);
     } else if (WIFSIGNALED(status)) {
@@ -135,12 +137,17 @@ static void keep_words(const struct monitor *monitor)
     }
 }
 
+void monitor_explain(struct monitor *monitor, struct machine_exit *exit)
+{
+    drain_lines(monitor);
+    explain_end(monitor, exit);
+}
+
 /* The record first, then the farewell, then nothing of the run is left but its logs. */
 void monitor_finish(struct monitor *monitor, struct machine_exit *exit)
 {
     monitor->has_ended = true;
-    drain_lines(monitor);
-    explain_end(monitor, exit);
+    monitor_explain(monitor, exit);
     keep_words(monitor);
     auto_json struct json *record = machine_exit_to_json(exit);
     struct error failure = {0};

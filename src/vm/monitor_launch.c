@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "vm/local_socket.h"
 #include "vm/machine.h"
+#include "vm/machine_history.h"
 #include "vm/monitor.h"
 #include "vm/monitor_order.h"
 
@@ -230,16 +231,21 @@ void launch_done(struct launch *launch)
     launch_init(launch);
 }
 
-void launch_sweep(int vm_dir)
+void launch_sweep_lines(int vm_dir)
 {
-    static const char *const records[] = {
-        MACHINE_HANDLE_FILE ".tmp-", MACHINE_EXIT_FILE ".tmp-", MACHINE_BOOT_FILE ".new"};
-    auto_done(strings) struct strings names = {0};
-    struct error ignored = {0};
-    unlinkat(vm_dir, MONITOR_SOCKET, 0);
     for (size_t i = 0; i < VMM_LINE_COUNT; i++) {
         unlinkat(vm_dir, vmm_line_socket((enum vmm_line)i), 0);
     }
+}
+
+void launch_sweep(int vm_dir)
+{
+    static const char *const records[] = {MACHINE_HANDLE_FILE ".tmp-", MACHINE_EXIT_FILE ".tmp-",
+        MACHINE_BOOT_FILE ".new", MACHINE_HISTORY_FILE ".new"};
+    auto_done(strings) struct strings names = {0};
+    struct error ignored = {0};
+    unlinkat(vm_dir, MONITOR_SOCKET, 0);
+    launch_sweep_lines(vm_dir);
     file_list(vm_dir, ".", &names, &ignored);
     for (size_t i = 0; i < names.count; i++) {
         for (size_t j = 0; j < array_length(records); j++) {

@@ -35,3 +35,5 @@ void launch_done(struct launch *launch);
 /* Removes from the directory what a run, also one that was killed, leaves beside its records: sockets
  * and records that were never finished. Only while no other monitor can be there. */
 void launch_sweep(int vm_dir);
+/* Removes the sockets of the lines alone: between two VMMs of one monitor. */
+void launch_sweep_lines(int vm_dir);

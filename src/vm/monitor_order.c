@@ -29,6 +29,7 @@ struct json *monitor_order_to_json(const struct monitor_order *order)
     if (order->is_adoption) {
         json_put_bool(json, "adopt", true);
     }
+    json_put_string(json, "restart", machine_restart_name(order->restart));
     json_put_integer(json, "console_log_bytes", (int64_t)order->console_log_bytes);
     json_put_integer(json, "start_timeout_ms", (int64_t)order->start_timeout_ms);
     struct json *argv = json_new_array();
@@ -127,8 +128,9 @@ bool monitor_order_from_json(
     const struct json *json, struct monitor_order *order, struct error *err)
 {
     struct monitor_order read = {.is_adoption = json_bool(json, "adopt", false)};
+    const char *restart = json_string(json, "restart", "no"); /* none: of an older engine */
     bool is_read =
-        read_words(json, &read, err) &&
+        read_words(json, &read, err) && machine_restart_parse(restart, &read.restart, err) &&
         json_read_size(json, "console_log_bytes", true, WHAT, &read.console_log_bytes, err) &&
         json_read_size(json, "start_timeout_ms", true, WHAT, &read.start_timeout_ms, err) &&
         (read.is_adoption || read_argv(json, &read.plan, err)) &&

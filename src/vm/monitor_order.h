@@ -27,6 +27,7 @@ struct monitor_order {
     struct vmm_plan plan;
     uint64_t console_log_bytes;
     uint64_t start_timeout_ms; /* for the VMM to answer */
+    enum machine_restart restart;
     size_t port_count;
     struct machine_port ports[MACHINE_PORT_MAX];
 };

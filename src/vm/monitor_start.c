@@ -42,6 +42,7 @@ bool monitor_start_vmm(struct monitor *monitor, struct error *err)
     unlinkat(monitor->vm_dir, MACHINE_EXIT_FILE, 0);
     machine_timeline_init(&monitor->timeline);
     monitor->timeline.started_at = monitor->handle.started_at;
+    monitor->timeline.restarts = monitor->restarts;
     monitor_tell(monitor);
     auto_json struct json *record = machine_handle_to_json(&monitor->handle);
     if (!monitor_record(monitor, MACHINE_HANDLE_FILE, record, err)) {
@@ -52,6 +53,7 @@ bool monitor_start_vmm(struct monitor *monitor, struct error *err)
     if (!launch_release(&monitor->order, &monitor->launch, err)) {
         return false;
     }
+    relay_done(&monitor->relay);
     relay_init(&monitor->relay);
     monitor_greet_agent(monitor);
     if (monitor->backend->boot != NULL &&

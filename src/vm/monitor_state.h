@@ -71,8 +71,11 @@ struct monitor {
     enum vmm_event fate;      /* the last event that explains an end */
     bool is_requested;        /* somebody asked for the end */
     bool has_ended;
-    bool is_forgotten; /* the record was taken away: no file is written any more */
-    bool is_adopted;   /* the VMM is not our child: its exit status is not told to us */
+    bool is_forgotten;   /* the record was taken away: no file is written any more */
+    unsigned restarts;   /* how often it began again by itself */
+    unsigned quick_ends; /* ends in a row that came right after the start */
+    bool has_given_up;   /* too many of these */
+    bool is_adopted;     /* the VMM is not our child: its exit status is not told to us */
     int wait_status;
     struct monitor_client *clients[MONITOR_CLIENTS_MAX];
     size_t client_count;
@@ -103,6 +106,16 @@ bool monitor_record(
 /* monitor_adopt.c: takes over a VMM whose monitor died. */
 bool monitor_adopt(struct monitor *monitor, struct error *err);
 
+/* One round of serving whoever has something, waiting at most so long (-1: for good). True when the
+ * VMM has ended. */
+bool monitor_serve_once(struct monitor *monitor, int timeout_ms);
+
+/* monitor_again.c: the VMM has ended. True when the machine began again, by a reboot or its policy.
+ * Blocks for the pause before that, serving clients. */
+bool monitor_begin_again(struct monitor *monitor);
+
+/* The VMM is gone: reads what is left on its lines, and says how it ended. */
+void monitor_explain(struct monitor *monitor, struct machine_exit *exit);
 /* monitor_end.c: the VMM is gone. Records how it ended, tells everybody, and leaves nothing of the
  * run but its logs. */
 void monitor_finish(struct monitor *monitor, struct machine_exit *exit);

@@ -2,6 +2,7 @@
 """What can be done to a machine that is there: its life, its parts, its name."""
 import json
 import os
+import signal
 import subprocess
 
 from machine_world import clean, prepare, run, state
@@ -105,6 +106,48 @@ def test_set_of_a_running_machine_holds_from_the_next_start(world):
     pid = world.json("vm", "restart", "web")["pid"]
     with open(f"/proc/{pid}/cmdline", encoding="utf-8") as file:
         assert "768" in file.read().split("\0")
+    clean(world)
+
+
+def test_restart_policy(world):
+    """It comes back when its VMM dies, and not when it was stopped."""
+    prepare(world)
+    first = run(world, "web", "", "--restart", "on-failure")["pid"]
+    os.kill(first, signal.SIGKILL)
+    world.wait_until(lambda: world.json("vm", "show", "web").get("restarts") == 1, "a restart")
+    world.ok("vm", "wait", "web")
+    shown = world.json("vm", "show", "web")
+    assert shown["state"] == "running" and shown["pid"] != first
+    latest, before = shown["boots"]
+    assert latest["ready_ms"] >= 0 and "exit" not in latest
+    assert before["exit"]["reason"] == "killed" and before["timeline"][-1]["stage"] == "agent"
+    assert world.run("vm", "exec", "web", "--", "exit", "4").status == 4
+    world.ok("vm", "set", "web", "--restart", "no")
+    assert world.json("vm", "stop", "web")["state"] == "stopped"
+    assert world.json("vm", "show", "web")["restart"] == "no"
+    clean(world)
+
+
+def test_crash_loop(world):
+    prepare(world)
+    result = world.run("vm", "run", "small", "--name", "web", "--append", "fake.noagent fake.panic",
+                       "--restart", "always", "--format", "json")
+    assert result.status == 69, str(result)
+    shown = world.json("vm", "show", "web")
+    assert shown["state"] == "crashed" and shown["exit"]["reason"] == "panic", shown
+    assert 4 <= len(shown["boots"]) <= 10
+    assert all(boot["exit"]["reason"] == "panic" for boot in shown["boots"])
+    clean(world)
+
+
+def test_history_is_bounded(world):
+    prepare(world)
+    world.ok("vm", "create", "small", "--name", "web")
+    for _ in range(12):
+        world.ok("vm", "start", "web", "--detach")
+        world.ok("vm", "kill", "web")
+    boots = world.json("vm", "show", "web")["boots"]
+    assert len(boots) == 10
     clean(world)
 
 

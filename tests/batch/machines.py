@@ -59,8 +59,7 @@ def test_what_a_machine_is_made_of(world):
     for words in (["--publish", "x"], ["--publish", "1:99999"], ["--restart", "maybe"],
                   ["--root", "maybe"], ["--vmm", "maybe"], ["--disk-size", "0"]):
         world.fails(64, "vm", "create", "small", "--name", "bad", *words)
-    # Nothing starts a machine again yet: better refused than promised.
-    assert world.fails(69, "vm", "create", "small", "--name", "bad", "--restart", "always")
+    world.fails(64, "vm", "run", "small", "--name", "bad", "--rm", "--restart", "always")
     assert world.entries("vms") == ["web"]
     clean(world)
 

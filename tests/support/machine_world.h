@@ -14,9 +14,13 @@
 #include "base/memory.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "base/wire.h"
 #include "support/scratch.h"
+#include "vm/local_socket.h"
 #include "vm/machine_control.h"
+#include "vm/machine_history.h"
 #include "vm/monitor.h"
+#include "vm/monitor_client.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -137,4 +141,42 @@ static inline void world_wait_text(const struct world *world, const char *name, 
         }
         poll(NULL, 0, 5);
     }
+}
+
+/* What a run leaves in the machine's directory: records and logs, no socket, no handle. */
+#define WORLD_LEFT                                                                                 \
+    "boot.json console.idx console.log exit.json monitor.lock monitor.log rootfs.ext4 upper.ext4 " \
+    "vmm.log"
+
+static inline void world_assert_left(const struct world *world)
+{
+    unlinkat(world->dir, MACHINE_HISTORY_FILE, 0); /* of machines that ran before */
+    auto_free char *left = scratch_list(world->path, ".");
+    assert_string_equal(left, WORLD_LEFT);
+    assert_false(process_is_alive(&world->handle.monitor));
+    assert_false(process_is_alive(&world->handle.vmm));
+}
+
+/* On the serial port. */
+static inline void world_type(const struct world *world, const char *words)
+{
+    struct error err = {0};
+    struct monitor_connection connection;
+    struct wire_buffer bytes = {0};
+    auto_json struct json *request = monitor_request_new("console");
+    json_put_bool(request, "type", true);
+    assert_true(
+        monitor_request(world->dir, request, clock_deadline(10000), NULL, &connection, &err));
+    wire_put_data(&bytes, MONITOR_STREAM, WIRE_IN, words, strlen(words));
+    assert_true(local_socket_send(
+        connection.fd, wire_buffer_bytes(&bytes), bytes.len, clock_deadline(10000), NULL, &err));
+    wire_buffer_done(&bytes);
+    monitor_connection_done(&connection);
+}
+
+static inline void world_wait_exit(struct world *world, struct machine_exit *exit)
+{
+    struct error err = {0};
+    machine_wait_exit(world->dir, &world->handle, 20000, NULL, exit, &err);
+    assert_fine(err);
 }

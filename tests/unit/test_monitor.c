@@ -12,6 +12,7 @@
 #include "base/wire.h"
 #include "vm/agent_client.h"
 #include "vm/local_socket.h"
+#include "vm/machine_history.h"
 #include "vm/monitor_client.h"
 #include "vm/monitor_launch.h"
 #include "vm/monitor_order.h"
@@ -19,42 +20,6 @@
 #include <pthread.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-
-/* What a run leaves in the machine's directory: records and logs, no socket, no handle. */
-#define LEFT                                                                                       \
-    "boot.json console.idx console.log exit.json monitor.lock monitor.log rootfs.ext4 upper.ext4 " \
-    "vmm.log"
-
-static void assert_left(const struct world *world)
-{
-    auto_free char *left = scratch_list(world->path, ".");
-    assert_string_equal(left, LEFT);
-    assert_false(process_is_alive(&world->handle.monitor));
-    assert_false(process_is_alive(&world->handle.vmm));
-}
-
-static void type(const struct world *world, const char *words)
-{
-    struct error err = {0};
-    struct monitor_connection connection;
-    struct wire_buffer bytes = {0};
-    auto_json struct json *request = monitor_request_new("console");
-    json_put_bool(request, "type", true);
-    assert_true(
-        monitor_request(world->dir, request, clock_deadline(10000), NULL, &connection, &err));
-    wire_put_data(&bytes, MONITOR_STREAM, WIRE_IN, words, strlen(words));
-    assert_true(local_socket_send(
-        connection.fd, wire_buffer_bytes(&bytes), bytes.len, clock_deadline(10000), NULL, &err));
-    wire_buffer_done(&bytes);
-    monitor_connection_done(&connection);
-}
-
-static void wait_exit(struct world *world, struct machine_exit *exit)
-{
-    struct error err = {0};
-    machine_wait_exit(world->dir, &world->handle, 20000, NULL, exit, &err);
-    assert_fine(err);
-}
 
 static void test_start_ready_stop_again(void **state)
 {
@@ -92,7 +57,7 @@ static void test_start_ready_stop_again(void **state)
     assert_int_equal(exit.code, 0);
     assert_true(exit.started_at > 0 && exit.at >= exit.started_at);
     assert_int_equal(world_state(&world), MACHINE_STOPPED);
-    assert_left(&world);
+    world_assert_left(&world);
     /* Stopping what is stopped is done already. */
     assert_true(machine_stop(world.dir, &world.handle, 5000, NULL, NULL, NULL, &err));
     /* Again, on the same log. */
@@ -103,7 +68,7 @@ static void test_start_ready_stop_again(void **state)
     assert_int_equal(exit.reason, MACHINE_EXIT_KILLED);
     assert_int_equal(exit.signal, SIGKILL);
     assert_int_equal(world_state(&world), MACHINE_STOPPED);
-    assert_left(&world);
+    world_assert_left(&world);
     world_remove(&world);
 }
 
@@ -119,7 +84,6 @@ static void test_ways_to_end(void **state)
         const char *sentence;
     } rows[] = {
         {"", "off\n", MACHINE_EXIT_GUEST_POWEROFF, MACHINE_STOPPED, "power-off by the guest"},
-        {"", "reboot\n", MACHINE_EXIT_GUEST_REBOOT, MACHINE_STOPPED, "reboot by the guest"},
         {"", "crash\n", MACHINE_EXIT_VMM_ERROR, MACHINE_CRASHED,
             "the VMM failed with status 3: fake-qemu: crashed"},
         {"fake.panic", NULL, MACHINE_EXIT_PANIC, MACHINE_CRASHED, "kernel panic: VFS: no root"},
@@ -130,16 +94,16 @@ static void test_ways_to_end(void **state)
         world_make(&world, rows[i].append, NULL);
         world_start(&world);
         if (rows[i].typed != NULL) {
-            type(&world, rows[i].typed);
+            world_type(&world, rows[i].typed);
         }
-        wait_exit(&world, &exit);
+        world_wait_exit(&world, &exit);
         assert_int_equal(exit.reason, rows[i].reason);
         assert_false(exit.is_requested);
         assert_int_equal(world_state(&world), rows[i].state);
         char sentence[640];
         assert_string_equal(
             machine_exit_describe(&exit, sentence, sizeof sentence), rows[i].sentence);
-        assert_left(&world);
+        world_assert_left(&world);
         world_remove(&world);
     }
 }
@@ -188,7 +152,7 @@ static void test_vmm_that_does_not_start(void **state)
     assert_non_null(strstr(err.text, "Could not set up host forwarding rule"));
     assert_int_equal(world_state(&world), MACHINE_CRASHED);
     auto_free char *left = scratch_list(world.path, ".");
-    assert_string_equal(left, LEFT);
+    assert_string_equal(left, WORLD_LEFT);
     world_remove(&world);
     /* Not even a program. */
     error_clear(&err);
@@ -264,7 +228,7 @@ static void test_stop_goes_all_the_way(void **state)
     assert_int_equal(exit.reason, MACHINE_EXIT_KILLED);
     assert_int_equal(exit.signal, SIGKILL);
     assert_int_equal(world_state(&world), MACHINE_STOPPED);
-    assert_left(&world);
+    world_assert_left(&world);
     world_remove(&world);
 }
 
@@ -386,7 +350,7 @@ static void test_monitor_replaced(void **state)
     assert_int_equal(facts.state, MACHINE_RUNNING);
     assert_true(facts.is_monitored);
     machine_facts_done(&facts);
-    type(&world, "hello\n");
+    world_type(&world, "hello\n");
     world_wait_text(&world, "console.log", "got hello");
     uint64_t deadline = clock_deadline(10000);
     while (!agent_sync(world.dir, 1000, NULL, &err) && clock_left_ms(deadline) > 0) {
@@ -401,13 +365,13 @@ static void test_monitor_replaced(void **state)
     assert_int_equal(world_state(&world), MACHINE_STOPPED);
     assert_int_equal(process_is_alive(&world.handle.vmm), false);
     auto_free char *left = scratch_list(world.path, ".");
-    assert_string_equal(left, LEFT);
+    assert_string_equal(left, WORLD_LEFT);
     /* Nothing to take over: said, and nothing is made. */
     error_clear(&err);
     assert_false(machine_adopt(world.dir, "web", NULL, NULL, &world.handle, &err));
     assert_code(err, ERROR_NOT_FOUND);
     auto_free char *still = scratch_list(world.path, ".");
-    assert_string_equal(still, LEFT);
+    assert_string_equal(still, WORLD_LEFT);
     world_remove(&world);
 }
 

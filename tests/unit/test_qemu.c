@@ -67,8 +67,7 @@ static void test_ways_to_end(void **state)
     static const struct {
         const char *typed;
         enum machine_exit_reason reason;
-    } rows[] = {{"p", MACHINE_EXIT_GUEST_POWEROFF}, {"r", MACHINE_EXIT_GUEST_REBOOT},
-        {"k", MACHINE_EXIT_PANIC}};
+    } rows[] = {{"p", MACHINE_EXIT_GUEST_POWEROFF}, {"k", MACHINE_EXIT_PANIC}};
     for (size_t i = 0; i < array_length(rows); i++) {
         struct world world;
         struct error err = {0};
@@ -83,6 +82,24 @@ static void test_ways_to_end(void **state)
         assert_null(strstr(left, "sock"));
         world_remove(&world);
     }
+}
+
+static void test_reset_begins_again(void **state)
+{
+    (void)state;
+    struct world world;
+    struct error err = {0};
+    struct machine_exit exit;
+    up(&world);
+    type(&world, "r");
+    world_wait_text(&world, MACHINE_BOOT_FILE, "\"restarts\": 1");
+    world_wait_text(&world, MACHINE_BOOT_FILE, "\"kernel\"");
+    type(&world, "p");
+    machine_wait_exit(world.dir, &world.handle, 60000, NULL, &exit, &err);
+    assert_fine(err);
+    assert_int_equal(exit.reason, MACHINE_EXIT_GUEST_POWEROFF);
+    assert_int_equal(exit.restarts, 1);
+    world_remove(&world);
 }
 
 static void test_pause_resume_and_stop(void **state)
@@ -188,6 +205,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_serial_line_both_ways),
         cmocka_unit_test(test_ways_to_end),
+        cmocka_unit_test(test_reset_begins_again),
         cmocka_unit_test(test_pause_resume_and_stop),
         cmocka_unit_test(test_monitor_replaced),
         cmocka_unit_test(test_published_ports),
