@@ -16,6 +16,7 @@ batch_world_tests = \
 	tests/batch/options.py \
 	tests/batch/output.py \
 	tests/batch/progress.py \
+	tests/batch/published.py \
 	tests/batch/real_servers.py \
 	tests/batch/scripts.py \
 	tests/batch/signals.py \
