@@ -389,6 +389,18 @@ static uint64_t resident_bytes(pid_t pid)
 /* Two looks closer than this give no meaningful rate: the one before stays. */
 #define CPU_INTERVAL_MS 500
 
+/* Puts the newest figure behind those of the item's last look. */
+static void remember_cpu(struct vm_item *item, const struct vm_item *before)
+{
+    size_t kept = before != NULL ? before->cpu_history_count : 0;
+    size_t gone = kept == VM_HISTORY ? 1 : 0;
+    for (size_t i = gone; i < kept; i++) {
+        item->cpu_history[i - gone] = before->cpu_history[i];
+    }
+    item->cpu_history[kept - gone] = item->cpu_permille;
+    item->cpu_history_count = kept - gone + 1;
+}
+
 /* Processor use since the last look; the mean since its start when there was none. */
 static void measure_cpu(struct vm_item *item, const struct machine_handle *handle,
     const struct vm_item *before, int64_t started_at)
@@ -398,18 +410,21 @@ static void measure_cpu(struct vm_item *item, const struct machine_handle *handl
     uint64_t used_ms = item->cpu_ms;
     int64_t age_s = clock_wall() - started_at;
     uint64_t over_ms = age_s > 0 ? (uint64_t)age_s * 1000 : 1000;
-    if (before != NULL && before->pid == item->pid && before->cpu_ms <= item->cpu_ms &&
-        before->looked_ms > 0) {
+    bool is_same = before != NULL && before->pid == item->pid;
+    if (is_same && before->cpu_ms <= item->cpu_ms && before->looked_ms > 0) {
         used_ms = item->cpu_ms - before->cpu_ms;
         over_ms = item->looked_ms - before->looked_ms;
         if (over_ms < CPU_INTERVAL_MS) {
             item->cpu_permille = before->cpu_permille;
             item->cpu_ms = before->cpu_ms;
             item->looked_ms = before->looked_ms;
+            item->cpu_history_count = before->cpu_history_count;
+            memcpy(item->cpu_history, before->cpu_history, sizeof(item->cpu_history));
             return;
         }
     }
     item->cpu_permille = (uint32_t)(used_ms * 1000 / over_ms);
+    remember_cpu(item, is_same ? before : NULL);
 }
 
 static const struct vm_item *find_item(const struct section *section, const char *name)

@@ -91,6 +91,9 @@ struct stage_item {
     uint64_t at_ms;   /* since exec of the VMM */
 };
 
+/* Looks at a machine's processor use that are remembered: the last minute, at one every 2 s. */
+#define VM_HISTORY 30
+
 struct vm_item {
     const char *name;
     enum vm_state state;
@@ -112,6 +115,8 @@ struct vm_item {
     uint64_t cpu_ms;       /* processor time of the VMM so far, and when that was read */
     uint64_t looked_ms;    /* (monotonic) */
     uint64_t disk_bytes;
+    uint32_t cpu_history[VM_HISTORY]; /* permille, oldest first */
+    size_t cpu_history_count;
 };
 
 struct job_item {

@@ -44,3 +44,14 @@ void cell_age(struct cell *cell, int64_t now, int64_t then)
     cell_text(cell, ROLE_DIM, &age);
     cell_order(cell, -then);
 }
+
+void cell_trend(struct cell *cell, const uint32_t *figures, size_t count, uint64_t full)
+{
+    size_t shown = count < CELL_TREND_MAX ? count : CELL_TREND_MAX;
+    cell->text[0] = '\0';
+    cell->trend_count = shown;
+    for (size_t i = 0; i < shown; i++) {
+        uint64_t level = full > 0 ? (uint64_t)figures[count - shown + i] * 8 / full : 0;
+        cell->trend[i] = (uint8_t)(level > 7 ? 7 : level);
+    }
+}

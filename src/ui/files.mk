@@ -8,6 +8,7 @@ src_libui_a_SOURCES = \
 	src/ui/bottom.c src/ui/bottom.h \
 	src/ui/cell.c src/ui/cell.h \
 	src/ui/cells.c src/ui/cells.h \
+	src/ui/choice.h \
 	src/ui/complete.c src/ui/complete.h \
 	src/ui/details.c src/ui/details.h \
 	src/ui/dialog.c src/ui/dialog.h \
@@ -29,14 +30,17 @@ src_libui_a_SOURCES = \
 	src/ui/pane_kernels.c \
 	src/ui/pane_vms.c \
 	src/ui/panes.c src/ui/panes.h \
+	src/ui/plan.c src/ui/plan.h \
 	src/ui/questions.c \
 	src/ui/result.c src/ui/result.h \
 	src/ui/screen.h \
 	src/ui/screen_choice.c \
 	src/ui/screen_columns.c \
+	src/ui/screen_confirm.c \
 	src/ui/screen_form.c \
 	src/ui/screen_main.c \
 	src/ui/screen_palette.c \
+	src/ui/screen_quit.c \
 	src/ui/screen_stream.c \
 	src/ui/screen_viewers.c \
 	src/ui/screens.h \

@@ -11,11 +11,24 @@
 #include "ui/format.h"
 #include "ui/table.h"
 
-enum { VM_NAME, VM_STATE, VM_CPU, VM_MEMORY, VM_UP, VM_VCPU, VM_IMAGE, VM_KERNEL, VM_VMM, VM_DISK };
+enum {
+    VM_NAME,
+    VM_STATE,
+    VM_CPU,
+    VM_TREND,
+    VM_MEMORY,
+    VM_UP,
+    VM_VCPU,
+    VM_IMAGE,
+    VM_KERNEL,
+    VM_VMM,
+    VM_DISK
+};
 static const struct table_column vm_columns[] = {
     [VM_NAME] = {"NAME", 0, 8, 32, .is_right = false},
     [VM_STATE] = {"STATE", 0, 8, 8, .is_right = false},
     [VM_CPU] = {"CPU", 1, 4, 5, .is_right = true, .is_kept = true},
+    [VM_TREND] = {"TREND", 2, 4, CELL_TREND_MAX, .is_right = true, .is_loose = true},
     [VM_MEMORY] = {"MEM", 1, 4, 5, .is_right = true, .is_kept = true},
     [VM_UP] = {"UP", 1, 3, 4, .is_right = true, .is_kept = true},
     [VM_VCPU] = {"VCPU", 3, 4, 4, .is_right = true},
@@ -46,6 +59,12 @@ static void vm_live_cell(const struct vm_item *vm, size_t column, int64_t now, s
         format_cpu(&cpu, vm->cpu_permille);
         cell_print(cell, ROLE_TEXT, "%s", is_live ? text_cstr(&cpu) : "");
         cell_order(cell, is_live ? (int64_t)vm->cpu_permille : -1);
+    } else if (column == VM_TREND) {
+        if (is_live) {
+            cell_trend(cell, vm->cpu_history, vm->cpu_history_count, 1000 * (vm->vcpu + !vm->vcpu));
+        }
+        cell->role = ROLE_DIM;
+        cell_order(cell, is_live ? (int64_t)vm->cpu_permille : -1);
     } else if (column == VM_MEMORY) {
         cell_size(cell, is_live ? vm->rss_bytes : 0);
     } else if (is_live) {
@@ -75,6 +94,7 @@ static void vm_cell(
         vm_state_cell(vm, cell);
         return;
     case VM_CPU:
+    case VM_TREND:
     case VM_MEMORY:
     case VM_UP:
         vm_live_cell(vm, column, now, cell);

@@ -11,8 +11,7 @@
 
 #define NAMED_MAX 4
 
-static void tell_users_of_kernel(
-    const struct snapshot *snapshot, const char *name, struct text *out)
+size_t action_kernel_users(const struct snapshot *snapshot, const char *name)
 {
     size_t users = 0;
     for (size_t i = 0; i < snapshot->images_count; i++) {
@@ -21,6 +20,13 @@ static void tell_users_of_kernel(
     for (size_t i = 0; i < snapshot->vms_count; i++) {
         users += strcmp(snapshot->vms[i].kernel_ref, name) == 0;
     }
+    return users;
+}
+
+static void tell_users_of_kernel(
+    const struct snapshot *snapshot, const char *name, struct text *out)
+{
+    size_t users = action_kernel_users(snapshot, name);
     for (size_t i = 0; i < snapshot->kernels_count; i++) {
         char buffer[UNITS_MAX];
         if (strcmp(snapshot->kernels[i].name, name) == 0 && snapshot->kernels[i].size_bytes > 0) {
@@ -29,7 +35,8 @@ static void tell_users_of_kernel(
         }
     }
     if (users > 0) {
-        text_printf(out, "%zu of your images and machines boot with it.", users);
+        text_printf(
+            out, "%zu of your images and machines boot with it and will not boot without.", users);
     } else {
         text_append(out, "No image and no machine uses it.");
     }

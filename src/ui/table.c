@@ -26,6 +26,7 @@ void table_cell(const struct table *table, const struct snapshot *snapshot, size
     cell->role = ROLE_TEXT;
     cell->has_order = false;
     cell->changes_in_s = 0;
+    cell->trend_count = 0;
     table->source->cell(snapshot, index, column, now, cell);
 }
 
@@ -132,7 +133,8 @@ static void measure(struct table *table, const struct snapshot *snapshot, int64_
         for (size_t i = 0; i < sample; i++) {
             struct cell cell;
             table_cell(table, snapshot, table->rows[i], column, now, &cell);
-            int width = cells_width(cell.text, table->is_utf8);
+            int width = cell.trend_count > 0 ? (int)cell.trend_count
+                                             : cells_width(cell.text, table->is_utf8);
             widest = width > widest ? width : widest;
         }
         int min = table->source->columns[column].min;

@@ -86,6 +86,16 @@ static void draw_header(
     }
 }
 
+/* The newest figures that there is room for, at the right end of it. */
+static void draw_trend(struct frame *frame, int y, int x, int width, const struct cell *cell)
+{
+    size_t shown = cell->trend_count < (size_t)width ? cell->trend_count : (size_t)width;
+    struct pen pen = {.y = y, .x = x + width - (int)shown, .limit = x + width};
+    for (size_t i = cell->trend_count - shown; i < cell->trend_count; i++) {
+        pen_glyph(frame, &pen, cell->role, (enum glyph)(GLYPH_LEVEL_1 + cell->trend[i]));
+    }
+}
+
 static void draw_row(const struct table *table, const struct snapshot *snapshot,
     struct frame *frame, struct area line, size_t index, const int *widths)
 {
@@ -99,7 +109,9 @@ static void draw_row(const struct table *table, const struct snapshot *snapshot,
         if (cell.changes_in_s > 0) {
             draw_again_in(frame, cell.changes_in_s * 1000);
         }
-        if (table->source->columns[i].is_right) {
+        if (cell.trend_count > 0) {
+            draw_trend(frame, line.y, x, widths[i], &cell);
+        } else if (table->source->columns[i].is_right) {
             draw_right(frame, line.y, x, widths[i], cell.role, cell.text);
         } else {
             draw_text(frame, line.y, x, widths[i], cell.role, cell.text);

@@ -35,6 +35,14 @@ static const char *const glyphs[GLYPH_COUNT][3] = {
     [GLYPH_CURSOR]              = { "_",   "_",      "▏" },
     [GLYPH_MORE_ABOVE]          = { "^",   "↑",      "↑" },
     [GLYPH_MORE_BELOW]          = { "v",   "↓",      "↓" },
+    [GLYPH_LEVEL_1]             = { "_",   "_",      "▁" },
+    [GLYPH_LEVEL_1 + 1]         = { ".",   ".",      "▂" },
+    [GLYPH_LEVEL_1 + 2]         = { ":",   ":",      "▃" },
+    [GLYPH_LEVEL_1 + 3]         = { "-",   "-",      "▄" },
+    [GLYPH_LEVEL_1 + 4]         = { "=",   "=",      "▅" },
+    [GLYPH_LEVEL_1 + 5]         = { "+",   "+",      "▆" },
+    [GLYPH_LEVEL_1 + 6]         = { "*",   "*",      "▇" },
+    [GLYPH_LEVEL_8]             = { "#",   "█",      "█" },
 };
 
 /* What each role is with colours and without. On the selected row everything is reversed, so that

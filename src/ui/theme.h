@@ -49,6 +49,8 @@ enum glyph {
     GLYPH_CURSOR,
     GLYPH_MORE_ABOVE,
     GLYPH_MORE_BELOW,
+    GLYPH_LEVEL_1, /* the lowest of a trend; the others follow */
+    GLYPH_LEVEL_8 = GLYPH_LEVEL_1 + 7,
     GLYPH_COUNT,
 };
 

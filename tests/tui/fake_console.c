@@ -173,6 +173,8 @@ static const struct vm_item vms[] = {
         .stages = web_stages,
         .rss_bytes = MIB(1126),
         .cpu_permille = 1800,
+        .cpu_history = {400, 900, 1400, 1900, 1500, 1100, 1600, 1900, 1200, 1800},
+        .cpu_history_count = 10,
         .disk_bytes = MIB(88)},
     {.name = "ci-2",
         .state = VM_STATE_STARTING,
@@ -220,6 +222,8 @@ static const struct vm_item vms[] = {
         .stages = web_stages,
         .rss_bytes = MIB(212),
         .cpu_permille = 340,
+        .cpu_history = {20, 60, 120, 340, 510, 240, 130, 80, 410, 340},
+        .cpu_history_count = 10,
         .disk_bytes = MIB(31)},
 };
 
@@ -359,6 +363,18 @@ static void use_many(struct engine *engine)
     engine->snapshot.kernels_count = array_length(many);
 }
 
+/* What every command would do here, as the engine tells it. */
+#define PLAN_JOB 97
+static char plan_result[256];
+static void add_plan(void)
+{
+    struct job_item *job = add_job("kernel rm", "plan", "");
+    job->id = PLAN_JOB;
+    job->state = JOB_OK;
+    job->is_quiet = true;
+    job->result = plan_result;
+}
+
 static bool use_world(struct engine *engine, const char *world)
 {
     use_host(engine);
@@ -384,6 +400,7 @@ static bool use_world(struct engine *engine, const char *world)
     } else {
         return false;
     }
+    add_plan();
     engine->snapshot.jobs = jobs;
     engine->snapshot.jobs_count = job_count;
     return true;
@@ -438,7 +455,18 @@ bool engine_submit(struct engine *engine, struct command *command, uint64_t *id,
         *id = 98; /* in no snapshot: it has ended */
         return true;
     }
+    bool is_plan = command_is_dry_run(command);
+    auto_free char *object = command_object(command);
+    snprintf(plan_result, sizeof(plan_result),
+        "{\"plan\":[{\"action\":\"%s\",\"object\":\"%s\",\"bytes\":14680064}],"
+        "\"free_bytes\":44023414784}",
+        (command_verb(command)->flags & VERB_DESTROYS) != 0 ? "remove" : "publish",
+        object != NULL ? object : "");
     command_free(command);
+    if (is_plan) {
+        *id = PLAN_JOB;
+        return true;
+    }
     return error_set(err, ERROR_BUSY, "submitted: %s", text_cstr(&line));
 }
 

@@ -199,24 +199,25 @@ static void test_t12_order(void **state)
 }
 
 /* T20, T21: No is what Enter takes, the opening key answers nothing, keys typed before the box
- * could be seen are lost. */
+ * could be seen are lost. The plan and the line (T56) stand under the question. */
 static void test_t20_confirm(void **state)
 {
     (void)state;
     struct pty_vterm *pty = open_world("mismatch", NULL, "C.UTF-8");
-    pty_send(pty, "2");
-    pty_wait_text(pty, "x Remove");
+    pty_send(pty, "2j");
+    pty_wait_text(pty, "▸lab");
     pty_send(pty, "x");
-    pty_wait_text(pty, "Remove kernel debian-cloud?");
-    pty_wait_text(pty, "boot with it");
-    pty_wait_text(pty, "as a line: kernel rm debian-cloud");
+    pty_wait_text(pty, "Remove kernel lab?");
+    pty_wait_text(pty, "No image and no machine");
+    pty_wait_text(pty, "plan: remove kernel/lab, 14.0 MiB");
+    pty_wait_text(pty, "as a line: kernel rm lab");
     pty_send(pty, "x");
     pty_send(pty, "\r");
     pty_wait_gone(pty, "Remove kernel");
     pty_wait_text(pty, "x Remove"); /* the last line: the frame is whole */
     assert_false(pty_shows(pty, "submitted"));
     pty_send(pty, "xyyy\r"); /* all of it typed before anything could be read */
-    pty_wait_text(pty, "Remove kernel debian-cloud?");
+    pty_wait_text(pty, "Remove kernel lab?");
     pty_send(pty, "\x1b");
     pty_wait_gone(pty, "Remove kernel");
     pty_wait_text(pty, "x Remove"); /* the last line: the frame is whole */
@@ -224,12 +225,44 @@ static void test_t20_confirm(void **state)
     pty_send(pty, "x");
     pty_wait_text(pty, "Yes, remove");
     pty_send(pty, "y");
-    pty_wait_text(pty, "submitted: kernel rm debian-cloud");
+    pty_wait_text(pty, "submitted: kernel rm lab");
     pty_send(pty, "x");
     pty_wait_text(pty, "Yes, remove");
     pty_send(pty, "\x1b[C\r"); /* marked by an arrow, then Enter */
-    pty_wait_text(pty, "submitted: kernel rm debian-cloud");
+    pty_wait_text(pty, "submitted: kernel rm lab");
     quit(pty);
+}
+
+/* T22: what others depend on goes only when its name is typed, many at once only with their
+ * number; anything else is No. */
+static void test_t22_much_is_typed(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("mismatch", NULL, "C.UTF-8");
+    pty_send(pty, "2");
+    pty_wait_text(pty, "x Remove");
+    pty_send(pty, "x");
+    pty_wait_text(pty, "boot with it");
+    pty_wait_text(pty, "Type debian-cloud to go on:");
+    assert_false(pty_shows(pty, "Yes, remove"));
+    pty_send(pty, "y\r");
+    pty_wait_gone(pty, "Type debian-cloud");
+    pty_wait_text(pty, "x Remove");
+    assert_false(pty_shows(pty, "submitted"));
+    pty_send(pty, "x");
+    pty_wait_text(pty, "Type debian-cloud to go on:");
+    pty_send(pty, "debian-cloud\r");
+    pty_wait_text(pty, "submitted: kernel rm debian-cloud --force");
+    pty_stop(pty);
+    pty = open_world("many", NULL, "C.UTF-8");
+    pty_send(pty, "2*");
+    pty_wait_text(pty, "marked");
+    pty_send(pty, "x");
+    pty_wait_text(pty, " to go on:");
+    assert_false(pty_shows(pty, "Yes, remove"));
+    pty_send(pty, "\x1b");
+    pty_wait_gone(pty, " to go on:");
+    pty_stop(pty);
 }
 
 /* T23: no key of a pane, on its first and its last row, destroys without a question. (Whatever the
@@ -491,6 +524,7 @@ int main(void)
         cmocka_unit_test(test_t14_marks),
         cmocka_unit_test(test_palette_takes_lines),
         cmocka_unit_test(test_t20_confirm),
+        cmocka_unit_test(test_t22_much_is_typed),
         cmocka_unit_test(test_t23_no_key_destroys),
         cmocka_unit_test(test_t24_readonly),
         cmocka_unit_test(test_t33_guest_cannot_leak),

@@ -116,6 +116,7 @@ static void test_stop_start_remove(void **state)
     pty_wait_text(world->pty, "Yes, remove");
     pty_send(world->pty, "y");
     pty_wait_text(world->pty, "None yet: run an image.");
+    pty_wait_text(world->pty, "5 Jobs  4 done"); /* the name goes first, the files behind it */
     auto_free char *left = scratch_list(world->dir, "state/vms");
     assert_string_equal(left, "");
     world_quit(world);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* Quitting with work under way. */
+#include "ui/screens.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "engine/command.h"
+#include "engine/engine.h"
+#include "engine/snapshot.h"
+#include "ui/choice.h"
+#include "ui/format.h"
+#include "ui/seat.h"
+
+static bool is_ours(const struct job_item *job)
+{
+    return format_job_is_active(job) && !job->is_quiet && !job->is_foreign;
+}
+
+static void leave_running(struct screen *screen, struct seat *seat)
+{
+    (void)screen;
+    for (size_t i = 0; i < seat->snapshot->jobs_count; i++) {
+        const struct job_item *job = &seat->snapshot->jobs[i];
+        struct error err = {0};
+        if (is_ours(job) && (job->verb->flags & VERB_TRANSFERS) != 0 &&
+            !engine_leave_running(seat->engine, job->id, &err)) {
+            seat_say(seat, ROLE_BAD, "%s", err.text);
+            return; /* rather stay than lose what should have gone on */
+        }
+    }
+    seat_leave(seat, 0);
+}
+
+static void cancel_and_leave(struct screen *screen, struct seat *seat)
+{
+    (void)screen;
+    for (size_t i = 0; i < seat->snapshot->jobs_count; i++) {
+        const struct job_item *job = &seat->snapshot->jobs[i];
+        if (is_ours(job)) {
+            engine_cancel(seat->engine, job->id);
+        }
+    }
+    seat_leave(seat, 0);
+}
+
+struct screen *quit_screen_new(struct seat *seat)
+{
+    struct choice_screen *choice = choice_new(seat, "Quit?", ROLE_ATTENTION);
+    size_t count = 0;
+    for (size_t i = 0; i < seat->snapshot->jobs_count; i++) {
+        const struct job_item *job = &seat->snapshot->jobs[i];
+        if (is_ours(job)) {
+            text_printf(&choice->question, "%s%s", count > 0 ? ", " : "Under way: ", job->title);
+            count++;
+        }
+    }
+    text_append(&choice->question, ". Pulls can go on without this screen; other work is stopped "
+                                   "and leaves nothing half-made. Machines keep running.");
+    choice_add(choice, 's', "Stay", NULL);
+    choice_add(choice, 'l', "Leave running", leave_running);
+    choice_add(choice, 'c', "Cancel and quit", cancel_and_leave);
+    return &choice->screen;
+}
