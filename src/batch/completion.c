@@ -180,7 +180,11 @@ static const char bash_scan[] =
 static const char bash_scan_end[] =
     "        -*) ;;\n"
     "        *)  if [[ -n $subject ]]; then\n"
-    "                verb=${verb:-$word}\n"
+    "                if [[ -z $verb ]]; then\n"
+    "                    verb=$word\n"
+    "                elif [[ \"$pairs\" == *\"|$subject $verb|\"* ]]; then\n"
+    "                    verb+=\" $word\"\n"
+    "                fi\n"
     "            elif [[ \" $subjects \" == *\" $word \"* ]]; then\n"
     "                subject=$word\n"
     "            elif [[ -z $verb ]]; then\n"
@@ -201,6 +205,40 @@ static const char bash_tail[] = "    if [[ $kind == file ]]; then\n"
                                 "}\n"
                                 "complete -o filenames -F _banger_tui banger-tui banger\n";
 
+/* "host trash|image cache|": the verbs of two words begin so. */
+static void append_joined_pairs(const struct strings *subjects, struct text *out)
+{
+    for (size_t i = 0; i < subjects->count; ++i) {
+        auto_done(strings) struct strings firsts = {0};
+        near_add_first_words(subjects->items[i], &firsts);
+        for (size_t j = 0; j < firsts.count; ++j) {
+            auto_done(strings) struct strings seconds = {0};
+            near_add_second_words(subjects->items[i], firsts.items[j], &seconds);
+            if (seconds.count > 0) {
+                text_printf(out, "%s %s|", subjects->items[i], firsts.items[j]);
+            }
+        }
+    }
+}
+
+static void append_bash_subject(struct text *out, const char *subject)
+{
+    auto_done(strings) struct strings firsts = {0};
+    near_add_first_words(subject, &firsts);
+    text_printf(out, "    '%s ') words=\"", subject);
+    append_joined(out, &firsts);
+    text_append(out, "\" options=\"$common\" ;;\n");
+    for (size_t i = 0; i < firsts.count; ++i) {
+        auto_done(strings) struct strings seconds = {0};
+        near_add_second_words(subject, firsts.items[i], &seconds);
+        if (seconds.count > 0) {
+            text_printf(out, "    '%s %s') words=\"", subject, firsts.items[i]);
+            append_joined(out, &seconds);
+            text_append(out, "\" options=\"$common\" ;;\n");
+        }
+    }
+}
+
 static void append_bash(struct text *out)
 {
     auto_done(strings) struct strings subjects = {0};
@@ -212,6 +250,8 @@ static void append_bash(struct text *out)
     text_append(out, bash_head);
     text_append(out, "    local subjects=\"");
     append_joined(out, &subjects);
+    text_append(out, "\"\n    local pairs=\"|");
+    append_joined_pairs(&subjects, out);
     text_append(out, "\"\n    local common=\"");
     append_joined(out, &common);
     text_append(out, " --help\"\n");
@@ -224,11 +264,7 @@ static void append_bash(struct text *out)
     append_joined(out, &plain);
     text_append(out, "\" options=\"--batch --file $common\" ;;\n");
     for (size_t i = 0; i < subjects.count; ++i) {
-        auto_done(strings) struct strings names = {0};
-        near_add_verbs(subjects.items[i], &names);
-        text_printf(out, "    '%s ') words=\"", subjects.items[i]);
-        append_joined(out, &names);
-        text_append(out, "\" options=\"$common\" ;;\n");
+        append_bash_subject(out, subjects.items[i]);
     }
     for (size_t i = 0; i < verb_count(); ++i) {
         if (is_offered(verb_at(i))) {
@@ -296,6 +332,43 @@ static void append_fish_options(struct text *out, const char *condition, const s
     }
 }
 
+/* One word where it may stand: behind those that were seen, before any of its siblings. */
+static void append_fish_word(struct text *out, const char *seen, const struct strings *siblings,
+    const char *word, const char *help)
+{
+    auto_free char *others = strings_join(siblings, " ");
+    text_printf(out, "complete -c banger-tui -n '%s; and not __fish_seen_subcommand_from %s' -a %s",
+        seen, others, word);
+    text_append(out, " -d ");
+    append_fish_quoted(out, help);
+    text_append_char(out, '\n');
+}
+
+static void append_fish_verb(struct text *out, const struct verb *verb)
+{
+    auto_done(text) struct text seen = {0};
+    if (verb->subject[0] != '\0') {
+        auto_done(strings) struct strings firsts = {0};
+        auto_done(strings) struct strings seconds = {0};
+        auto_free char *first = memory_strndup(verb->name, strcspn(verb->name, " "));
+        const char *second =
+            verb->name[strlen(first)] != '\0' ? verb->name + strlen(first) + 1 : "";
+        near_add_first_words(verb->subject, &firsts);
+        near_add_second_words(verb->subject, first, &seconds);
+        text_printf(&seen, "__fish_seen_subcommand_from %s", verb->subject);
+        append_fish_word(out, text_cstr(&seen), &firsts, first, verb->summary);
+        text_printf(&seen, "; and __fish_seen_subcommand_from %s", first);
+        if (second[0] != '\0') {
+            append_fish_word(out, text_cstr(&seen), &seconds, second, verb->summary);
+            text_printf(&seen, "; and __fish_seen_subcommand_from %s", second);
+        }
+    } else {
+        text_printf(&seen, "__fish_seen_subcommand_from %s", verb->name);
+    }
+    auto_free char *condition = memory_printf(" -n '%s'", text_cstr(&seen));
+    append_fish_options(out, condition, verb, verb->arguments, verb->argument_count);
+}
+
 static void append_fish(struct text *out)
 {
     auto_done(strings) struct strings firsts = {0};
@@ -311,24 +384,7 @@ static void append_fish(struct text *out)
         if (!is_offered(verb)) {
             continue;
         }
-        auto_done(strings) struct strings names = {0};
-        near_add_verbs(verb->subject, &names);
-        auto_free char *siblings = strings_join(&names, " ");
-        bool has_subject = verb->subject[0] != '\0';
-        auto_free char *condition =
-            has_subject ? memory_printf(" -n '__fish_seen_subcommand_from %s; and "
-                                        "__fish_seen_subcommand_from %s'",
-                              verb->subject, verb->name)
-                        : memory_printf(" -n '__fish_seen_subcommand_from %s'", verb->name);
-        if (has_subject) {
-            text_printf(out,
-                "complete -c banger-tui -n '__fish_seen_subcommand_from %s; and not "
-                "__fish_seen_subcommand_from %s' -a %s -d ",
-                verb->subject, siblings, verb->name);
-            append_fish_quoted(out, verb->summary);
-            text_append_char(out, '\n');
-        }
-        append_fish_options(out, condition, verb, verb->arguments, verb->argument_count);
+        append_fish_verb(out, verb);
     }
     append_fish_options(out, "", NULL, common_arguments, common_argument_count);
     text_append(out, "complete -c banger-tui -l batch -d 'Run one command or a script'\n");

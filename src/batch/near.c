@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "engine/command.h"
 
@@ -46,6 +47,30 @@ void near_add_verbs(const char *subject, struct strings *words)
         const struct verb *verb = verb_at(i);
         if (strcmp(verb->subject, subject) == 0 && (verb->flags & VERB_HIDDEN) == 0) {
             strings_add(words, verb->name);
+        }
+    }
+}
+
+void near_add_first_words(const char *subject, struct strings *words)
+{
+    auto_done(strings) struct strings names = {0};
+    near_add_verbs(subject, &names);
+    for (size_t i = 0; i < names.count; ++i) {
+        auto_free char *first = memory_strndup(names.items[i], strcspn(names.items[i], " "));
+        if (!strings_contain(words, first)) {
+            strings_add(words, first);
+        }
+    }
+}
+
+void near_add_second_words(const char *subject, const char *first, struct strings *words)
+{
+    auto_done(strings) struct strings names = {0};
+    size_t len = strlen(first);
+    near_add_verbs(subject, &names);
+    for (size_t i = 0; i < names.count; ++i) {
+        if (text_has_prefix(names.items[i], first) && names.items[i][len] == ' ') {
+            strings_add(words, names.items[i] + len + 1);
         }
     }
 }

@@ -13,5 +13,9 @@ const char *near_best(const char *word, const struct strings *candidates);
 void near_add_subjects(struct strings *words);
 /* Names of a subject's verbs that are offered to people. */
 void near_add_verbs(const char *subject, struct strings *words);
+/* Some verbs are two words, as in `host trash list`: the first words of all, each once, and the
+ * second ones behind one first word. */
+void near_add_first_words(const char *subject, struct strings *words);
+void near_add_second_words(const char *subject, const char *first, struct strings *words);
 /* "--from" and so on: the verb's own options and the common ones. verb may be NULL. */
 void near_add_options(const struct verb *verb, struct strings *words);

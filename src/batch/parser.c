@@ -236,6 +236,11 @@ static bool read_arguments(struct parser *parser, struct error *err)
 static bool fail_verb(const char *subject, const char *word, struct error *err)
 {
     auto_done(strings) struct strings candidates = {0};
+    near_add_second_words(subject, word, &candidates);
+    if (subject[0] != '\0' && candidates.count > 0) {
+        auto_free char *all = strings_join(&candidates, ", ");
+        return error_set(err, ERROR_INVALID, "%s %s needs a word more: %s", subject, word, all);
+    }
     near_add_verbs(subject, &candidates);
     if (subject[0] != '\0') {
         auto_free char *all = strings_join(&candidates, ", ");

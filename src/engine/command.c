@@ -365,7 +365,7 @@ void command_words(const struct command *command, struct strings *words)
     if (*verb->subject) {
         strings_add(words, verb->subject);
     }
-    strings_add(words, verb->name);
+    strings_split(words, verb->name, " "); /* "trash list" is two words */
     const struct strings *rest = NULL;
     for (size_t i = 0; i < verb->argument_count; i++) {
         const struct argument *argument = &verb->arguments[i];

@@ -45,6 +45,7 @@ engine_ops = \
 	src/engine/ops_image_register.c \
 	src/engine/ops_initrd.c src/engine/ops_initrd.h \
 	src/engine/ops_job.c \
+	src/engine/ops_trash.c src/engine/ops_trash.h \
 	src/engine/ops_kernel.c src/engine/ops_kernel.h \
 	src/engine/ops_kernel_import.c \
 	src/engine/ops_kernel_pull.c \

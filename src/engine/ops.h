@@ -110,6 +110,9 @@ bool ops_catalog_publish(struct ops *ops, struct json **result, struct error *er
 bool ops_catalog_keygen(struct ops *ops, struct json **result, struct error *err);
 
 bool ops_host_doctor(struct ops *ops, struct json **result, struct error *err);
+bool ops_host_trash_list(struct ops *ops, struct json **result, struct error *err);
+bool ops_host_trash_restore(struct ops *ops, struct json **result, struct error *err);
+bool ops_host_trash_empty(struct ops *ops, struct json **result, struct error *err);
 
 bool ops_job_list(struct ops *ops, struct json **result, struct error *err);
 bool ops_job_cancel(struct ops *ops, struct json **result, struct error *err);

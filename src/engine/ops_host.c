@@ -14,6 +14,7 @@
 #include "engine/ops.h"
 #include "engine/ops_catalog.h"
 #include "engine/ops_common.h"
+#include "engine/ops_trash.h"
 #include "engine/ops_vm.h"
 #include "engine/snapshot.h"
 #include "engine/state.h"
@@ -124,6 +125,7 @@ bool ops_refresh_host(struct ops *ops, struct error *err)
 bool ops_sweep(struct ops *ops, struct error *err)
 {
     uint64_t removed = 0;
+    ops_trash_sweep(ops);
     if (!store_sweep(ops->store, &removed, err)) {
         return false;
     }

@@ -12,6 +12,7 @@
 #include "engine/ops.h"
 #include "engine/ops_common.h"
 #include "engine/ops_kernel.h"
+#include "engine/ops_trash.h"
 #include "engine/section.h"
 #include "engine/snapshot.h"
 #include "engine/state.h"
@@ -210,11 +211,12 @@ bool ops_image_rm(struct ops *ops, struct json **result, struct error *err)
         ops_plan_add(*result, "remove", object, entry.is_managed ? entry.disk_bytes : 0);
         return true;
     }
-    if (!image_store_remove(ops->store, name, err)) {
+    auto_free char *trash_id = NULL;
+    if (!image_store_trash(ops->store, name, &trash_id, err)) {
         return false;
     }
     ops_images_changed(ops);
-    *result = ops_result(name, true);
+    *result = ops_trash_result(ops, name, trash_id);
     return true;
 }
 

@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "engine/ops.h"
 #include "engine/ops_common.h"
+#include "engine/ops_trash.h"
 #include "engine/section.h"
 #include "engine/snapshot.h"
 #include "engine/state.h"
@@ -168,10 +169,11 @@ bool ops_kernel_rm(struct ops *ops, struct json **result, struct error *err)
         ops_plan_add(*result, "remove", object, entry.size_bytes);
         return true;
     }
-    if (!kernel_store_remove(ops->store, name, err)) {
+    auto_free char *trash_id = NULL;
+    if (!kernel_store_trash(ops->store, name, &trash_id, err)) {
         return false;
     }
     ops_kernels_changed(ops);
-    *result = ops_result(name, true);
+    *result = ops_trash_result(ops, name, trash_id);
     return true;
 }

@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "engine/ops.h"
 #include "engine/ops_common.h"
+#include "engine/ops_trash.h"
 #include "engine/ops_vm.h"
 #include "engine/state.h"
 #include "store/lock.h"
@@ -84,11 +85,19 @@ bool ops_vm_kill(struct ops *ops, struct json **result, struct error *err)
     return true;
 }
 
-bool ops_vm_discard(struct ops *ops, struct vm_hand *hand, struct error *err)
+static bool end(struct ops *ops, struct vm_hand *hand, struct error *err)
 {
     if (is_up(hand) &&
         !machine_kill(hand->dir, &hand->facts.handle, SIGKILL, ops->cancel, NULL, err)) {
         return error_wrap(err, "VM %s could not be ended and was not removed", hand->name);
+    }
+    return true;
+}
+
+bool ops_vm_discard(struct ops *ops, struct vm_hand *hand, struct error *err)
+{
+    if (!end(ops, hand, err)) {
+        return false;
     }
     bool is_removed = vm_store_remove(ops->store, hand->name, err);
     ops_vms_changed(ops);
@@ -118,23 +127,24 @@ void ops_vm_sweep(struct ops *ops)
 
 /* A record that cannot be read: with --force its directory goes; a process it may have had is
  * found by nobody without the record, so without --force it stays. */
-static bool remove_damaged(struct ops *ops, const char *name, struct error *err)
+static bool remove_damaged(struct ops *ops, const char *name, char **trash_id, struct error *err)
 {
     error_clear(err);
-    return vm_store_remove(ops->store, name, err);
+    return vm_store_trash(ops->store, name, trash_id, err);
 }
 
 bool ops_vm_rm(struct ops *ops, struct json **result, struct error *err)
 {
     const char *name = command_get(ops->command, "name");
     bool is_forced = command_has(ops->command, "force");
+    auto_free char *trash_id = NULL;
     auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
     if (!ops_vm_take(ops, name, "remove", &hand, err)) {
-        if (err->code != ERROR_FORMAT || !is_forced || !remove_damaged(ops, name, err)) {
+        if (err->code != ERROR_FORMAT || !is_forced || !remove_damaged(ops, name, &trash_id, err)) {
             return false;
         }
         ops_vms_changed(ops);
-        *result = ops_result(name, true);
+        *result = ops_trash_result(ops, name, trash_id);
         return true;
     }
     if (is_up(&hand) && !is_forced) {
@@ -145,9 +155,10 @@ bool ops_vm_rm(struct ops *ops, struct json **result, struct error *err)
         *result = ops_vm_plan_one(ops, "remove", name, 0);
         return true;
     }
-    if (!ops_vm_discard(ops, &hand, err)) {
+    if (!end(ops, &hand, err) || !vm_store_trash(ops->store, name, &trash_id, err)) {
         return false;
     }
-    *result = ops_result(name, true);
+    ops_vms_changed(ops);
+    *result = ops_trash_result(ops, name, trash_id);
     return true;
 }

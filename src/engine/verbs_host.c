@@ -10,6 +10,15 @@ static const struct column doctor_columns[] = {
     {"CHECK", "check", COLUMN_TEXT}, {"STATUS", "status", COLUMN_TEXT},
     {"DETAIL", "detail", COLUMN_TEXT}, {"NEXT", "hint", COLUMN_TEXT},
 };
+static const struct column trash_columns[] = {
+    {"ID", "id", COLUMN_TEXT}, {"KIND", "kind", COLUMN_TEXT}, {"NAME", "name", COLUMN_TEXT},
+    {"DISK", "disk_bytes", COLUMN_SIZE}, {"REMOVED", "trashed_at", COLUMN_AGE},
+    {"UNTIL", "restorable_until", COLUMN_TEXT},
+};
+static const struct argument trash_restore_arguments[] = {
+    {"what", 0, ARGUMENT_WORD, .is_positional = true, .is_required = true, .is_many = true,
+        .value_name = "ID", .help = "Id from host trash list, or the name it had"},
+};
 static const struct column job_columns[] = {
     {"ID", "id", COLUMN_NUMBER}, {"STATE", "state", COLUMN_TEXT},
     {"COMMAND", "command", COLUMN_TEXT}, {"PHASE", "phase", COLUMN_TEXT},
@@ -30,6 +39,19 @@ static const struct verb rows[] = {
         "Looks at virtualization, programs, space and places, and says for each what is missing\n"
         "and how to mend it. Needs no rights and no network.",
         "banger-tui --batch host doctor", COLUMNS(doctor_columns), .run = ops_host_doctor},
+    {"host", "trash list", "trash ls", VERB_READS, "List what was removed and can be taken back",
+        "Lists removed kernels, images and VMs. They stay for trash_days of [limits], and as long\n"
+        "as all of them together are below trash_bytes; then the oldest go for good.",
+        "banger-tui --batch host trash list", COLUMNS(trash_columns), .run = ops_host_trash_list},
+    {"host", "trash restore", NULL, VERB_EACH, "Take removed things back",
+        "Gives removed kernels, images and VMs back under their old names. A name means the one\n"
+        "that was removed last; KIND/NAME says which kind.",
+        "banger-tui --batch host trash restore lab", ROWS(trash_restore_arguments),
+        .object = verb_object_none, .run = ops_host_trash_restore},
+    {"host", "trash empty", NULL, VERB_DESTROYS, "Remove what is in the trash for good",
+        "Frees the space of everything that was removed. There is no way back.",
+        "banger-tui --batch host trash empty --dry-run",
+        .object = verb_object_none, .run = ops_host_trash_empty},
 
     {"job", "list", "ls", VERB_READS, "List what is under way",
         "Lists the changes that are under way on this host, of all processes.",

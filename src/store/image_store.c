@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "store/entries.h"
 #include "store/kernel_store.h"
-#include "store/publish.h"
+#include "store/trash.h"
 
 void image_entry_done(struct image_entry *entry)
 {
@@ -254,10 +254,11 @@ bool image_store_write_manifest(int staging_dir, const struct image_entry *entry
     return entries_write_document(staging_dir, STORE_MANIFEST, json, err);
 }
 
-bool image_store_remove(const struct store *store, const char *name, struct error *err)
+bool image_store_trash(
+    const struct store *store, const char *name, char **trash_id, struct error *err)
 {
     return entries_refuse_newer(store, STORE_IMAGE, name, STORE_MANIFEST, err) &&
-           store_remove_entry(store, STORE_IMAGE, name, err);
+           trash_put(store, STORE_IMAGE, name, trash_id, err);
 }
 
 int image_store_open(const struct store *store, const char *name, struct error *err)

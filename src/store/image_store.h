@@ -59,7 +59,8 @@ bool image_store_read(
 bool image_store_list(const struct store *store, struct image_list *list, struct error *err);
 bool image_store_write_manifest(
     int staging_dir, const struct image_entry *entry, struct error *err);
-bool image_store_remove(const struct store *store, const char *name, struct error *err);
+bool image_store_trash(
+    const struct store *store, const char *name, char **trash_id, struct error *err);
 int image_store_open(const struct store *store, const char *name, struct error *err);
 /* Where the image's rootfs is: in the entry, or elsewhere for a registered one. Caller frees. */
 char *image_store_rootfs(const struct store *store, const struct image_entry *entry)

@@ -11,7 +11,7 @@
 #include "base/name.h"
 #include "base/text.h"
 #include "store/entries.h"
-#include "store/publish.h"
+#include "store/trash.h"
 
 void kernel_entry_done(struct kernel_entry *entry)
 {
@@ -192,10 +192,11 @@ bool kernel_store_write_manifest(
     return entries_write_document(staging_dir, STORE_MANIFEST, json, err);
 }
 
-bool kernel_store_remove(const struct store *store, const char *name, struct error *err)
+bool kernel_store_trash(
+    const struct store *store, const char *name, char **trash_id, struct error *err)
 {
     return entries_refuse_newer(store, STORE_KERNEL, name, STORE_MANIFEST, err) &&
-           store_remove_entry(store, STORE_KERNEL, name, err);
+           trash_put(store, STORE_KERNEL, name, trash_id, err);
 }
 
 int kernel_store_open(const struct store *store, const char *name, struct error *err)

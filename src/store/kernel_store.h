@@ -62,8 +62,10 @@ bool kernel_store_list(const struct store *store, struct kernel_list *list, stru
  * staging_publish. Keys of entry->document that are not ours are kept. */
 bool kernel_store_write_manifest(
     int staging_dir, const struct kernel_entry *entry, struct error *err);
-/* The caller holds the exclusive lock and has asked who needs it. ERROR_NOT_FOUND;
- * ERROR_UNSUPPORTED for an entry of a newer version. */
-bool kernel_store_remove(const struct store *store, const char *name, struct error *err);
+/* Moves it to the trash, where it is *trash_id (NULL: not wanted). The caller holds the exclusive
+ * lock and has asked who needs it. ERROR_NOT_FOUND; ERROR_UNSUPPORTED for an entry of a newer
+ * version. */
+bool kernel_store_trash(
+    const struct store *store, const char *name, char **trash_id, struct error *err);
 /* A descriptor of the entry's directory, the caller's to close. ERROR_NOT_FOUND. */
 int kernel_store_open(const struct store *store, const char *name, struct error *err);

@@ -100,7 +100,8 @@ static int compare_items(const void *left, const void *right)
     return strcmp(a->id, b->id);
 }
 
-bool trash_read(const struct store *store, struct trash_list *list, struct error *err)
+static bool read_items(
+    const struct store *store, bool with_sizes, struct trash_list *list, struct error *err)
 {
     int trash = store_area_dir(store, STORE_TRASH);
     auto_done(strings) struct strings names = {0};
@@ -111,12 +112,30 @@ bool trash_read(const struct store *store, struct trash_list *list, struct error
     for (size_t i = 0; i < names.count; i++) {
         struct trash_item *item = &list->items[list->count];
         if (parse_id(names.items[i], item)) {
-            item->disk_bytes = disk_bytes_below(trash, names.items[i], 0);
+            item->disk_bytes = with_sizes ? disk_bytes_below(trash, names.items[i], 0) : 0;
             list->count++;
         }
     }
     qsort(list->items, list->count, sizeof(*list->items), compare_items);
     return true;
+}
+
+bool trash_read(const struct store *store, struct trash_list *list, struct error *err)
+{
+    return read_items(store, true, list, err);
+}
+
+int64_t trash_kept_until(const struct trash_item *item, const struct limits *limits)
+{
+    return item->trashed_at + (int64_t)limits->trash_days * SECONDS_A_DAY;
+}
+
+/* A directory changes its parent only when its owner may write to it. */
+static bool open_up(int dir, const char *name)
+{
+    struct stat info;
+    return fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode) &&
+           fchmodat(dir, name, 0700, 0) == 0;
 }
 
 /* One rename between two directories of the store, durable on both sides. */
@@ -129,6 +148,9 @@ static bool move(const struct store *store, int from_dir, const char *from, int 
         return false;
     }
     int status = renameat2(from_dir, from, to_dir, to, RENAME_NOREPLACE);
+    if (status != 0 && errno == EACCES && open_up(from_dir, from)) {
+        status = renameat2(from_dir, from, to_dir, to, RENAME_NOREPLACE);
+    }
     if (status != 0 && (errno == EINVAL || errno == ENOSYS)) {
         /* Whoever renames holds the store's lock, so looking first is enough here. */
         errno = EEXIST;
@@ -140,7 +162,8 @@ static bool move(const struct store *store, int from_dir, const char *from, int 
     return file_sync(to_dir, to, err) && file_sync(from_dir, from, err);
 }
 
-bool trash_put(const struct store *store, enum store_kind kind, const char *name, struct error *err)
+bool trash_put(
+    const struct store *store, enum store_kind kind, const char *name, char **id, struct error *err)
 {
     if (!name_check_entry(name, store_kind_name(kind), err)) {
         return false;
@@ -150,10 +173,13 @@ bool trash_put(const struct store *store, enum store_kind kind, const char *name
     int64_t now = clock_wall_ms();
     /* Two of one name in one millisecond: the later one counts as a moment younger. */
     for (int attempt = 0; attempt < 100; attempt++) {
-        auto_free char *id =
+        auto_free char *made =
             memory_printf("%s@%s@%" PRId64, store_kind_name(kind), name, now + attempt);
         error_clear(&failure);
-        if (move(store, store_kind_dir(store, kind), name, trash, id, &failure)) {
+        if (move(store, store_kind_dir(store, kind), name, trash, made, &failure)) {
+            if (id != NULL) {
+                *id = take_ptr(made);
+            }
             return true;
         }
         if (failure.code != ERROR_EXISTS) {
@@ -208,6 +234,27 @@ static bool remove_item(
     return true;
 }
 
+bool trash_expire_old(const struct store *store, const struct limits *limits,
+    const struct cancel *cancel, uint64_t *freed_bytes, struct error *err)
+{
+    auto_done(trash_list) struct trash_list list = {0};
+    *freed_bytes = 0;
+    if (!read_items(store, false, &list, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < list.count; i++) {
+        struct trash_item *item = &list.items[i];
+        if (trash_kept_until(item, limits) >= clock_wall()) {
+            break; /* all others are younger */
+        }
+        item->disk_bytes = disk_bytes_below(store_area_dir(store, STORE_TRASH), item->id, 0);
+        if (cancel_check(cancel, err) || !remove_item(store, item, freed_bytes, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool trash_expire(const struct store *store, const struct limits *limits,
     const struct cancel *cancel, uint64_t *freed_bytes, struct error *err)
 {
@@ -220,10 +267,9 @@ bool trash_expire(const struct store *store, const struct limits *limits,
     for (size_t i = 0; i < list.count; i++) {
         kept_bytes += list.items[i].disk_bytes;
     }
-    int64_t oldest = clock_wall() - (int64_t)limits->trash_days * SECONDS_A_DAY;
     for (size_t i = 0; i < list.count; i++) {
         const struct trash_item *item = &list.items[i];
-        if (item->trashed_at >= oldest && kept_bytes <= limits->trash_bytes) {
+        if (trash_kept_until(item, limits) >= clock_wall() && kept_bytes <= limits->trash_bytes) {
             break; /* all others are younger */
         }
         if (cancel_check(cancel, err) || !remove_item(store, item, freed_bytes, err)) {

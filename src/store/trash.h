@@ -29,17 +29,24 @@ struct trash_list {
 };
 
 void trash_list_done(struct trash_list *list);
-/* Moves an entry there. ERROR_NOT_FOUND when there is none. */
-bool trash_put(
-    const struct store *store, enum store_kind kind, const char *name, struct error *err);
+/* Moves an entry there. *id, when wanted, is what it is called there; caller frees.
+ * ERROR_NOT_FOUND when there is none. */
+bool trash_put(const struct store *store, enum store_kind kind, const char *name, char **id,
+    struct error *err);
 /* What is in it. */
 bool trash_read(const struct store *store, struct trash_list *list, struct error *err);
+/* The wall second from which trash_expire removes it for its age. */
+int64_t trash_kept_until(const struct trash_item *item, const struct limits *limits);
 /* Gives one back under its old name, by id. ERROR_NOT_FOUND; ERROR_EXISTS when the name is taken
  * meanwhile. */
 bool trash_restore(const struct store *store, const char *id, struct error *err);
 /* Removes for good what is older than trash_days and then, oldest first, what is above
  * trash_bytes. *freed_bytes counts allocated bytes. */
 bool trash_expire(const struct store *store, const struct limits *limits,
+    const struct cancel *cancel, uint64_t *freed_bytes, struct error *err);
+/* Its first half alone: what is too old. Does not look at the sizes of what stays, so it costs a
+ * directory listing. */
+bool trash_expire_old(const struct store *store, const struct limits *limits,
     const struct cancel *cancel, uint64_t *freed_bytes, struct error *err);
 /* Removes everything for good. */
 bool trash_empty(const struct store *store, const struct cancel *cancel, uint64_t *freed_bytes,

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "store/entries.h"
 #include "store/publish.h"
+#include "store/trash.h"
 
 static const char *const document_files[VM_DOCUMENT_COUNT] = {
     [VM_DOCUMENT_SPEC] = "vm.json",
@@ -211,4 +212,10 @@ bool vm_store_remove(const struct store *store, const char *name, struct error *
 {
     return entries_refuse_newer(store, STORE_VM, name, document_files[VM_DOCUMENT_SPEC], err) &&
            store_remove_entry(store, STORE_VM, name, err);
+}
+
+bool vm_store_trash(const struct store *store, const char *name, char **trash_id, struct error *err)
+{
+    return entries_refuse_newer(store, STORE_VM, name, document_files[VM_DOCUMENT_SPEC], err) &&
+           trash_put(store, STORE_VM, name, trash_id, err);
 }

@@ -70,3 +70,6 @@ int vm_store_open(const struct store *store, const char *name, struct error *err
 /* Creating: staging_begin(STORE_VM), vm_store_write_document on staging_dir, staging_publish.
  * Removing takes disks, log and records with it; the caller has made sure that nothing runs. */
 bool vm_store_remove(const struct store *store, const char *name, struct error *err);
+/* The same, but to the trash, where it is *trash_id (NULL: not wanted). */
+bool vm_store_trash(
+    const struct store *store, const char *name, char **trash_id, struct error *err);

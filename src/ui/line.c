@@ -109,11 +109,13 @@ static bool set_option(
     return command_set(command, argument->name, words->items[++*at], err);
 }
 
-static bool set_words(struct command *command, const struct strings *words, struct error *err)
+/* words[from] and on, behind the verb. */
+static bool set_words(
+    struct command *command, const struct strings *words, size_t from, struct error *err)
 {
     const struct verb *verb = command_verb(command);
     bool is_rest = false;
-    for (size_t at = 2; at < words->count; at++) {
+    for (size_t at = from; at < words->count; at++) {
         const char *word = words->items[at];
         const struct argument *argument = is_rest ? rest_of(verb) : next_place(verb, command);
         if (!is_rest && strcmp(word, "--") == 0) {
@@ -132,19 +134,36 @@ static bool set_words(struct command *command, const struct strings *words, stru
     return true;
 }
 
+/* "kernel list", or "host trash list" where the verb has two words; *used counts them all. */
+static const struct verb *find_verb(const struct strings *words, size_t *used)
+{
+    const struct verb *verb = NULL;
+    if (words->count >= 3) {
+        auto_free char *two = memory_printf("%s %s", words->items[1], words->items[2]);
+        verb = verb_find(words->items[0], two);
+        *used = 3;
+    }
+    if (verb == NULL && words->count >= 2) {
+        verb = verb_find(words->items[0], words->items[1]);
+        *used = 2;
+    }
+    return verb;
+}
+
 struct command *line_parse(const char *line, struct error *err)
 {
     auto_done(strings) struct strings words = {0};
     if (!line_split(line, &words, err)) {
         return NULL;
     }
-    const struct verb *verb = words.count >= 2 ? verb_find(words.items[0], words.items[1]) : NULL;
+    size_t used = 0;
+    const struct verb *verb = find_verb(&words, &used);
     if (verb == NULL || (verb->flags & (VERB_LOCAL | VERB_HIDDEN)) != 0) {
         error_set(err, ERROR_INVALID, "there is no such verb: %s", line);
         return NULL;
     }
     struct command *command = command_new(verb);
-    if (!set_words(command, &words, err)) {
+    if (!set_words(command, &words, used, err)) {
         command_free(command);
         return NULL;
     }

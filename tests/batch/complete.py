@@ -28,6 +28,13 @@ def test_subjects_and_verbs(world):
     assert complete(world, "kernel", "pu") == ["pull"]
 
 
+def test_verbs_of_two_words(world):
+    assert complete(world, "host", "tra") == ["trash"]
+    assert complete(world, "host", "trash", "") == ["list", "restore", "empty"]
+    assert "list" not in complete(world, "host", "")
+    assert "--format" in complete(world, "host", "trash", "list", "--")
+
+
 def test_options_and_choices(world):
     assert {"--force", "--if-absent", "--format"} <= set(complete(world, "kernel", "pull", "--"))
     assert complete(world, "kernel", "list", "--format", "json") == ["json", "jsonl"]

@@ -22,6 +22,7 @@ batch_world_tests = \
 	tests/batch/signals.py \
 	tests/batch/speed.py \
 	tests/batch/terminal.py \
+	tests/batch/trash.py \
 	tests/batch/two_at_once.py \
 	tests/batch/usage.py
 TESTS += $(batch_world_tests)

@@ -53,7 +53,7 @@ static bool run(const struct store *store, const char *action, const char *name,
         return false;
     }
     if (strcmp(action, "remove") == 0) {
-        return kernel_store_remove(store, name, err);
+        return kernel_store_trash(store, name, NULL, err);
     }
     return publish(
         store, strcmp(action, "replace") == 0 ? PUBLISH_REPLACE : PUBLISH_NEW, name, content, err);

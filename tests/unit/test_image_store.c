@@ -125,7 +125,7 @@ static void test_registered(void **state)
     assert_true(after.is_damaged);
     assert_non_null(strstr(after.damage, "mine/vmlinux is missing"));
     struct error err = {0};
-    assert_true(image_store_remove(world->store, "mine", &err));
+    assert_true(image_store_trash(world->store, "mine", NULL, &err));
     assert_true(scratch_has(world->dir, "mine/rootfs.img"));
 }
 
@@ -224,7 +224,7 @@ static void test_newer_format_is_read_only(void **state)
     read_one(world, "i", &entry);
     assert_true(entry.is_newer);
     assert_false(entry.is_damaged);
-    assert_false(image_store_remove(world->store, "i", &err));
+    assert_false(image_store_trash(world->store, "i", NULL, &err));
     assert_code(err, ERROR_UNSUPPORTED);
 }
 
@@ -236,7 +236,7 @@ static void test_not_found(void **state)
     assert_false(image_store_read(world->store, "i", &entry, &err));
     assert_code(err, ERROR_NOT_FOUND);
     error_clear(&err);
-    assert_false(image_store_remove(world->store, "i", &err));
+    assert_false(image_store_trash(world->store, "i", NULL, &err));
     assert_code(err, ERROR_NOT_FOUND);
     error_clear(&err);
     assert_int_equal(image_store_open(world->store, "..", &err), -1);

@@ -149,7 +149,7 @@ static void test_not_found(void **state)
     assert_int_equal(kernel_store_open(world->store, "nothing", &err), -1);
     assert_code(err, ERROR_NOT_FOUND);
     error_clear(&err);
-    assert_false(kernel_store_remove(world->store, "nothing", &err));
+    assert_false(kernel_store_trash(world->store, "nothing", NULL, &err));
     assert_code(err, ERROR_NOT_FOUND);
 }
 
@@ -228,7 +228,7 @@ static void test_damaged_are_listed(void **state)
         assert_int_equal(list.items[i].is_damaged, strcmp(list.items[i].name, "good") != 0);
     }
     /* A damaged entry can be removed like any other. */
-    assert_true(kernel_store_remove(world->store, "cut", &err));
+    assert_true(kernel_store_trash(world->store, "cut", NULL, &err));
     assert_false(scratch_has(world->dir, "kernels/cut"));
 }
 
@@ -275,7 +275,7 @@ static void test_unreadable_entry(void **state)
     assert_true(kernel_store_list(world->store, &list, &err));
     assert_int_equal(list.count, 1);
     assert_true(list.items[0].is_damaged);
-    assert_true(kernel_store_remove(world->store, "closed", &err));
+    assert_true(kernel_store_trash(world->store, "closed", NULL, &err));
     assert_false(scratch_has(world->dir, "kernels/closed"));
 }
 
@@ -291,7 +291,7 @@ static void test_newer_format_is_read_only(void **state)
     assert_true(entry.is_newer);
     assert_false(entry.is_damaged);
     assert_string_equal(entry.distro, "d");
-    assert_false(kernel_store_remove(world->store, "k", &err));
+    assert_false(kernel_store_trash(world->store, "k", NULL, &err));
     assert_code(err, ERROR_UNSUPPORTED);
     assert_true(scratch_has(world->dir, "kernels/k/vmlinux"));
     error_clear(&err);
@@ -317,7 +317,7 @@ static void test_remove(void **state)
     auto_done(kernel_entry) struct kernel_entry l = named("l");
     make(world, &k, PUBLISH_NEW);
     make(world, &l, PUBLISH_NEW);
-    assert_true(kernel_store_remove(world->store, "k", &err));
+    assert_true(kernel_store_trash(world->store, "k", NULL, &err));
     auto_free char *names = scratch_list(world->dir, "kernels");
     assert_string_equal(names, "l");
 }

@@ -43,7 +43,7 @@ static void put(struct world *world, const char *name)
     struct error err = {0};
     auto_free char *file = memory_printf("kernels/%s/vmlinux", name);
     scratch_write(world->dir, file, name);
-    assert_true(trash_put(world->store, STORE_KERNEL, name, &err));
+    assert_true(trash_put(world->store, STORE_KERNEL, name, NULL, &err));
     assert_fine(err);
 }
 
@@ -106,7 +106,7 @@ static void test_what_is_not_there(void **state)
 {
     struct world *world = *state;
     struct error err = {0};
-    assert_false(trash_put(world->store, STORE_IMAGE, "i", &err));
+    assert_false(trash_put(world->store, STORE_IMAGE, "i", NULL, &err));
     assert_code(err, ERROR_NOT_FOUND);
     static const char *const ids[] = {"kernel@k@1", "nonsense", "", "..", "kernel@../x@1",
         "kernel@k", "other@k@1", "kernel@k@1x"};
@@ -116,7 +116,7 @@ static void test_what_is_not_there(void **state)
         assert_code(err, ERROR_NOT_FOUND);
     }
     error_clear(&err);
-    assert_false(trash_put(world->store, STORE_KERNEL, "../images", &err));
+    assert_false(trash_put(world->store, STORE_KERNEL, "../images", NULL, &err));
     assert_code(err, ERROR_INVALID);
 }
 

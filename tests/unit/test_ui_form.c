@@ -162,6 +162,8 @@ static void test_lines_are_read_back(void **state)
         "vm logs web --follow --tail 100",
         "image register lab --rootfs ./rootfs.ext4 --kernel-ref debian",
         "host doctor",
+        "host trash list",
+        "host trash restore lab image/web",
     };
     for (size_t i = 0; i < array_length(lines); i++) {
         struct error err = {0};
@@ -179,7 +181,7 @@ static void test_lines_are_refused(void **state)
     (void)state;
     static const char *const lines[] = {"", "kernel", "kernel frobnicate x", "kernel pull 'x",
         "kernel pull a b", "kernel pull x --no-such", "kernel import x --from", "host doctor x",
-        "help kernel", "kernel pull ../x", "vm run debian --vcpu 0"};
+        "help kernel", "host trash", "kernel pull ../x", "vm run debian --vcpu 0"};
     for (size_t i = 0; i < array_length(lines); i++) {
         struct error err = {0};
         assert_null(line_parse(lines[i], &err));
