@@ -4,7 +4,9 @@ batch_world_tests = \
 	tests/batch/catalogs.py \
 	tests/batch/complete.py \
 	tests/batch/config.py \
+	tests/batch/distro_kernels.py \
 	tests/batch/doctor.py \
+	tests/batch/generic_kernel.py \
 	tests/batch/images.py \
 	tests/batch/kernel_import.py \
 	tests/batch/kernel_list.py \
@@ -27,5 +29,5 @@ batch_world_tests = \
 	tests/batch/usage.py
 TESTS += $(batch_world_tests)
 EXTRA_DIST += $(batch_world_tests) tests/batch/world.py tests/batch/machine_world.py \
-	tests/batch/web_world.py
+	tests/batch/web_world.py tests/support/distro_repo.py
 tests/batch/local.log: banger
