@@ -13,7 +13,7 @@ def words(top):
 
 
 problems = []
-listed = words("tests") | words("src") | words("data") | set(
+listed = words("tests") | words("src") | words("data") | words("scripts") | words("bench") | set(
     re.split(r"[\s\\=]+", source.read("Makefile.am")))
 checked = 0
 for path in source.files("tests/unit", "tests/tui", "tests/smoke", "tests/fault", ends=(".c",)):
