@@ -59,8 +59,7 @@ const char *ops_accel_mode(const struct ops *ops)
     return ops->config->accel != NULL ? ops->config->accel : ops->settings->default_accel;
 }
 
-/* MemTotal and MemAvailable of /proc/meminfo; zeros when it cannot be read. */
-static void read_memory(uint64_t *total, uint64_t *available)
+void ops_host_memory(uint64_t *total, uint64_t *available)
 {
     auto_done(text) struct text content = {0};
     struct error ignored = {0};
@@ -114,7 +113,7 @@ bool ops_refresh_host(struct ops *ops, struct error *err)
         .firecracker = firecracker != NULL ? firecracker : "",
         .is_readonly = ops->config->is_readonly,
         .catalog_as_of = oldest_catalog(ops)};
-    read_memory(&facts.memory_bytes, &facts.memory_free_bytes);
+    ops_host_memory(&facts.memory_bytes, &facts.memory_free_bytes);
     if (!file_free_space(store_dir_fd(ops->store), ".", &facts.disk_free_bytes, err)) {
         return false;
     }
@@ -261,7 +260,7 @@ static void check_memory(struct json *rows)
 {
     uint64_t total, available;
     char total_text[UNITS_MAX], available_text[UNITS_MAX];
-    read_memory(&total, &available);
+    ops_host_memory(&total, &available);
     auto_free char *detail = memory_printf("%s, %s available", units_format_size(total, total_text),
         units_format_size(available, available_text));
     bool is_low = available < LOW_MEMORY_BYTES;

@@ -83,13 +83,16 @@ static void put_list(struct text *facts, const char *key, const struct strings *
     }
 }
 
-static void describe_machine(const struct machine_spec *spec, struct text *facts)
+static void describe_machine(const struct machine_spec *spec, int vm_dir, struct text *facts)
 {
     char now[24];
     snprintf(now, sizeof now, "%" PRId64, clock_wall());
     initrd_put_fact(facts, "root", machine_root_name(spec->root));
     initrd_put_fact(facts, "hostname", spec->name);
     initrd_put_fact(facts, "time", now);
+    if (file_exists(vm_dir, MACHINE_WORK_FILE)) {
+        initrd_put_fact(facts, "work", "work"); /* DISK_SERIAL_WORK, mounted at /root */
+    }
     put_list(facts, "arg", &spec->program.entrypoint);
     put_list(facts, "arg", &spec->program.cmd);
     put_list(facts, "env", &spec->program.env);
@@ -117,7 +120,7 @@ bool ops_initrd_make(struct ops *ops, const struct machine_spec *spec,
         return error_set_errno(err, errno, "cannot replace %s", OPS_INITRD_FILE);
     }
     auto_done(text) struct text facts = {0};
-    describe_machine(spec, &facts);
+    describe_machine(spec, vm_dir, &facts);
     auto_close int to = file_create(vm_dir, OPS_INITRD_FILE, err);
     return to >= 0 && file_copy_data(from, to, OPS_INITRD_FILE, NULL, ops->cancel, err) &&
            initrd_append_file(to, INITRD_FACTS, text_cstr(&facts), facts.len, 0600, err);

@@ -35,6 +35,7 @@ void vm_hand_done(struct vm_hand *hand)
     machine_spec_done(&hand->spec);
     machine_facts_done(&hand->facts);
     free(hand->name);
+    free(hand->warning);
 }
 
 void ops_vm_unlock(struct vm_hand *hand)

@@ -3,12 +3,12 @@
 
 /* What the operations on machines share. Workers and streaming threads only. */
 
+#include "base/error.h"
 #include "vm/machine_control.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct error;
 struct json;
 struct lock;
 struct ops;
@@ -22,6 +22,7 @@ struct vm_hand {
     struct machine_spec spec;
     struct machine_facts facts;
     struct lock *lock; /* NULL for reading */
+    char *warning;     /* of the start: something that was done but may not go well; NULL */
 };
 #define VM_HAND_INIT                                                                               \
     {                                                                                              \
@@ -57,6 +58,12 @@ struct json *ops_vm_result(struct ops *ops, const char *name, bool is_changed);
 void ops_vm_put_timeline(struct json *json, const struct machine_timeline *timeline);
 /* Lists machines and images again for the front end, when one is watching. */
 void ops_vms_changed(struct ops *ops);
+
+/* ops_vm_check.c: what can be known before a promise is made. Memory that this host does not have is
+ * refused with `code`; memory it has but not free is told in the log and, when *warning is not NULL,
+ * there (caller frees). */
+bool ops_vm_check_host(struct ops *ops, const struct machine_spec *spec, enum error_code code,
+    char **warning, struct error *err);
 
 /* Makes the machine's record and disk from the command's words. On success *name is the new name
  * (caller frees). */

@@ -112,6 +112,9 @@ bool ops_vm_boot(struct ops *ops, struct vm_hand *hand, struct error *err)
     auto_done(boot_kernel) struct boot_kernel kernel = BOOT_KERNEL_INIT;
     auto_done(strings) struct strings missing = {0};
     progress_report(ops->progress, PROGRESS_RESOLVE, PROGRESS_STEPS, 0, 1);
+    if (!ops_vm_check_host(ops, &hand->spec, ERROR_UNSUPPORTED, &hand->warning, err)) {
+        return error_wrap(err, "VM %s", hand->name);
+    }
     if (!image_store_read(ops->store, hand->spec.image, &image, err)) {
         return error_wrap(err, "VM %s cannot start without its image", hand->name);
     }
@@ -126,6 +129,7 @@ bool ops_vm_boot(struct ops *ops, struct vm_hand *hand, struct error *err)
     struct machine_boot boot = {.vm_dir = hand->dir,
         .kernel_path = kernel.path,
         .initrd_path = OPS_INITRD_FILE,
+        .work_path = file_exists(hand->dir, MACHINE_WORK_FILE) ? MACHINE_WORK_FILE : NULL,
         .image_path = hand->spec.root == MACHINE_ROOT_OVERLAY ? rootfs : NULL,
         .accel = ops->config->accel,
         .qemu = qemu,
@@ -175,6 +179,7 @@ bool ops_vm_start_taken(
         return false;
     }
     *result = ops_vm_result(ops, hand->name, true);
+    json_put_string(*result, "warning", hand->warning);
     return true;
 }
 

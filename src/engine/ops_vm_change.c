@@ -91,7 +91,8 @@ static bool apply(struct ops *ops, struct machine_spec *spec, struct error *err)
     }
     set_word(&spec->append, command_get(command, "append"));
     return set_ports(command_all(command, "publish"), spec, err) && set_kernel(ops, spec, err) &&
-           machine_spec_validate(spec, err);
+           machine_spec_validate(spec, err) &&
+           ops_vm_check_host(ops, spec, ERROR_INVALID, NULL, err);
 }
 
 static const char *disk_file(const struct machine_spec *spec)

@@ -232,6 +232,18 @@ static bool size_root(
     return true;
 }
 
+/* The machine's own copy of the image's work seed, holes kept; it goes to /root. */
+static bool make_work(struct ops *ops, int dir, const struct image_entry *image, struct error *err)
+{
+    if (!image->has_work_seed) {
+        return true;
+    }
+    auto_free char *path = store_entry_path(ops->store, STORE_IMAGE, image->name, IMAGE_WORK_SEED);
+    auto_close int from = file_open_read(AT_FDCWD, path, err);
+    auto_close int to = from >= 0 ? file_create(dir, MACHINE_WORK_FILE, err) : -1;
+    return to >= 0 && file_copy_data(from, to, path, ops->progress, ops->cancel, err);
+}
+
 static bool publish(struct ops *ops, const struct machine_spec *spec,
     const struct image_entry *image, struct error *err)
 {
@@ -246,7 +258,8 @@ static bool publish(struct ops *ops, const struct machine_spec *spec,
     progress_report(ops->progress, PROGRESS_PUBLISH, PROGRESS_STEPS, 0, 1);
     bool is_filled = spec->root == MACHINE_ROOT_COPY ? make_root(ops, dir, spec, image, err)
                                                      : make_upper(dir, spec, err);
-    if (!is_filled || !vm_store_write_document(dir, VM_DOCUMENT_SPEC, record, err)) {
+    if (!is_filled || !make_work(ops, dir, image, err) ||
+        !vm_store_write_document(dir, VM_DOCUMENT_SPEC, record, err)) {
         return error_wrap(err, "VM %s was not made", spec->name);
     }
     if (!staging_publish(staging, PUBLISH_NEW, err)) {
@@ -255,6 +268,16 @@ static bool publish(struct ops *ops, const struct machine_spec *spec,
                    : false;
     }
     return true;
+}
+
+/* What is wrong whatever the image will be is said before that is fetched. */
+static bool rehearse(struct ops *ops, const struct machine_spec *spec, struct error *err)
+{
+    auto_done(machine_spec) struct machine_spec copy = {0};
+    machine_spec_copy(spec, &copy);
+    copy.image = memory_strdup("image");
+    return machine_spec_validate(&copy, err) &&
+           ops_vm_check_host(ops, &copy, ERROR_INVALID, NULL, err);
 }
 
 bool ops_vm_make(struct ops *ops, char **name, struct error *err)
@@ -272,9 +295,9 @@ bool ops_vm_make(struct ops *ops, char **name, struct error *err)
     }
     auto_free char *object = memory_printf("vm/%s", spec.name);
     if ((given == NULL && !ops_claim(ops, object, err)) || !fill_spec(ops, &spec, err) ||
+        !machine_spec_identify(&spec, err) || !rehearse(ops, &spec, err) ||
         !choose_image(ops, &spec, &image, err) || !size_root(ops, &spec, &image, err) ||
-        !machine_spec_identify(&spec, err) || !machine_spec_validate(&spec, err) ||
-        !publish(ops, &spec, &image, err)) {
+        !machine_spec_validate(&spec, err) || !publish(ops, &spec, &image, err)) {
         return false;
     }
     *name = take_ptr(spec.name);

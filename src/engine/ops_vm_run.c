@@ -12,14 +12,15 @@
 #include "vm/accel.h"
 
 /* Why it runs with this accelerator, in the words of the decision. */
-static void put_why(struct ops *ops, const struct machine_spec *spec, struct json *json)
+static void put_why(struct ops *ops, const struct vm_hand *hand, struct json *json)
 {
     struct accel_choice choice;
     struct error ignored = {0};
-    const char *mode = ops->config->accel != NULL ? ops->config->accel : spec->accel;
+    const char *mode = ops->config->accel != NULL ? ops->config->accel : hand->spec.accel;
     if (accel_choose(mode, &choice, &ignored)) {
         json_put_string(json, "why", choice.why);
     }
+    json_put_string(json, "warning", hand->warning);
 }
 
 /* After the command or the machine's own end: the machine goes, whatever happened. */
@@ -68,7 +69,7 @@ static bool use_machine(
     auto_done(machine_timeline) struct machine_timeline timeline = {0};
     if (command_has(ops->command, "detach")) {
         *result = ops_vm_result(ops, hand->name, true);
-        put_why(ops, &hand->spec, *result);
+        put_why(ops, hand, *result);
         return true;
     }
     if (!ops_vm_await_ready(ops, hand->name, hand->dir, &hand->facts.handle, &timeline, err)) {
@@ -88,7 +89,7 @@ static bool use_machine(
         return stay_until_end(ops, hand, result, err);
     }
     *result = ops_vm_result(ops, hand->name, true);
-    put_why(ops, &hand->spec, *result);
+    put_why(ops, hand, *result);
     return true;
 }
 

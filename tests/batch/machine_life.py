@@ -166,6 +166,47 @@ def test_disks_grow(world):
     clean(world)
 
 
+def test_more_than_this_host_has(world):
+    """Refused before anything is made or fetched; what is only tight is said."""
+    prepare(world)
+    before = world.tree()
+    for words in (["--memory", "4000G"], ["--vcpu", "1", "--memory", "900G"]):
+        world.fails(64, "vm", "run", "nowhere", "--name", "web", *words)
+        world.fails(64, "vm", "create", "small", "--name", "web", *words)
+    assert world.tree() == before
+    world.ok("vm", "create", "small", "--name", "web")
+    world.fails(64, "vm", "set", "web", "--memory", "900G")
+    spec = read_spec(world)
+    with open(spec_path(world, "web"), "w", encoding="utf-8") as file:
+        json.dump({**spec, "memory_mib": 900 << 10}, file)
+    world.fails(69, "vm", "start", "web")  # made on another host
+    with open("/proc/meminfo", encoding="utf-8") as file:
+        total_mib = int(file.readline().split()[1]) // 1024
+    with open(spec_path(world, "web"), "w", encoding="utf-8") as file:
+        json.dump({**spec, "memory_mib": total_mib}, file)
+    assert world.json("vm", "start", "web")["warning"]
+    clean(world)
+
+
+def test_work_disk(world):
+    """An image with a seed: each machine has its own copy, and shows it to the guest."""
+    prepare(world)
+    seed = os.path.join(world.state, "images", "small", "work-seed.ext4")
+    with open(seed, "wb") as file:
+        file.truncate(64 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", seed], check=True)
+    pid = run(world)["pid"]
+    disk = os.path.join(world.state, "vms", "web", "work.ext4")
+    subprocess.run(["cmp", seed, disk], check=True)
+    assert os.stat(disk).st_blocks <= os.stat(seed).st_blocks + 64
+    with open(f"/proc/{pid}/cmdline", encoding="utf-8") as file:
+        assert "serial=work" in file.read()
+    world.ok("vm", "stop", "web")
+    world.ok("vm", "clone", "web", "twin")
+    assert os.path.exists(os.path.join(world.state, "vms", "twin", "work.ext4"))
+    clean(world)
+
+
 def test_a_copy_is_as_large_as_its_image(world):
     prepare(world)
     big = world.path("big.ext4")

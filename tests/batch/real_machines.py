@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""Machines on the real QEMU with a distribution's kernel, through the real program: what a person does
+with one. BANGER_TEST_KERNEL names a directory with boot/vmlinuz-* and lib/modules, as
+tests/smoke/test_kernel.sh makes it."""
+import glob
+import os
+import shutil
+import subprocess
+
+from machine_world import clean, state
+from world import BUILDDIR, Skip, main, need, sha256_of
+
+SECTOR = 512
+
+
+def find_kernel():
+    for place in (os.environ.get("BANGER_TEST_KERNEL"), os.path.join(BUILDDIR, "test-kernel"), "/"):
+        if place and glob.glob(os.path.join(place, "boot", "vmlinuz-*")) and \
+                glob.glob(os.path.join(place, "lib", "modules", "*")):
+            return place
+    raise Skip("there is no kernel: see tests/smoke/test_kernel.sh")
+
+
+def prepare(world):
+    for program in ("qemu-system-x86_64", "mkfs.ext4", "dumpe2fs", "e2fsck", "debugfs"):
+        need(program)
+    probe = os.path.join(BUILDDIR, "tests", "smoke", "probe")
+    if not os.path.exists(probe):
+        raise Skip("tests/smoke/probe is not built")
+    world.env["BANGER_ACCEL"] = "tcg"
+    world.ok("kernel", "import", "k", "--from", find_kernel())
+    world.mkdir("tree", "bin")
+    world.mkdir("tree", "root")
+    shutil.copy(probe, world.path("tree", "bin", "probe"))
+    disk = world.path("root.ext4")
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-d", world.path("tree"), disk, "16M"], check=True)
+    world.ok("image", "register", "small", "--rootfs", disk, "--kernel-ref", "k")
+    return disk
+
+
+def seed_work(world):
+    seed = os.path.join(world.state, "images", "small", "work-seed.ext4")
+    subprocess.run(["mkfs.ext4", "-q", "-F", seed, "32M"], check=True)
+
+
+def size_of_file_system(disk):
+    said = subprocess.run(["dumpe2fs", "-h", disk], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, check=True, text=True).stdout
+    fields = dict(line.split(":", 1) for line in said.splitlines() if ":" in line)
+    return int(fields["Block count"]) * int(fields["Block size"])
+
+
+def assert_clean(disk):
+    done = subprocess.run(["e2fsck", "-fn", disk], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, check=False, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def file_in(disk, path):
+    return subprocess.run(["debugfs", "-R", f"cat {path}", disk], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, check=True, text=True).stdout
+
+
+def probe(world, *words):
+    return world.ok("vm", "exec", "web", "--", "/bin/probe", *words).out
+
+
+def test_disks_of_a_machine(world):
+    """Made small, grown, written to, stopped right after the last write, started again: nothing is
+    lost, every file system is in order, and the shared image is what it was."""
+    image = prepare(world)
+    seed_work(world)
+    digest = sha256_of(image)
+    world.ok("vm", "create", "small", "--name", "web", "--memory", "128M", "--disk-size", "64M")
+    world.ok("vm", "set", "web", "--disk-size", "700M")
+    upper = os.path.join(world.state, "vms", "web", "upper.ext4")
+    work = os.path.join(world.state, "vms", "web", "work.ext4")
+    assert size_of_file_system(upper) == 64 << 20
+    result = world.json("vm", "start", "web")
+    assert [stage["stage"] for stage in result["timeline"]] == \
+        ["vmm", "kernel", "init", "root", "network", "agent"]
+    times = [stage["ms"] for stage in result["timeline"]]
+    assert times == sorted(times), times
+    assert " /root ext4 rw" in probe(world, "read", "/proc/mounts")
+    probe(world, "write", "/root/mine", "on the work disk")
+    probe(world, "write", "/kept", "on the upper disk")
+    assert world.json("vm", "stop", "web")["exit"]["reason"] == "guest-poweroff"
+    assert size_of_file_system(upper) == 700 << 20
+    assert os.stat(upper).st_blocks * SECTOR < 32 << 20
+    for disk in (upper, work):
+        assert_clean(disk)
+    assert file_in(work, "/mine") == "on the work disk"
+    assert file_in(upper, "/upper/kept") == "on the upper disk"
+    world.ok("vm", "start", "web")
+    assert probe(world, "read", "/root/mine") == "on the work disk"
+    assert probe(world, "read", "/kept") == "on the upper disk"
+    world.ok("vm", "pause", "web")
+    assert state(world) == "paused"
+    assert world.json("vm", "stop", "web")["exit"]["reason"] == "guest-poweroff"
+    assert sha256_of(image) == digest
+    clean(world)
+
+
+def test_a_copied_root_grows(world):
+    image = prepare(world)
+    world.ok("vm", "run", "small", "--name", "web", "--memory", "128M", "--root", "copy",
+             "--disk-size", "300M")
+    probe(world, "write", "/kept", "in the copy")
+    world.ok("vm", "stop", "web")
+    disk = os.path.join(world.state, "vms", "web", "root.ext4")
+    assert size_of_file_system(disk) > 299 << 20
+    assert_clean(disk)
+    assert file_in(disk, "/kept") == "in the copy" and file_in(image, "/kept") == ""
+    clean(world)
+
+
+main()
