@@ -29,7 +29,12 @@ int ops_fetch(struct ops *ops, const char *const *urls, size_t url_count,
     struct http_request request = {.urls = urls,
         .url_count = url_count,
         .expected = {.digest = *digest, .size_bytes = size_bytes},
-        .settings = {.limits = ops->limits, .ca_file = ops->config->ca_file}};
+        .settings = {
+            .limits = ops->limits,
+            .ca_file = ops->config->ca_file,
+            /* The operator's own, of a URL relative to the catalog's; catalogs cannot bring any. */
+            .is_userinfo_ok = true,
+        }};
     auto_done(http_result) struct http_result result = {0};
     int blob = -1;
     if (!http_download(store_cache_dir(ops->store, STORE_CACHE_DOWNLOADS), part, &request,

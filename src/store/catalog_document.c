@@ -80,6 +80,9 @@ static void take_url(
         refuse(entry, "its URL is neither http, https nor file");
     } else if (catalog_url_is_file(url) && catalog_url_is_remote(parsing->base)) {
         refuse(entry, "it comes from a server but names a local file");
+    } else if (catalog_url_brings_userinfo(reference)) {
+        /* What lies beside the catalog may well be behind the operator's own password. */
+        refuse(entry, "its URL holds a user name or password, which a catalog must not");
     } else {
         strings_add(&entry->urls, url);
     }

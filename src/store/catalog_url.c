@@ -225,6 +225,13 @@ static size_t userinfo_len(const char *at, size_t len)
     return len;
 }
 
+bool catalog_url_brings_userinfo(const char *reference)
+{
+    size_t start = text_has_prefix(reference, "//") ? 2 : 0;
+    size_t len = start > 0 ? strcspn(reference + start, "/?#") : authority(reference, &start);
+    return userinfo_len(reference + start, len) > 0;
+}
+
 char *catalog_url_host(const char *url)
 {
     size_t start = 0;

@@ -19,5 +19,7 @@ char *catalog_url_from_path(const char *path) __attribute__((returns_nonnull));
 /* The reference against the base, which is an absolute URL; dot segments are resolved and bytes a
  * URL cannot hold escaped. NULL when base is "" and the reference not absolute. Caller frees. */
 char *catalog_url_resolve(const char *base, const char *reference);
+/* Whether the reference itself, and not what it is relative to, holds a user or a password. */
+bool catalog_url_brings_userinfo(const char *reference);
 /* Host of a remote URL without user and port, "" when there is none. Caller frees. */
 char *catalog_url_host(const char *url) __attribute__((returns_nonnull));

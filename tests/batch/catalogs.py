@@ -202,6 +202,25 @@ def test_an_old_copy_is_stale_and_fetched_by_a_pull(world):
     assert row_of(world, "lab")["state"] == "ok"
 
 
+def test_a_catalog_behind_a_password(world):
+    """The operator's own user and password go to that server for what lies beside the catalog; a
+    catalog itself cannot bring any, and nothing of them is recorded or shown."""
+    url = world.server().replace("://", "://me:secret@")
+    name, digest, size = world.kernel_bundle()
+    entry = {"name": "k", "tarball_url": name, "tarball_sha256": digest, "size_bytes": size}
+    brought = {**entry, "name": "brought", "tarball_url": f"{url}/{name}"}
+    sideways = {**entry, "name": "sideways", "tarball_url": url.split(":", 1)[1] + f"/{name}"}
+    serve(world, "catalog.json", json.dumps({"version": 1,
+                                             "kernels": [entry, brought, sideways]}))
+    added = world.ok("catalog", "add", "lab", f"{url}/auth/")
+    result = world.ok("kernel", "pull", "k")
+    for shown in (added, result, world.ok("catalog", "list"), world.ok("kernel", "show", "k")):
+        assert "secret" not in shown.out + shown.err, str(shown)
+    assert "secret" not in json.dumps(world.manifest("kernels", "k"))
+    states = {row["name"]: row["state"] for row in world.json("kernel", "list", "--available")}
+    assert states == {"k": "pulled", "brought": "unusable", "sideways": "unusable"}
+
+
 def test_verify(world):
     path = world.write("c.json", document("k"))
     world.ok("catalog", "add", "lab", path)

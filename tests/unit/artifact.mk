@@ -24,7 +24,7 @@ tests_unit_test_deb_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
 artifact_tests += tests/unit/test_must_fail
 tests_unit_test_must_fail_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_must_fail_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
-EXTRA_DIST += tests/support/make_bundle.py tests/support/tar_maker.h \
+EXTRA_DIST += tests/support/no_openat2.h tests/support/make_bundle.py tests/support/tar_maker.h \
 	tests/data/must-fail/corpus.py
 check_PROGRAMS += $(artifact_tests)
 TESTS += $(artifact_tests)

@@ -7,10 +7,12 @@
 #include <cmocka.h>
 
 #include "base/error.h"
+#include "support/no_openat2.h"
 #include "support/scratch.h"
 
 #include <errno.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 static int open_scratch(const char *path)
 {
@@ -60,9 +62,8 @@ static void test_reading_has_a_limit_and_follows_no_link(void **state)
     scratch_remove(path);
 }
 
-static void test_beneath_never_leaves_the_directory(void **state)
+static void beneath_never_leaves_the_directory(void)
 {
-    (void)state;
     char *path = scratch_make();
     scratch_write(path, "outside", "secret");
     scratch_write(path, "in/sub/file", "x");
@@ -87,6 +88,33 @@ static void test_beneath_never_leaves_the_directory(void **state)
     assert_int_equal(file_open_beneath(dir, "up/new", O_WRONLY | O_CREAT | O_EXCL, 0600), -1);
     assert_false(scratch_has(path, "new"));
     scratch_remove(path);
+}
+
+static void test_beneath_never_leaves_the_directory(void **state)
+{
+    (void)state;
+    beneath_never_leaves_the_directory();
+}
+
+/* The same promises where the kernel has no openat2. */
+static void test_beneath_without_openat2(void **state)
+{
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (!no_openat2()) {
+            _exit(77);
+        }
+        beneath_never_leaves_the_directory();
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77) {
+        skip();
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void test_remove_tree_spares_what_links_point_to(void **state)
@@ -179,6 +207,7 @@ int main(void)
         cmocka_unit_test(test_replace_is_whole_and_leaves_nothing_else),
         cmocka_unit_test(test_reading_has_a_limit_and_follows_no_link),
         cmocka_unit_test(test_beneath_never_leaves_the_directory),
+        cmocka_unit_test(test_beneath_without_openat2),
         cmocka_unit_test(test_remove_tree_spares_what_links_point_to),
         cmocka_unit_test(test_copy_keeps_holes_and_bytes),
         cmocka_unit_test(test_sparse_writing_skips_zero_blocks),

@@ -6,6 +6,9 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -13,6 +16,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "artifact/hash.h"
@@ -670,6 +674,109 @@ static void cancel_within_a_second(void **state)
     fetch_done(&fetch);
 }
 
+/* Bytes that keep coming make up for every failure before them: a line that breaks all the time
+ * still brings a large file, one that brings nearly nothing does not. */
+static void progress_makes_up_for_failures(void **state)
+{
+    const struct world *world = *state;
+    struct world impatient = *world;
+    impatient.limits.retries = 0;
+    expect_blob(&impatient, "cut=1200000/blob");
+    assert_int_equal(web_server_count(&world->server, "\"method\""), 3);
+    struct fetch fetch;
+    fetch_init(&fetch, &impatient, "cut=900000/blob", NULL);
+    assert_false(fetch_run(&fetch, &impatient));
+    assert_code(fetch.err, ERROR_NETWORK);
+    assert_int_equal(part_size(world), 900000); /* and is gone on from the next time */
+    fetch_done(&fetch);
+}
+
+/* A socket that nobody takes calls from: its queue is full, so connecting takes for ever. */
+struct deaf {
+    int listener, callers[2];
+    char *url;
+};
+
+static void deaf_begin(struct deaf *deaf)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    deaf->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(deaf->listener, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(listen(deaf->listener, 0), 0);
+    assert_int_equal(getsockname(deaf->listener, (struct sockaddr *)&address, &len), 0);
+    for (size_t i = 0; i < array_length(deaf->callers); i++) {
+        deaf->callers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        connect(deaf->callers[i], (struct sockaddr *)&address, len);
+    }
+    deaf->url = memory_printf("http://127.0.0.1:%u/blob", ntohs(address.sin_port));
+}
+
+static void deaf_end(struct deaf *deaf)
+{
+    close(deaf->listener);
+    for (size_t i = 0; i < array_length(deaf->callers); i++) {
+        close(deaf->callers[i]);
+    }
+    free(deaf->url);
+}
+
+static void nobody_takes_the_call(void **state)
+{
+    struct world world = *(struct world *)*state;
+    struct deaf deaf;
+    deaf_begin(&deaf);
+    world.limits.connect_seconds = 1;
+    world.limits.retries = 0;
+    struct fetch fetch;
+    fetch_init(&fetch, &world, deaf.url, NULL);
+    uint64_t start_ms = clock_monotonic_ms();
+    assert_false(fetch_run(&fetch, &world));
+    assert_code(fetch.err, ERROR_NETWORK);
+    assert_in_range(clock_monotonic_ms() - start_ms, 900, 10000);
+    assert_nothing_left(&world);
+    fetch_done(&fetch);
+    deaf_end(&deaf);
+}
+
+/* Asks the fetch to stop once the server was asked, or a little later where it never is. */
+static void *stop_later(void *context)
+{
+    struct fetch *fetch = context;
+    poll(NULL, 0, 300);
+    fetch->cancelled_at_ms = clock_monotonic_ms();
+    cancel_request(fetch->cancel);
+    return NULL;
+}
+
+static void cancel_in_every_phase(void **state)
+{
+    const struct world *world = *state;
+    struct deaf deaf;
+    deaf_begin(&deaf);
+    /* Connecting; waiting for an answer, for its header, for its body; between two tries. */
+    const char *const paths[] = {deaf.url, "hang/blob", "drip/blob", "hang-body=1000/blob",
+        "503+retry-after=30/blob", "redirect=to:%2fhang%2fblob/blob"};
+    for (size_t i = 0; i < array_length(paths); i++) {
+        struct fetch fetch;
+        fetch_init(&fetch, world, paths[i], NULL);
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, stop_later, &fetch), 0);
+        assert_false(fetch_run(&fetch, world));
+        uint64_t now_ms = clock_monotonic_ms();
+        pthread_join(thread, NULL);
+        if (fetch.err.code != ERROR_CANCELLED || now_ms - fetch.cancelled_at_ms >= 1000) {
+            fail_msg("%s: %s after %llu ms", paths[i], fetch.err.text,
+                (unsigned long long)(now_ms - fetch.cancelled_at_ms));
+        }
+        assert_false(http_part_is_held(world->dir, PART));
+        struct error err = {0};
+        assert_true(http_part_remove(world->dir, PART, &err));
+        fetch_done(&fetch);
+    }
+    deaf_end(&deaf);
+}
+
 static void a_part_that_cannot_be_resumed_is_not_kept(void **state)
 {
     const struct world *world = *state;
@@ -1212,7 +1319,10 @@ int main(void)
         test(a_complete_part_needs_no_network),
         test(a_link_in_the_parts_place),
         test(mirrors_in_turn),
+        test(progress_makes_up_for_failures),
+        test(nobody_takes_the_call),
         test(cancel_within_a_second),
+        test(cancel_in_every_phase),
         test(a_part_that_cannot_be_resumed_is_not_kept),
         test(two_processes_share_one_transfer),
         test(who_waited_goes_on_when_the_other_dies),

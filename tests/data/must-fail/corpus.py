@@ -422,6 +422,8 @@ def volume(full):
                *(directory("modules/d%d/" % i) for i in range(5001)))),
            Case("V03-hard-links", "refuse", lambda: with_kernel(
                *(hardlink("modules/h%d" % i, "vmlinux") for i in range(5001)))),
+           Case("V04-duplicates", "refuse", lambda: with_kernel(
+               member("modules/f") * 100000)),
            Case("V05-comments", "refuse", lambda: with_kernel(
                pax(("comment", "x"), kind="g") * 5001)),
            Case("V06-declared-15-tib", "refuse", header("vmlinux", size_field=binary(15 << 40, 12))),
