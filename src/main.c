@@ -218,6 +218,7 @@ static int run_console(struct outside *outside, const struct options *options)
     }
     struct ui_options ui = {.term = outside->setup.term,
         .home = variable("HOME"),
+        .is_tmux = variable("TMUX") != NULL,
         .is_ascii = options->is_ascii,
         .is_colorless = options->is_monochrome || outside->is_monochrome,
         .is_readonly = config->is_readonly};

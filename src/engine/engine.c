@@ -279,6 +279,12 @@ const char *engine_setting(const struct engine *engine, const char *key)
     return config_pairs_get(&engine->settings.ui, key);
 }
 
+const char *engine_setting_key(const struct engine *engine, size_t index)
+{
+    const struct config_pairs *ui = &engine->settings.ui;
+    return index < ui->count ? ui->items[index].key : NULL;
+}
+
 const char *engine_kept(const struct engine *engine, const char *key)
 {
     return json_string(engine->kept, key, NULL);

@@ -64,6 +64,8 @@ void engine_release(const struct snapshot *snapshot);
 void engine_log(struct engine *engine, const char *sentence);
 /* A setting of config.ini's [ui] section as text, or NULL. Valid as long as the engine. */
 const char *engine_setting(const struct engine *engine, const char *key);
+/* Key of the index-th setting of [ui]; NULL behind the last one. */
+const char *engine_setting_key(const struct engine *engine, size_t index);
 /* What a front end kept at an earlier run, or in this one, as text by key; NULL: nothing. Valid until
  * the key is kept again. */
 const char *engine_kept(const struct engine *engine, const char *key);

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "engine/engine_internal.h"
 #include "engine/state.h"
 #include "engine/state_jobs.h"
@@ -27,6 +28,7 @@
 #define SETTLE_MS 50
 /* Figures of running VMs are read again this often while somebody looks. */
 #define TICK_MS 2000
+#define TICK_MIN_MS 500
 
 #define CHANGES (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE)
 #define SAFELY (IN_ONLYDIR | IN_EXCL_UNLINK)
@@ -345,20 +347,32 @@ static bool has_running_vms(const struct watcher *watcher)
 
 /* ---- the thread ---- */
 
+/* `tick` of [ui]: how often running machines are looked at. */
+static uint64_t tick_ms(const struct watcher *watcher)
+{
+    const char *setting = config_pairs_get(&watcher->engine->settings.ui, "tick");
+    struct error ignored = {0};
+    uint64_t wanted_ms = TICK_MS;
+    if (setting != NULL && units_parse_duration(setting, "tick", &wanted_ms, &ignored)) {
+        return wanted_ms < TICK_MIN_MS ? TICK_MIN_MS : wanted_ms;
+    }
+    return TICK_MS;
+}
+
 static int timeout_ms(const struct watcher *watcher)
 {
     if (watcher->settled_ms) {
         return clock_left_ms(watcher->settled_ms);
     }
-    return has_running_vms(watcher) ? TICK_MS : -1;
+    return has_running_vms(watcher) ? (int)tick_ms(watcher) : -1;
 }
 
 static void do_what_is_due(struct watcher *watcher)
 {
     uint64_t now_ms = clock_monotonic_ms();
-    if (has_running_vms(watcher) && now_ms - watcher->tick_ms >= TICK_MS) {
+    if (has_running_vms(watcher) && now_ms - watcher->tick_ms >= tick_ms(watcher)) {
         watcher->tick_ms = now_ms;
-        if (now_ms - state_looked_ms(watcher->engine->state) <= 2 * TICK_MS) {
+        if (now_ms - state_looked_ms(watcher->engine->state) <= 2 * tick_ms(watcher)) {
             mark(watcher, SUBJECT_VMS);
         }
     }

@@ -287,7 +287,9 @@ static enum config_verdict take_pair(struct config *config, const struct section
     if (row->shape == SHAPE_WORDS) {
         auto_done(strings) struct strings words = {0};
         strings_split(&words, row->words, " ");
-        if (!strings_contain(&words, key)) {
+        /* Which keys there are to be set is the console's business. */
+        bool is_key = strcmp(row->name, "ui") == 0 && text_has_prefix(key, "key_");
+        if (!strings_contain(&words, key) && !is_key) {
             return CONFIG_UNKNOWN;
         }
     }

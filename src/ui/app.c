@@ -5,6 +5,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include <curses.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -142,8 +145,25 @@ static bool global_request(struct app *app, enum request request)
             seat_say(seat, ROLE_ATTENTION, "Nothing to interrupt here. Press q to quit.");
         }
         return true;
+    case REQUEST_MOUSE:
+        seat->has_mouse = !seat->has_mouse;
+        term_mouse(seat->has_mouse);
+        seat_say(seat, ROLE_ATTENTION,
+            seat->has_mouse
+                ? "The mouse works here now: click, click again to open, turn the wheel."
+                : "The mouse is the terminal's again.");
+        return true;
     default:
         return false;
+    }
+}
+
+static void handle_click(struct seat *seat)
+{
+    struct term_click click;
+    struct screen *top = seat->top;
+    if (term_click(&click) && top->ops->click != NULL) {
+        top->ops->click(top, seat, &click);
     }
 }
 
@@ -151,6 +171,10 @@ static void handle_key(struct app *app, int key)
 {
     struct seat *seat = &app->seat;
     struct screen *top = seat->top;
+    if (key == KEY_FUNCTION + KEY_MOUSE) {
+        handle_click(seat);
+        return;
+    }
     seat->toast[0] = '\0';
     if (top->ops->type != NULL && top->ops->type(top, seat, key)) {
         return;
@@ -304,6 +328,31 @@ bool ui_check(const struct ui_options *options, struct error *err)
     return term_check(options->term, err);
 }
 
+/* "yes" of a setting. */
+static bool is_on(struct engine *engine, const char *key)
+{
+    const char *value = engine_setting(engine, key);
+    return value != NULL &&
+           (strcmp(value, "yes") == 0 || strcmp(value, "on") == 0 || strcmp(value, "true") == 0);
+}
+
+static void set_up(struct seat *seat)
+{
+    const struct ui_options *options = seat->options;
+    const char *theme = engine_setting(seat->engine, "theme");
+    theme_init(&seat->theme, theme, options->term,
+        options->is_ascii || is_on(seat->engine, "ascii"), options->is_colorless);
+    keymap_init(&seat->keymap, seat->engine);
+    seat->has_mouse = is_on(seat->engine, "mouse");
+    if (seat->has_mouse) {
+        term_mouse(true);
+    }
+    if (theme != NULL && !theme_exists(theme)) {
+        seat_say(seat, ROLE_ATTENTION,
+            "config.ini: there is no theme \"%s\": default, dark, light and mono", theme);
+    }
+}
+
 int ui_run(struct engine *engine, const struct ui_options *options)
 {
     struct error err = {0};
@@ -313,8 +362,7 @@ int ui_run(struct engine *engine, const struct ui_options *options)
     }
     struct app app = {.seat = {.engine = engine, .options = options}, .is_dirty = true};
     struct seat *seat = &app.seat;
-    theme_init(&seat->theme, options->term, options->is_ascii, options->is_colorless);
-    keymap_init(&seat->keymap, engine);
+    set_up(seat);
     take_snapshot(seat);
     seat_open(seat, main_screen_new(seat));
     loop(&app);

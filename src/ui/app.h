@@ -21,6 +21,7 @@ struct ui_options {
     bool is_ascii;     /* --ascii: no character above 0x7e, whatever the locale says */
     bool is_colorless; /* --no-color, or NO_COLOR set and not empty */
     bool is_readonly;  /* --readonly: keys that change something are not offered */
+    bool is_tmux;      /* below tmux, which hands on what is wrapped for it */
     const char *home;  /* what "~/" stands for in forms; NULL: nothing */
     int stderr_fd;     /* where stderr goes while curses is up; -1: /dev/null */
 };

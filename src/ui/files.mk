@@ -9,6 +9,7 @@ src_libui_a_SOURCES = \
 	src/ui/cell.c src/ui/cell.h \
 	src/ui/cells.c src/ui/cells.h \
 	src/ui/choice.h \
+	src/ui/clipboard.c src/ui/clipboard.h \
 	src/ui/complete.c src/ui/complete.h \
 	src/ui/details.c src/ui/details.h \
 	src/ui/dialog.c src/ui/dialog.h \
@@ -22,6 +23,7 @@ src_libui_a_SOURCES = \
 	src/ui/kept.c src/ui/kept.h \
 	src/ui/layout.c src/ui/layout.h \
 	src/ui/line.c src/ui/line.h \
+	src/ui/main_click.c \
 	src/ui/main_draw.c src/ui/main_screen.h \
 	src/ui/pager.c src/ui/pager.h \
 	src/ui/pane_catalog.c \

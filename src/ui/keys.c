@@ -113,6 +113,11 @@ const struct request_row request_rows[] = {
     {REQUEST_LAST, "last", "G End", MOVES, HIDDEN, "Last", "To the end"},
     {REQUEST_BACK, "back", "Esc", ANY, HIDDEN, "Back", "One step back; never quits"},
     {REQUEST_BACK, "close", "q", CONTEXT_VIEWER, 0, "Back", "One step back"},
+    {REQUEST_COPY, "copy", "y", LIST, HIDDEN, "Copy", "Copy the row's name to the clipboard"},
+    {REQUEST_COPY_MORE, "copy_more", "Y", LIST, HIDDEN, "Copy more",
+        "Copy its digest, address or directory"},
+    {REQUEST_MOUSE, "mouse", "F2", ANY, HIDDEN, "Mouse",
+        "Use the mouse here, or leave it to the terminal"},
     {REQUEST_MESSAGES, "messages", "M", LIST, HIDDEN, "Messages",
         "What happened so far, with times and full sentences"},
     {REQUEST_PALETTE, "palette", ":", LIST, 2, "Do",
@@ -208,8 +213,35 @@ static void set_keys(int *keys, const char *words)
     }
 }
 
+static bool is_key_setting(const char *setting)
+{
+    for (size_t i = 0; i < request_row_count; i++) {
+        auto_free char *known = memory_printf("key_%s", request_rows[i].name);
+        if (strcmp(setting, known) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A word about settings that set nothing. */
+static void tell_unknown(struct engine *engine)
+{
+    const char *setting = NULL;
+    for (size_t i = 0; (setting = engine_setting_key(engine, i)) != NULL; i++) {
+        if (text_has_prefix(setting, "key_") && !is_key_setting(setting)) {
+            auto_free char *sentence = memory_printf(
+                "config.ini: no key is called %s: ? lists their names at its end", setting);
+            engine_log(engine, sentence);
+        }
+    }
+}
+
 void keymap_init(struct keymap *keymap, struct engine *engine)
 {
+    if (engine != NULL) {
+        tell_unknown(engine);
+    }
     for (size_t i = 0; i < request_row_count; i++) {
         set_keys(keymap->keys[i], request_rows[i].keys);
         if (engine == NULL) {
@@ -220,6 +252,10 @@ void keymap_init(struct keymap *keymap, struct engine *engine)
         if (words != NULL) {
             set_keys(keymap->keys[i], words);
             if (keymap->keys[i][0] == KEY_NONE) { /* a request without a key would be lost */
+                auto_free char *sentence =
+                    memory_printf("config.ini: %s = %s names no key, so it stays %s", setting,
+                        words, request_rows[i].keys);
+                engine_log(engine, sentence);
                 set_keys(keymap->keys[i], request_rows[i].keys);
             }
         }

@@ -27,7 +27,15 @@ struct main_screen {
     struct edit filter;
     struct layout layout; /* of the last drawing */
     struct tail tail;
+    bool was_clicked; /* the row under the cursor, last */
 };
+
+struct term_click;
+
+/* Gives a pane the focus; counts on round the ends. */
+void main_focus(struct main_screen *main, int pane);
+/* main_click.c */
+void main_click(struct screen *screen, struct seat *seat, const struct term_click *click);
 
 /* Draws everything but the last line. */
 void main_draw(struct screen *screen, struct seat *seat, struct frame *frame, struct area area);

@@ -100,3 +100,26 @@ const char *pane_name(enum pane pane, const struct snapshot *snapshot, size_t in
     }
     return "";
 }
+
+const char *pane_copy_words(
+    enum pane pane, const struct snapshot *snapshot, size_t index, struct text *out)
+{
+    switch (pane) {
+    case PANE_CATALOG:
+        text_append(out, snapshot->offers[index].origin);
+        return "the address";
+    case PANE_KERNELS:
+        text_append(out, snapshot->kernels[index].sha256);
+        return "the SHA-256";
+    case PANE_IMAGES:
+        text_append(out, snapshot->images[index].digest);
+        return "the digest";
+    case PANE_VMS:
+        text_printf(out, "%s/vms/%s", snapshot->host.state_dir, snapshot->vms[index].name);
+        return "the directory";
+    case PANE_JOBS:
+        text_append(out, snapshot->jobs[index].line);
+        return "the line";
+    }
+    return "";
+}

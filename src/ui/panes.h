@@ -39,5 +39,8 @@ void pane_count_words(
 /* The name that verbs take for row `index`; "" when the section is shorter. Valid with the
  * snapshot. */
 const char *pane_name(enum pane pane, const struct snapshot *snapshot, size_t index);
+/* What is worth copying besides the name: a digest, an address, a directory. Returns what it is. */
+const char *pane_copy_words(
+    enum pane pane, const struct snapshot *snapshot, size_t index, struct text *out);
 /* Whether a job row is for people to see. */
 bool pane_job_is_listed(const struct snapshot *snapshot, size_t index);

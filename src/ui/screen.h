@@ -12,6 +12,7 @@
 struct area;
 struct frame;
 struct seat;
+struct term_click;
 
 struct screen {
     const struct screen_ops *ops;
@@ -35,6 +36,8 @@ struct screen_ops {
     void (*request)(struct screen *screen, struct seat *seat, enum request request);
     /* Gets each key before it is looked up; true: taken as text. May be NULL. */
     bool (*type)(struct screen *screen, struct seat *seat, int key);
+    /* A click or a turn of the wheel on it. May be NULL. */
+    void (*click)(struct screen *screen, struct seat *seat, const struct term_click *click);
     /* A new snapshot is there. May be NULL. */
     void (*update)(struct screen *screen, struct seat *seat);
     /* area is the whole screen but the last line. */

@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/snapshot.h"
 #include "ui/actions.h"
+#include "ui/clipboard.h"
 #include "ui/draw.h"
 #include "ui/format.h"
 #include "ui/kept.h"
@@ -58,6 +59,8 @@ static bool main_is_offered(
     bool has_row = table_selected(&main->tables[main->focus], &index);
     switch ((int)request) {
     case REQUEST_OPEN:
+    case REQUEST_COPY:
+    case REQUEST_COPY_MORE:
         return has_row;
     case REQUEST_CANCEL:
         return job != NULL && format_job_is_active(job) && seat_may_change(seat);
@@ -90,7 +93,7 @@ static bool main_is_offered(
     return true;
 }
 
-static void focus_pane(struct main_screen *main, int pane)
+void main_focus(struct main_screen *main, int pane)
 {
     main->focus = (enum pane)((pane + PANE_COUNT) % PANE_COUNT);
     if (main->focus != PANE_JOBS) {
@@ -124,20 +127,20 @@ static bool move_request(struct main_screen *main, struct seat *seat, enum reque
         return true;
     case REQUEST_LEFT:
     case REQUEST_RIGHT:
-        focus_pane(main, (int)layout_beside(&main->layout, main->focus, request == REQUEST_RIGHT));
+        main_focus(main, (int)layout_beside(&main->layout, main->focus, request == REQUEST_RIGHT));
         return true;
     case REQUEST_NEXT_PANE:
-        focus_pane(main, (int)main->focus + 1);
+        main_focus(main, (int)main->focus + 1);
         return true;
     case REQUEST_PREVIOUS_PANE:
-        focus_pane(main, (int)main->focus - 1);
+        main_focus(main, (int)main->focus - 1);
         return true;
     case REQUEST_PANE_1:
     case REQUEST_PANE_2:
     case REQUEST_PANE_3:
     case REQUEST_PANE_4:
     case REQUEST_PANE_5:
-        focus_pane(main, (int)request - REQUEST_PANE_1);
+        main_focus(main, (int)request - REQUEST_PANE_1);
         return true;
     default:
         return false;
@@ -161,6 +164,26 @@ static void back(struct main_screen *main, const struct seat *seat)
         filter(main, seat, "");
     } else {
         main->is_zoomed = false;
+    }
+}
+
+/* Its name, or what is worth more than that. */
+static void copy_row(struct main_screen *main, struct seat *seat, bool is_more)
+{
+    size_t index = 0;
+    if (!table_selected(&main->tables[main->focus], &index)) {
+        return;
+    }
+    auto_done(text) struct text more = {0};
+    const char *what = "the name";
+    if (is_more) {
+        what = pane_copy_words(main->focus, seat->snapshot, index, &more);
+    }
+    const char *text = is_more ? text_cstr(&more) : pane_name(main->focus, seat->snapshot, index);
+    if (text[0] == '\0') {
+        seat_say(seat, ROLE_ATTENTION, "There is nothing to copy here.");
+    } else {
+        clipboard_copy(seat, what, text);
     }
 }
 
@@ -202,6 +225,10 @@ static bool view_request(struct main_screen *main, struct seat *seat, enum reque
         return true;
     case REQUEST_ZOOM:
         main->is_zoomed = !main->is_zoomed;
+        return true;
+    case REQUEST_COPY:
+    case REQUEST_COPY_MORE:
+        copy_row(main, seat, request == REQUEST_COPY_MORE);
         return true;
     case REQUEST_MESSAGES:
         seat_open(seat, messages_screen_new(seat));
@@ -288,6 +315,7 @@ static bool main_type(struct screen *screen, struct seat *seat, int key)
 {
     struct main_screen *main = main_of(screen);
     main->is_settled = true;
+    main->was_clicked = false;
     if (!main->is_filtering) {
         return false;
     }
@@ -315,7 +343,7 @@ static void main_update(struct screen *screen, struct seat *seat)
     stream_update(&main->tail.stream);
     if (!main->is_settled && seat->snapshot->is_reconciled) {
         main->is_settled = true;
-        focus_pane(main, seat->snapshot->vms_count > 0 ? PANE_VMS : PANE_CATALOG);
+        main_focus(main, seat->snapshot->vms_count > 0 ? PANE_VMS : PANE_CATALOG);
     }
 }
 
@@ -364,6 +392,7 @@ static const struct screen_ops main_ops = {
     .is_offered = main_is_offered,
     .request = main_request,
     .type = main_type,
+    .click = main_click,
     .update = main_update,
     .draw = main_draw,
     .draw_bottom = main_draw_bottom,

@@ -81,10 +81,20 @@ static void help_row(struct seat *seat, struct page *page, const struct request_
     page_add(page, ROLE_TEXT, text_cstr(&keys), row->help);
 }
 
+/* What keys are called in the settings. */
+static void add_key_names(struct page *page, int width)
+{
+    auto_done(text) struct text names = {0};
+    for (size_t i = 0; i < request_row_count; i++) {
+        text_printf(&names, "%s%s", i > 0 ? " " : "", request_rows[i].name);
+    }
+    page_heading(page, "Names of keys, for key_NAME = KEYS under [ui] in config.ini");
+    page_wrap(page, ROLE_DIM, NULL, text_cstr(&names), width);
+}
+
 /* The screen's own keys first, then those that work everywhere on it. */
 static void help_fill(struct viewer *viewer, struct seat *seat, struct page *page, int width)
 {
-    (void)width;
     const struct help_state *state = viewer->state;
     unsigned own = state->contexts & ~(unsigned)CONTEXT_LIST;
     page_print(page, ROLE_STRONG, NULL, "Keys for %s", state->title);
@@ -110,6 +120,7 @@ static void help_fill(struct viewer *viewer, struct seat *seat, struct page *pag
     page_add(page, ROLE_TEXT, "unverified", "made by hand; nothing was promised");
     page_add(page, ROLE_TEXT, "MISMATCH", "not what was promised or recorded: do not use it");
     page_add(page, ROLE_TEXT, "cpu 100%", "one core of this host");
+    add_key_names(page, width);
 }
 
 static const struct viewer_source help_source = {

@@ -37,6 +37,7 @@ struct seat {
     enum role toast_role;
     struct seat_job *jobs; /* that this seat has submitted and whose end was not met yet */
     size_t job_count;
+    bool has_mouse;
     bool is_leaving;
     int exit_status;
 };

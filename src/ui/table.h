@@ -68,8 +68,13 @@ struct table {
     bool is_utf8;
     int widths[TABLE_COLUMNS_MAX];     /* of the columns' widest cell */
     bool is_hidden[TABLE_COLUMNS_MAX]; /* by the operator's choice; never the first one */
-    bool is_held;                      /* rows keep the places they had */
-    struct held_key *held;             /* of them, by key */
+    struct table_place {
+        int y, height;                  /* of the rows */
+        int x, header_y;                /* -1: no header */
+        int columns[TABLE_COLUMNS_MAX]; /* cells each column has; 0: dropped */
+    } place;                            /* of the last drawing */
+    bool is_held;                       /* rows keep the places they had */
+    struct held_key *held;              /* of them, by key */
     size_t held_count;
 };
 
@@ -109,6 +114,11 @@ bool table_is_marked(const struct table *table, const struct snapshot *snapshot,
 /* Rows into the area, a header above them when it is high enough. */
 void table_draw(struct table *table, const struct snapshot *snapshot, struct frame *frame,
     struct area area, bool is_focused);
+
+/* What stands at a place of the screen, as last drawn: the row, as a place of the cursor; the column
+ * of the header. -1: nothing. */
+long table_row_at(const struct table *table, int y);
+int table_header_at(const struct table *table, int y, int x);
 
 /* Which columns fit into `width`, and how wide each is (0: dropped): pure, for table_draw. False
  * when a column that should stay whole had to be cut. */

@@ -150,11 +150,15 @@ void table_draw(struct table *table, const struct snapshot *snapshot, struct fra
     if (!table_layout(table->source, natural, area.width - 2, widths)) {
         table_layout(table->source, natural, area.width - 1, widths);
     }
+    table->place = (struct table_place){.x = area.x + 1, .header_y = has_header ? area.y : -1};
+    memcpy(table->place.columns, widths, sizeof(widths));
     if (has_header) {
         draw_header(table, frame, area, widths);
         area.y++;
         area.height--;
     }
+    table->place.y = area.y;
+    table->place.height = area.height;
     scroll_to_cursor(table, area.height);
     for (int line = 0; line < area.height; line++) {
         size_t row = table->top + (size_t)line;
@@ -173,4 +177,24 @@ void table_draw(struct table *table, const struct snapshot *snapshot, struct fra
         draw_row(table, snapshot, frame, place, table->rows[row], widths);
         frame->is_selected = false;
     }
+}
+
+long table_row_at(const struct table *table, int y)
+{
+    int line = y - table->place.y;
+    size_t row = table->top + (size_t)(line > 0 ? line : 0);
+    return line >= 0 && line < table->place.height && row < table->shown_count ? (long)row : -1;
+}
+
+int table_header_at(const struct table *table, int y, int x)
+{
+    int start = table->place.x;
+    for (size_t i = 0; i < table->source->column_count && y == table->place.header_y; i++) {
+        int width = table->place.columns[i];
+        if (width > 0 && x >= start && x < start + width) {
+            return (int)i;
+        }
+        start += width > 0 ? width + GAP : 0;
+    }
+    return -1;
 }

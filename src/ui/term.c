@@ -39,6 +39,7 @@ static struct {
     SCREEN *screen;
     int signal_fd;
     int saved_stderr;
+    bool has_mouse;
 } terminal = {.signal_fd = -1, .saved_stderr = -1};
 
 /* What a guest may have switched on while it had the terminal, switched off: character set, insert
@@ -47,6 +48,9 @@ static struct {
 static const char after_guest[] = "\x0f\x1b(B\x1b[4l\x1b[?6l\x1b[r\x1b[?7h\x1b[?1049l\x1b[?1000l"
                                   "\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>"
                                   "\x1b[?25h\x1b[0m\r\n";
+
+/* xterm's private modes: no reports of clicks. */
+static const char no_mouse[] = "\x1b[?1000l\x1b[?1006l";
 
 /* Async-signal-safe. */
 static void write_terminal(const char *bytes, size_t len)
@@ -139,6 +143,9 @@ static void add_reset(const char *capability)
 static void prepare_reset(void)
 {
     terminal.reset_len = 0;
+    if (terminal.has_mouse) {
+        add_reset(no_mouse);
+    }
     add_reset(exit_attribute_mode);
     add_reset(cursor_normal);
     add_reset(keypad_local);
@@ -336,6 +343,38 @@ int term_key(bool *is_lost)
         }
     }
     return code == '\n' ? '\r' : code == '\b' ? 0x7f : (int)code;
+}
+
+bool term_click(struct term_click *click)
+{
+    MEVENT event;
+    if (getmouse(&event) != OK) {
+        return false;
+    }
+    click->y = event.y;
+    click->x = event.x;
+    click->kind = CLICK_PRESS;
+    if ((event.bstate & BUTTON4_PRESSED) != 0) {
+        click->kind = CLICK_WHEEL_UP;
+    } else if ((event.bstate & BUTTON5_PRESSED) != 0) {
+        click->kind = CLICK_WHEEL_DOWN;
+    } else if ((event.bstate & BUTTON1_PRESSED) == 0) {
+        return false;
+    }
+    return true;
+}
+
+void term_mouse(bool is_on)
+{
+    mouseinterval(0);
+    mousemask(is_on ? BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED : 0, NULL);
+    terminal.has_mouse = is_on;
+    prepare_reset();
+}
+
+void term_write(const char *bytes, size_t len)
+{
+    write_terminal(bytes, len);
 }
 
 void term_drop_keys(void)

@@ -9,6 +9,7 @@
  * Sources: signalfd(2), sigaltstack(2), termios(3), terminfo(5). */
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct error;
 
@@ -28,6 +29,18 @@ void term_suspend(void);
 /* One key as a number (keys.h), KEY_NONE when none waits. *is_lost is set when the terminal is
  * gone. KEY_RESIZE never comes: sizes change by term_resize. */
 int term_key(bool *is_lost);
+/* A click or a turn of the wheel, from 0 at the upper left. */
+struct term_click {
+    int y, x;
+    enum { CLICK_PRESS, CLICK_WHEEL_UP, CLICK_WHEEL_DOWN } kind;
+};
+/* What the key KEY_MOUSE stands for; false when it was something else. */
+bool term_click(struct term_click *click);
+/* Whether the terminal tells of clicks; off, its own selection works. */
+void term_mouse(bool is_on);
+/* Sends bytes that are none of curses' business, such as what goes into the clipboard. */
+void term_write(const char *bytes, size_t len);
+
 /* Forgets keys typed before now: a dialog must not take a key that was meant for what is under
  * it. */
 void term_drop_keys(void);

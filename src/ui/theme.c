@@ -7,6 +7,8 @@
 
 #include <curses.h>
 
+#include "base/memory.h"
+
 /* clang-format off */
 static const char *const glyphs[GLYPH_COUNT][3] = {
     /*                              ASCII  console   Unicode */
@@ -66,6 +68,57 @@ static const struct look {
 };
 /* clang-format on */
 
+/* Colours of the xterm palette that are read well on a dark and on a light background; -1: the
+ * terminal's own. */
+static const struct {
+    const char *name;
+    short colors[ROLE_COUNT];
+} shades[] = {
+    {"dark", {[ROLE_TEXT] = -1,
+                 [ROLE_DIM] = 246,
+                 [ROLE_STRONG] = -1,
+                 [ROLE_FRAME] = 240,
+                 [ROLE_FOCUS] = 80,
+                 [ROLE_SELECTED] = -1,
+                 [ROLE_GOOD] = 114,
+                 [ROLE_ATTENTION] = 221,
+                 [ROLE_BAD] = 210,
+                 [ROLE_KEY] = 80,
+                 [ROLE_MATCH] = 221}},
+    {"light", {[ROLE_TEXT] = -1,
+                  [ROLE_DIM] = 242,
+                  [ROLE_STRONG] = -1,
+                  [ROLE_FRAME] = 249,
+                  [ROLE_FOCUS] = 25,
+                  [ROLE_SELECTED] = -1,
+                  [ROLE_GOOD] = 22,
+                  [ROLE_ATTENTION] = 94,
+                  [ROLE_BAD] = 124,
+                  [ROLE_KEY] = 25,
+                  [ROLE_MATCH] = 94}},
+};
+#define SHADES_FROM 256
+
+bool theme_exists(const char *name)
+{
+    for (size_t i = 0; i < array_length(shades); i++) {
+        if (strcmp(shades[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return strcmp(name, "default") == 0 || strcmp(name, "mono") == 0;
+}
+
+static short color_of(const char *name, int role)
+{
+    for (size_t i = 0; i < array_length(shades) && COLORS >= SHADES_FROM; i++) {
+        if (strcmp(shades[i].name, name) == 0) {
+            return shades[i].colors[role];
+        }
+    }
+    return looks[role].color;
+}
+
 static bool locale_is_utf8(void)
 {
     const char *codeset = nl_langinfo(CODESET);
@@ -81,7 +134,7 @@ static enum glyph_set choose_set(const char *term, bool is_ascii)
     return is_console ? GLYPHS_CONSOLE : GLYPHS_UNICODE;
 }
 
-static bool start_colors(bool is_colorless)
+static bool start_colors(const char *name, bool is_colorless)
 {
     if (is_colorless || !has_colors() || start_color() == ERR) {
         return false;
@@ -89,7 +142,7 @@ static bool start_colors(bool is_colorless)
     /* Where a terminal has no "default colour", white on black is what it has anyway. */
     short background = use_default_colors() == OK ? -1 : COLOR_BLACK;
     for (int role = 0; role < ROLE_COUNT; role++) {
-        short color = looks[role].color;
+        short color = color_of(name, role);
         if (color >= 0) {
             init_pair((short)(role + 1), color, background);
         }
@@ -97,15 +150,18 @@ static bool start_colors(bool is_colorless)
     return true;
 }
 
-void theme_init(struct theme *theme, const char *term, bool is_ascii, bool is_colorless)
+void theme_init(
+    struct theme *theme, const char *name, const char *term, bool is_ascii, bool is_colorless)
 {
+    name = name != NULL ? name : "default";
     theme->set = choose_set(term, is_ascii);
     theme->is_utf8 = theme->set != GLYPHS_ASCII;
-    bool is_colored = start_colors(is_colorless);
+    bool is_colored = start_colors(name, is_colorless || strcmp(name, "mono") == 0);
     for (int role = 0; role < ROLE_COUNT; role++) {
         attr_t look = is_colored ? looks[role].with_color : looks[role].without;
-        if (is_colored && looks[role].color >= 0) {
+        if (is_colored && color_of(name, role) >= 0) {
             look |= (attr_t)COLOR_PAIR(role + 1);
+            look &= (role == ROLE_DIM || role == ROLE_FRAME) ? ~(attr_t)A_DIM : ~(attr_t)0;
         }
         theme->attributes[role] = look;
     }

@@ -64,8 +64,13 @@ struct theme {
     unsigned long attributes[ROLE_COUNT]; /* attr_t with the colour pair in it */
 };
 
-/* Decides by LC_CTYPE, the terminal's name and the flags; starts colours. After newterm. */
-void theme_init(struct theme *theme, const char *term, bool is_ascii, bool is_colorless);
+/* Decides by LC_CTYPE, the terminal's name and the flags; starts colours. After newterm. name:
+ * "default" or NULL (the terminal's own palette), "dark", "light" (shades for such a background,
+ * where there are 256 colours), "mono"; another one is as "default". */
+void theme_init(
+    struct theme *theme, const char *name, const char *term, bool is_ascii, bool is_colorless);
+/* Whether there is a theme of that name. */
+bool theme_exists(const char *name);
 /* One cell each; never NULL. */
 const char *theme_glyph(const struct theme *theme, enum glyph glyph);
 /* By set, for what is made without a terminal. */

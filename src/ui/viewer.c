@@ -15,6 +15,9 @@
 #include "base/text.h"
 #include "ui/draw.h"
 #include "ui/seat.h"
+#include "ui/term.h"
+
+#define WHEEL_LINES 3
 
 static struct viewer *viewer_of(struct screen *screen)
 {
@@ -108,6 +111,16 @@ static bool viewer_type(struct screen *screen, struct seat *seat, int key)
     (void)seat;
     struct viewer *viewer = viewer_of(screen);
     return pager_type(&viewer->pager, page_of(viewer), key);
+}
+
+static void viewer_click(struct screen *screen, struct seat *seat, const struct term_click *click)
+{
+    (void)seat;
+    struct viewer *viewer = viewer_of(screen);
+    enum request request = click->kind == CLICK_WHEEL_UP ? REQUEST_UP : REQUEST_DOWN;
+    for (int i = 0; i < WHEEL_LINES && click->kind != CLICK_PRESS; i++) {
+        pager_request(&viewer->pager, page_of(viewer), request, viewer->width);
+    }
 }
 
 static void viewer_update(struct screen *screen, struct seat *seat)
@@ -205,6 +218,7 @@ static const struct screen_ops viewer_ops = {
     .is_offered = viewer_is_offered,
     .request = viewer_request,
     .type = viewer_type,
+    .click = viewer_click,
     .update = viewer_update,
     .draw = viewer_draw,
     .draw_bottom = viewer_draw_bottom,

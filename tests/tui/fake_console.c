@@ -515,6 +515,13 @@ const char *engine_setting(const struct engine *engine, const char *key)
     return NULL;
 }
 
+const char *engine_setting_key(const struct engine *engine, size_t index)
+{
+    (void)engine;
+    (void)index;
+    return NULL;
+}
+
 const char *engine_kept(const struct engine *engine, const char *key)
 {
     (void)engine;

@@ -309,6 +309,93 @@ static unsigned long wakeups(pid_t pid)
     return count;
 }
 
+static void set_config(struct console_world *world, const char *text)
+{
+    auto_free char *place = memory_printf("%s/config.ini", world->dir);
+    scratch_write(world->dir, "config.ini", text);
+    world_env(world, "BANGER_CONFIG", place);
+}
+
+/* Off by itself; on by a setting or a key, and off again on every way out. */
+static void test_t43_mouse(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "Start here");
+    assert_false(pty_wrote(world->pty, "\x1b[?1000h") || pty_wrote(world->pty, "\x1b[?1006;1000h"));
+    pty_send(world->pty, "\x1bOQ"); /* F2 */
+    pty_wait_text(world->pty, "The mouse works here now");
+    pty_send(world->pty, "\x1b[<0;20;20M\x1b[<0;20;20m"); /* into the jobs */
+    pty_wait_text(world->pty, "┏ 5 Jobs");
+    pty_send(world->pty, "\x1b[<0;5;3M\x1b[<0;5;3m");
+    pty_wait_text(world->pty, "┏ 1 Catalog");
+    pty_send(world->pty, "\x1bOQ");
+    pty_wait_text(world->pty, "terminal's again");
+    pty_send(world->pty, "\x1bOQ");
+    pty_wait_text(world->pty, "The mouse works here now");
+    kill(pty_pid(world->pty), SIGTERM);
+    pty_wait_exit(world->pty);
+    assert_given_back(world->pty);
+    assert_true(pty_wrote(world->pty, "\x1b[?1006;1000l") || pty_wrote(world->pty, "\x1b[?1000l"));
+}
+
+/* T47: keys are what the settings say; a request never ends up without one. */
+static void test_t47_keys_are_set(void **state)
+{
+    struct console_world *world = *state;
+    set_config(world, "[ui]\nkey_help = F9 X\nkey_doctor = nonsense\nkey_unknown = x\n");
+    world_open(world);
+    pty_wait_text(world->pty, "F9 Help");
+    pty_send(world->pty, "X");
+    pty_wait_text(world->pty, "Keys for");
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "d Doctor");
+    pty_send(world->pty, "M");
+    pty_wait_text(world->pty, "key_unknown");
+    pty_wait_text(world->pty, "key_doctor");
+    pty_send(world->pty, "q");
+    pty_wait_gone(world->pty, "key_unknown");
+    world_quit(world);
+}
+
+/* T41: a theme by name; one that does not exist is told of. */
+static void test_t41_themes(void **state)
+{
+    struct console_world *world = *state;
+    static const char *const names[] = {"dark", "light", "mono"};
+    for (size_t i = 0; i < array_length(names); i++) {
+        auto_free char *text = memory_printf("[ui]\ntheme = %s\n", names[i]);
+        set_config(world, text);
+        world_open(world);
+        pty_wait_text(world->pty, "Start here");
+        bool has_shades = pty_wrote(world->pty, "38;5;") || pty_wrote(world->pty, "[38:5:");
+        assert_int_equal(has_shades, strcmp(names[i], "mono") != 0);
+        world_quit(world);
+    }
+    set_config(world, "[ui]\ntheme = plaid\n");
+    world_open(world);
+    pty_wait_text(world->pty, "there is no theme \"plaid\"");
+    pty_send(world->pty, "1");
+    pty_wait_gone(world->pty, "plaid");
+    world_quit(world);
+}
+
+/* T44: what is copied goes to the terminal's clipboard and into a file whose place is said. */
+static void test_t44_copy(void **state)
+{
+    struct console_world *world = *state;
+    scratch_write(world->dir, "state/kernels/lab/vmlinux", "x");
+    world_open(world);
+    pty_wait_text(world->pty, "2 Kernels  1");
+    pty_send(world->pty, "2y");
+    pty_wait_text(world->pty, "Copied the name");
+    pty_wait_text(world->pty, "copied.txt");
+    assert_true(pty_wrote(world->pty, "\x1b]52;c;bGFi\x07")); /* lab */
+    auto_free char *copied = scratch_read(world->dir, "state/copied.txt");
+    assert_string_equal(copied, "lab");
+    world_quit(world);
+}
+
 static void test_t45_idle(void **state)
 {
     struct console_world *world = *state;
@@ -376,6 +463,10 @@ int main(void)
         TEST(test_t41_colors),
         TEST(test_t42_terminals),
         TEST(test_t42_unknown_terminal),
+        TEST(test_t43_mouse),
+        TEST(test_t47_keys_are_set),
+        TEST(test_t41_themes),
+        TEST(test_t44_copy),
         TEST(test_t45_idle),
         TEST(test_stderr_goes_to_the_log),
     };
