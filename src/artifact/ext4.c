@@ -9,10 +9,11 @@
 
 #include <ext2fs/ext2fs.h>
 
+#include "artifact/ext4_fs.h"
 #include "base/error.h"
 #include "base/memory.h"
 
-#define BLOCK_BYTES 4096u
+#define BLOCK_BYTES EXT4_BLOCK
 #define BYTES_PER_INODE 16384u
 #define JOURNAL_BLOCKS_MAX 16384u /* 64 MiB */
 #define JOURNAL_BLOCKS_MIN 1024u  /* the least a journal may have */
@@ -21,16 +22,13 @@
  * that is written. */
 #define RESERVED_BLOCKS 64u
 
-/* Every time stamp in the file system: 2020-01-01. */
-#define FIXED_TIME 1577836800
-
-static bool fail(struct error *err, errcode_t code, const char *doing)
+bool ext4_fail(struct error *err, long code, const char *doing)
 {
     if (code > 0 && code < 1024) {
         return error_set_errno(err, (int)code, "cannot %s of an ext4 file system", doing);
     }
     return error_set(
-        err, ERROR_IO, "cannot %s of an ext4 file system: libext2fs error %ld", doing, (long)code);
+        err, ERROR_IO, "cannot %s of an ext4 file system: libext2fs error %ld", doing, code);
 }
 
 /* The features mke2fs -t ext4 gives as of 1.47, minus orphan_file and metadata_csum_seed, which
@@ -65,8 +63,8 @@ static void name_file_system(ext2_filsys fs, const char *label, const uint8_t uu
     super->s_flags |= EXT2_FLAGS_SIGNED_HASH;
     super->s_default_mount_opts = EXT2_DEFM_XATTR_USER | EXT2_DEFM_ACL;
     super->s_checksum_type = EXT2_CRC32C_CHKSUM;
-    super->s_mkfs_time = FIXED_TIME;
-    super->s_lastcheck = FIXED_TIME;
+    super->s_mkfs_time = EXT4_FIXED_TIME;
+    super->s_lastcheck = EXT4_FIXED_TIME;
     super->s_max_mnt_count = -1;
     super->s_min_extra_isize = 32;
     super->s_want_extra_isize = 32;
@@ -121,37 +119,51 @@ static void mark_zeroed(ext2_filsys fs)
     }
 }
 
-static bool fill(ext2_filsys fs, uint64_t blocks, struct error *err)
+static bool begin_tables(ext2_filsys fs, struct error *err)
 {
     errcode_t code = ext2fs_allocate_tables(fs);
     if (code != 0) {
-        return fail(err, code, "lay out the tables");
+        return ext4_fail(err, code, "lay out the tables");
     }
     mark_zeroed(fs);
-    code = make_directories(fs);
-    if (code == 0) {
-        code = reserve_inodes(fs);
-    }
+    return true;
+}
+
+static bool fill_reserved(ext2_filsys fs, struct error *err)
+{
+    errcode_t code = reserve_inodes(fs);
     if (code == 0) {
         code = ext2fs_create_resize_inode(fs);
     }
     if (code != 0) {
-        return fail(err, code, "make the first directories");
+        return ext4_fail(err, code, "make the reserved inodes");
     }
-    uint64_t journal = blocks / 32;
+    uint64_t journal = ext2fs_blocks_count(fs->super) / 32;
     journal = journal < JOURNAL_BLOCKS_MIN ? JOURNAL_BLOCKS_MIN : journal;
     journal = journal > JOURNAL_BLOCKS_MAX ? JOURNAL_BLOCKS_MAX : journal;
     struct ext2fs_journal_params params = {.num_journal_blocks = (blk_t)journal};
     code = ext2fs_add_journal_inode3(
         fs, &params, ~UINT64_C(0), EXT2_MKJOURNAL_LAZYINIT | EXT2_MKJOURNAL_NO_MNT_CHECK);
     if (code != 0) {
-        return fail(err, code, "make the journal");
+        return ext4_fail(err, code, "make the journal");
     }
     return true;
 }
 
+static bool fill(ext2_filsys fs, struct error *err)
+{
+    if (!begin_tables(fs, err)) {
+        return false;
+    }
+    errcode_t code = make_directories(fs);
+    if (code != 0) {
+        return ext4_fail(err, code, "make the first directories");
+    }
+    return fill_reserved(fs, err);
+}
+
 /* libext2fs closes the descriptor it is given the number of, so it gets a duplicate. */
-static ext2_filsys start(int fd, uint64_t size_bytes, struct error *err)
+static ext2_filsys start(int fd, uint64_t size_bytes, uint32_t inodes, struct error *err)
 {
     auto_close int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (own < 0) {
@@ -168,7 +180,7 @@ static ext2_filsys start(int fd, uint64_t size_bytes, struct error *err)
         .s_desc_size = EXT2_MIN_DESC_SIZE_64BIT,
         .s_log_groups_per_flex = 4,
         .s_reserved_gdt_blocks = RESERVED_BLOCKS,
-        .s_inodes_count = inode_count(size_bytes),
+        .s_inodes_count = inodes > 0 ? inodes : inode_count(size_bytes),
     };
     choose_features(&wanted);
     ext2fs_blocks_count_set(&wanted, size_bytes / BLOCK_BYTES);
@@ -176,42 +188,69 @@ static ext2_filsys start(int fd, uint64_t size_bytes, struct error *err)
     errcode_t code =
         ext2fs_initialize(name, EXT2_FLAG_RW | EXT2_FLAG_64BITS, &wanted, unixfd_io_manager, &fs);
     if (code != 0) {
-        fail(err, code, "begin the making");
+        ext4_fail(err, code, "begin the making");
         return NULL;
     }
     take_fd(&own);
-    fs->now = FIXED_TIME;
+    fs->now = EXT4_FIXED_TIME;
+    return fs;
+}
+
+/* Everything up to the tables, which are still to be laid out. */
+static ext2_filsys start_named(int fd, uint64_t size_bytes, uint32_t inodes, const char *label,
+    const uint8_t uuid[16], struct error *err)
+{
+    if (size_bytes < EXT4_SIZE_MIN || size_bytes > EXT4_SIZE_MAX) {
+        error_set(err, ERROR_INVALID,
+            "a disk of %llu bytes cannot hold an ext4 file system: from 16M to 16T are possible",
+            (unsigned long long)size_bytes);
+        return NULL;
+    }
+    if (strlen(label) > EXT4_LABEL_MAX) {
+        error_set(err, ERROR_INVALID, "the label %s is longer than 16 bytes", label);
+        return NULL;
+    }
+    size_bytes -= size_bytes % BLOCK_BYTES;
+    if (ftruncate(fd, 0) != 0 || ftruncate(fd, (off_t)size_bytes) != 0) {
+        error_set_errno(err, errno, "cannot set the size of a disk file");
+        return NULL;
+    }
+    ext2_filsys fs = start(fd, size_bytes, inodes, err);
+    if (fs != NULL) {
+        name_file_system(fs, label, uuid);
+    }
+    return fs;
+}
+
+struct struct_ext2_filsys *ext4_begin(int fd, uint64_t size_bytes, uint32_t inodes,
+    const char *label, const uint8_t uuid[16], struct error *err)
+{
+    ext2_filsys fs = start_named(fd, size_bytes, inodes, label, uuid, err);
+    if (fs == NULL) {
+        return NULL;
+    }
+    if (!begin_tables(fs, err) || !fill_reserved(fs, err)) {
+        ext2fs_free(fs);
+        return NULL;
+    }
     return fs;
 }
 
 bool ext4_make_empty(
     int fd, uint64_t size_bytes, const char *label, const uint8_t uuid[16], struct error *err)
 {
-    if (size_bytes < EXT4_SIZE_MIN || size_bytes > EXT4_SIZE_MAX) {
-        return error_set(err, ERROR_INVALID,
-            "a disk of %llu bytes cannot hold an ext4 file system: from 16M to 16T are possible",
-            (unsigned long long)size_bytes);
-    }
-    if (strlen(label) > EXT4_LABEL_MAX) {
-        return error_set(err, ERROR_INVALID, "the label %s is longer than 16 bytes", label);
-    }
-    size_bytes -= size_bytes % BLOCK_BYTES;
-    if (ftruncate(fd, 0) != 0 || ftruncate(fd, (off_t)size_bytes) != 0) {
-        return error_set_errno(err, errno, "cannot set the size of a disk file");
-    }
-    ext2_filsys fs = start(fd, size_bytes, err);
+    ext2_filsys fs = start_named(fd, size_bytes, 0, label, uuid, err);
     if (fs == NULL) {
         return false;
     }
-    name_file_system(fs, label, uuid);
-    if (!fill(fs, size_bytes / BLOCK_BYTES, err)) {
+    if (!fill(fs, err)) {
         ext2fs_free(fs);
         return false;
     }
     errcode_t code = ext2fs_close2(fs, EXT2_FLAG_FLUSH_NO_SYNC);
     if (code != 0) {
         ext2fs_free(fs);
-        return fail(err, code, "write the tables");
+        return ext4_fail(err, code, "write the tables");
     }
     return true;
 }

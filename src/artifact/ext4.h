@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* ext4 file systems through libext2fs, the only place that sees its headers. Blocking; workers
- * only; any number at once on different descriptors. */
+/* ext4 file systems through libext2fs; ext4*.c are the only files that see its headers. Blocking;
+ * workers only; any number at once on different descriptors. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,6 +10,8 @@
 struct error;
 
 #define EXT4_LABEL_MAX 16
+/* Every time stamp that nothing else decides: 2020-01-01. */
+#define EXT4_FIXED_TIME 1577836800
 #define EXT4_SIZE_MIN (UINT64_C(16) << 20)
 #define EXT4_SIZE_MAX (UINT64_C(16) << 40)
 

@@ -14,15 +14,22 @@ src_libartifact_a_SOURCES += \
 	src/artifact/confine.c src/artifact/confine.h \
 	src/artifact/deb.c src/artifact/deb.h \
 	src/artifact/deb_unpack.c \
-	src/artifact/flatten.h \
+	src/artifact/flatten.c src/artifact/flatten.h \
+	src/artifact/flatten_write.c src/artifact/flatten_write.h \
 	src/artifact/kernel_dir.c src/artifact/kernel_dir.h \
 	src/artifact/kernel_find.c src/artifact/kernel_find.h \
 	src/artifact/kernel_modules.c \
 	src/artifact/kernel_probe.c src/artifact/kernel_probe.h \
+	src/artifact/layer.c src/artifact/layer.h \
+	src/artifact/layer_link.c \
+	src/artifact/layer_path.c src/artifact/layer_path.h \
+	src/artifact/layer_read.c src/artifact/layer_read.h \
+	src/artifact/layer_stack.h \
 	src/artifact/tar_block.c src/artifact/tar_block.h \
 	src/artifact/tar_header.c src/artifact/tar_header.h \
 	src/artifact/tar_pax.c src/artifact/tar_pax.h \
 	src/artifact/tar_writer.c src/artifact/tar_writer.h \
+	src/artifact/tree.c src/artifact/tree.h \
 	src/artifact/unpack.c src/artifact/unpack.h
 src_libartifact_a_SOURCES += \
 	src/artifact/apt.c src/artifact/apt.h \
@@ -47,6 +54,11 @@ src_libartifact_a_SOURCES += \
 src_libartifact_a_SOURCES += \
 	src/artifact/cpio.c src/artifact/cpio.h \
 	src/artifact/ext4.c src/artifact/ext4.h \
+	src/artifact/ext4_dir.c \
+	src/artifact/ext4_finish.c \
+	src/artifact/ext4_fs.h \
+	src/artifact/ext4_inode.c \
+	src/artifact/ext4_writer.c src/artifact/ext4_writer.h \
 	src/artifact/initrd.c src/artifact/initrd.h \
 	src/artifact/modinfo.c src/artifact/modinfo.h \
 	src/artifact/module_set.c src/artifact/module_set.h \

@@ -29,8 +29,9 @@ struct tar_scan {
 
     uint8_t block[TAR_BLOCK];
     size_t block_len;
-    uint64_t skip; /* IN_DATA: bytes left, padding included */
-    uint64_t tail; /* BEHIND_END: zeros seen */
+    uint64_t skip;      /* IN_DATA: bytes left, padding included */
+    uint64_t data_left; /* the same without padding; only kept by tar_scan_walk */
+    uint64_t tail;      /* BEHIND_END: zeros seen */
 
     char extension;           /* IN_EXTENSION: its typeflag */
     uint64_t extension_bytes; /* without padding */
@@ -332,6 +333,7 @@ static bool take_member(struct tar_scan *scan, const struct tar_block *block, st
             (unsigned long long)scan->limits.expanded_bytes);
     }
     scan->data_bytes += member.size_bytes;
+    scan->data_left = member.size_bytes;
     scan->skip = (member.size_bytes + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
     scan->state = scan->skip > 0 ? IN_DATA : AT_HEADER;
     member.xattr_total = scan->pax.xattr_count > scan->pax.second_spellings
@@ -433,6 +435,31 @@ bool tar_scan_feed(struct tar_scan *scan, const void *bytes, size_t len, struct 
         }
         at += used;
         len -= used;
+    }
+    return true;
+}
+
+bool tar_scan_walk(struct tar_scan *scan, const void *bytes, size_t len, size_t *used,
+    const void **data, size_t *data_len, struct error *err)
+{
+    const uint8_t *at = bytes;
+    *used = 0;
+    *data_len = 0;
+    while (*used < len && scan->queue_count == 0 && *data_len == 0) {
+        bool is_data = scan->state == IN_DATA && scan->data_left > 0;
+        size_t wanted = len - *used;
+        wanted = is_data && scan->data_left < wanted ? (size_t)scan->data_left : wanted;
+        size_t done = step(scan, at + *used, wanted, err);
+        if (done == 0) {
+            scan->state = DEAD;
+            return error_wrap(err, "tar header %llu", (unsigned long long)scan->headers);
+        }
+        if (is_data) {
+            scan->data_left -= done;
+            *data = at + *used;
+            *data_len = done;
+        }
+        *used += done;
     }
     return true;
 }

@@ -74,5 +74,10 @@ bool tar_scan_feed(struct tar_scan *scan, const void *bytes, size_t len, struct 
 /* Moves the oldest waiting member into *member (the caller's to tar_member_done); false when none
  * waits. */
 bool tar_scan_take(struct tar_scan *scan, struct tar_member *member);
+/* The same for readers that want the data as well: stops where a member's header is complete or
+ * where a piece of its data lies. *used of the bytes are done with; *data and *data_len (0: none)
+ * are a piece of the data of the member taken last. Once a member waits it has to be taken. */
+bool tar_scan_walk(struct tar_scan *scan, const void *bytes, size_t len, size_t *used,
+    const void **data, size_t *data_len, struct error *err);
 /* To be called where the stream ends: the archive must be whole. */
 bool tar_scan_finish(struct tar_scan *scan, struct error *err);

@@ -25,7 +25,7 @@ FOREIGN = {
     r"archive\.h|archive_entry\.h": r"src/artifact/archive\.c",
     r"zstd(_errors)?\.h|lzma\.h|zlib\.h": r"src/artifact/(de)?compress.*\.c",
     r"openssl/.*": r"src/artifact/(hash|signature)\.c",
-    r"ext2fs/.*|et/.*": r"src/artifact/ext4\.c",
+    r"ext2fs/.*|et/.*": r"src/artifact/ext4.*\.c",
     r"cJSON\.h|cjson/.*": r"src/base/json.*\.c",
     r"ini\.h": r"src/store/config\.c",
 }

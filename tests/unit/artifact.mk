@@ -85,3 +85,9 @@ tests_unit_test_oci_real_SOURCES = tests/unit/test_oci_real.c \
 	tests/support/web_server.c tests/support/web_server.h
 tests_unit_test_oci_real_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_oci_real_LDADD = $(LINK_ARTIFACT) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/support/flatten_driver
+tests_support_flatten_driver_LDADD = $(LINK_ARTIFACT)
+dist_check_SCRIPTS += tests/unit/flatten_stacks.py
+TESTS += tests/unit/flatten_stacks.py
+EXTRA_DIST += tests/support/ext4_tree.py tests/support/layers.py
