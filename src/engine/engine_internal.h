@@ -57,6 +57,7 @@ struct engine {
     atomic_uint dirty;               /* subjects to read again */
     atomic_bool is_refreshing;       /* a job does that now */
     atomic_bool has_swept;           /* when not watching: the first change did it */
+    atomic_bool has_asked_apt;       /* about the packages in the catalogs */
     char *complaints[SUBJECT_COUNT]; /* of the last listings; for that job only */
 };
 

@@ -34,6 +34,7 @@ engine_ops = \
 	src/engine/ops_catalog.c src/engine/ops_catalog.h \
 	src/engine/ops_catalog_document.c \
 	src/engine/ops_catalog_key.c \
+	src/engine/ops_catalog_apt.c \
 	src/engine/ops_catalog_load.c \
 	src/engine/ops_catalog_publish.c src/engine/ops_catalog_publish.h \
 	src/engine/ops_catalog_sources.c \

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "engine/engine_internal.h"
 #include "engine/ops.h"
 #include "engine/ops_common.h"
 #include "engine/ops_kernel.h"
@@ -20,6 +21,7 @@
 struct offers {
     struct catalog catalog;
     enum catalog_state *states;
+    bool is_complete; /* nothing is left to be asked of apt */
 };
 
 static void offers_done(struct offers *offers)
@@ -50,12 +52,13 @@ static bool list_local(
     return true;
 }
 
-static bool offers_load(struct ops *ops, struct offers *offers, struct error *err)
+static bool offers_load(struct ops *ops, bool may_ask, struct offers *offers, struct error *err)
 {
     auto_done(strings) struct strings kernels = {0};
     auto_done(strings) struct strings images = {0};
     if (!list_local(ops, &kernels, &images, err) ||
-        !ops_catalog_load(ops, false, &offers->catalog, err)) {
+        !ops_catalog_load(ops, false, &offers->catalog, err) ||
+        !ops_catalog_ask_apt(ops, &offers->catalog, may_ask, &offers->is_complete, err)) {
         return false;
     }
     offers->states = memory_zero(offers->catalog.entry_count, sizeof *offers->states);
@@ -96,7 +99,7 @@ bool ops_offers_json(
     struct ops *ops, enum catalog_kind kind, struct json **result, struct error *err)
 {
     auto_done(offers) struct offers offers = {0};
-    if (!offers_load(ops, &offers, err)) {
+    if (!offers_load(ops, true, &offers, err)) {
         return false;
     }
     struct json *array = json_new_array();
@@ -157,10 +160,20 @@ static void fill_item(
     };
 }
 
+static void put_offers(struct ops *ops, const struct offers *offers)
+{
+    struct section *section = section_new(sizeof(struct offer_item));
+    for (size_t i = 0; i < offers->catalog.entry_count; i++) {
+        struct offer_item *item = section_add(section);
+        fill_item(section, item, offers, i);
+    }
+    state_put_offers(ops->state, section);
+}
+
 bool ops_refresh_offers(struct ops *ops, struct error *err)
 {
     auto_done(offers) struct offers offers = {0};
-    if (!offers_load(ops, &offers, err)) {
+    if (!offers_load(ops, false, &offers, err)) {
         return false;
     }
     for (size_t i = 0; i < offers.catalog.source_count; i++) {
@@ -169,11 +182,14 @@ bool ops_refresh_offers(struct ops *ops, struct error *err)
             state_log(ops->state, LOG_WARNING, "%s", source->problem.text);
         }
     }
-    struct section *section = section_new(sizeof(struct offer_item));
-    for (size_t i = 0; i < offers.catalog.entry_count; i++) {
-        struct offer_item *item = section_add(section);
-        fill_item(section, item, &offers, i);
+    put_offers(ops, &offers);
+    /* apt takes seconds: what is known is on the screen by then, and it is asked once. */
+    if (!offers.is_complete && !atomic_exchange(&ops->engine->has_asked_apt, true)) {
+        auto_done(offers) struct offers complete = {0};
+        if (!offers_load(ops, true, &complete, err)) {
+            return false;
+        }
+        put_offers(ops, &complete);
     }
-    state_put_offers(ops->state, section);
     return true;
 }

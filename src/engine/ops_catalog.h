@@ -32,5 +32,10 @@ bool ops_catalog_load(struct ops *ops, bool may_fetch, struct catalog *catalog, 
  * what fetching can end with. */
 bool ops_catalog_fetch(
     struct ops *ops, const char *trust, const char *url, bool *is_changed, struct error *err);
+/* Completes entries that are packages by what apt says of them: version, size, and why one cannot be
+ * had. With may_ask apt is run where no answer is kept (about a second for each), else those stay
+ * as they are and *is_complete is false. No server is asked. False only when cancelled. */
+bool ops_catalog_ask_apt(
+    struct ops *ops, struct catalog *catalog, bool may_ask, bool *is_complete, struct error *err);
 /* Lists the offers again for the front end, when one is watching. */
 void ops_catalogs_changed(struct ops *ops);

@@ -277,6 +277,10 @@ bool ops_kernel_pull(struct ops *ops, struct json **result, struct error *err)
             name, catalog_source_name(&catalog, offer), offer->why_unusable);
     }
     if (command_is_dry_run(ops->command)) {
+        bool is_complete = false;
+        if (!ops_catalog_ask_apt(ops, &catalog, true, &is_complete, err)) {
+            return false;
+        }
         *result = plan_pull(ops, offer);
         return true;
     }

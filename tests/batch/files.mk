@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # World before, commands, world after: the real program on a temporary state directory.
 batch_world_tests = \
+	tests/batch/apt_kernels.py \
 	tests/batch/catalogs.py \
 	tests/batch/complete.py \
 	tests/batch/config.py \
