@@ -130,6 +130,7 @@ static const struct action actions[] = {
     {REQUEST_EXPORT, IMAGES, "image", "export", ACTION_FORM, true, NULL},
     {REQUEST_REMOVE, KERNELS, "kernel", "rm", ACTION_ASK, true, NULL},
     {REQUEST_REMOVE, IMAGES, "image", "rm", ACTION_ASK, true, NULL},
+    {REQUEST_TRASH, KERNELS | IMAGES | VMS, "host", "trash list", ACTION_SHOW, false, NULL},
     {REQUEST_DOCTOR, CONTEXT_PANES & ~CONTEXT_JOBS, "host", "doctor", ACTION_SHOW, false, NULL},
 };
 
@@ -168,6 +169,18 @@ bool action_exists(enum request request, unsigned contexts)
         }
     }
     return !is_action;
+}
+
+enum request action_request(enum pane pane, const struct verb *verb)
+{
+    for (size_t i = 0; i < array_length(actions); i++) {
+        if ((actions[i].contexts & pane_infos[pane].context) != 0 &&
+            strcmp(actions[i].subject, verb->subject) == 0 &&
+            strcmp(actions[i].verb, verb->name) == 0) {
+            return actions[i].request;
+        }
+    }
+    return REQUEST_NONE;
 }
 
 const struct argument *action_operand(const struct verb *verb)

@@ -44,6 +44,8 @@ const struct action *action_find(
     const struct seat *seat, enum request request, enum pane pane, bool has_row, size_t index);
 /* False for a request that stands for verbs none of which this program has. */
 bool action_exists(enum request request, unsigned contexts);
+/* The request that stands for a verb in a pane; REQUEST_NONE when no key does. */
+enum request action_request(enum pane pane, const struct verb *verb);
 /* Rows of a pane that something is done to: indices into its section. */
 struct action_rows {
     enum pane pane;

@@ -372,6 +372,7 @@ int ui_run(struct engine *engine, const struct ui_options *options)
     sweep_closed(seat);
     engine_release(seat->snapshot);
     free(seat->jobs);
+    undo_done(&seat->undo);
     term_close();
     return seat->exit_status;
 }

@@ -82,15 +82,32 @@ void complete_argument(const struct snapshot *snapshot, const struct verb *verb,
     }
 }
 
+static char *verb_words(const struct verb *verb)
+{
+    return memory_printf("%s%s%s", verb->subject, verb->subject[0] != '\0' ? " " : "", verb->name);
+}
+
+static bool has_begun(const struct strings *found, const char *begun)
+{
+    return found->count > 0 && text_has_prefix(found->items[0], begun);
+}
+
 void complete_verbs(const char *begun, struct strings *found)
 {
     for (size_t i = 0; i < verb_count(); i++) {
         if ((verb_at(i)->flags & (VERB_LOCAL | VERB_HIDDEN)) != 0) {
             continue;
         }
-        auto_free char *whole = memory_printf("%s%s%s", verb_at(i)->subject,
-            verb_at(i)->subject[0] != '\0' ? " " : "", verb_at(i)->name);
+        auto_free char *whole = verb_words(verb_at(i));
         add_if_begun(found, whole, begun);
+    }
+    /* Nothing begins like that: what holds it, in its words or in what they mean. */
+    for (size_t i = 0; i < verb_count() && !has_begun(found, begun); i++) {
+        auto_free char *whole = verb_words(verb_at(i));
+        if ((verb_at(i)->flags & (VERB_LOCAL | VERB_HIDDEN)) == 0 &&
+            (strcasestr(whole, begun) != NULL || strcasestr(verb_at(i)->summary, begun) != NULL)) {
+            strings_add(found, whole);
+        }
     }
 }
 

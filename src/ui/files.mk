@@ -41,6 +41,7 @@ src_libui_a_SOURCES = \
 	src/ui/screen_confirm.c \
 	src/ui/screen_form.c \
 	src/ui/screen_main.c \
+	src/ui/screen_menu.c \
 	src/ui/screen_palette.c \
 	src/ui/screen_quit.c \
 	src/ui/screen_stream.c \
@@ -53,5 +54,6 @@ src_libui_a_SOURCES = \
 	src/ui/tail.c src/ui/tail.h \
 	src/ui/term.c src/ui/term.h \
 	src/ui/theme.c src/ui/theme.h \
+	src/ui/undo.c src/ui/undo.h \
 	src/ui/viewer.c src/ui/viewer.h \
 	src/ui/welcome.c src/ui/welcome.h

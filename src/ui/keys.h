@@ -53,6 +53,9 @@ enum request {
     REQUEST_RETRY,
     REQUEST_DISMISS,
     REQUEST_REMOVE,
+    REQUEST_UNDO,
+    REQUEST_TRASH,
+    REQUEST_MENU,
     /* the host and the program */
     REQUEST_DOCTOR,
     REQUEST_FILTER,

@@ -134,8 +134,7 @@ static bool set_words(
     return true;
 }
 
-/* "kernel list", or "host trash list" where the verb has two words; *used counts them all. */
-static const struct verb *find_verb(const struct strings *words, size_t *used)
+const struct verb *line_verb(const struct strings *words, size_t *used)
 {
     const struct verb *verb = NULL;
     if (words->count >= 3) {
@@ -157,7 +156,7 @@ struct command *line_parse(const char *line, struct error *err)
         return NULL;
     }
     size_t used = 0;
-    const struct verb *verb = find_verb(&words, &used);
+    const struct verb *verb = line_verb(&words, &used);
     if (verb == NULL || (verb->flags & (VERB_LOCAL | VERB_HIDDEN)) != 0) {
         error_set(err, ERROR_INVALID, "there is no such verb: %s", line);
         return NULL;

@@ -30,7 +30,7 @@ static void tell_users_of_kernel(
     for (size_t i = 0; i < snapshot->kernels_count; i++) {
         char buffer[UNITS_MAX];
         if (strcmp(snapshot->kernels[i].name, name) == 0 && snapshot->kernels[i].size_bytes > 0) {
-            text_printf(out, "Its files, %s, are deleted. ",
+            text_printf(out, "Its files, %s, go to the trash. ",
                 units_format_size(snapshot->kernels[i].size_bytes, buffer));
         }
     }
@@ -51,7 +51,7 @@ static void tell_users_of_image(const struct snapshot *snapshot, const char *nam
         }
         char buffer[UNITS_MAX];
         if (image->is_managed && image->disk_bytes > 0) {
-            text_printf(out, "Its files, %s on disk, are deleted. ",
+            text_printf(out, "Its files, %s on disk, go to the trash. ",
                 units_format_size(image->disk_bytes, buffer));
         } else if (!image->is_managed) {
             text_append(out, "It is only forgotten: the files it was made from stay. ");
@@ -77,7 +77,7 @@ static void tell_about_vm(
         for (size_t i = 0; i < snapshot->vms_count; i++) {
             char buffer[UNITS_MAX];
             if (strcmp(snapshot->vms[i].name, name) == 0 && snapshot->vms[i].disk_bytes > 0) {
-                text_printf(out, "Its disk with %s of changes is deleted. ",
+                text_printf(out, "Its disk with %s of changes goes to the trash. ",
                     units_format_size(snapshot->vms[i].disk_bytes, buffer));
             }
         }

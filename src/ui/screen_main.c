@@ -62,6 +62,10 @@ static bool main_is_offered(
     case REQUEST_COPY:
     case REQUEST_COPY_MORE:
         return has_row;
+    case REQUEST_UNDO:
+        return seat->undo.count > 0 && seat_may_change(seat);
+    case REQUEST_MENU:
+        return true;
     case REQUEST_CANCEL:
         return job != NULL && format_job_is_active(job) && seat_may_change(seat);
     case REQUEST_RETRY:
@@ -187,6 +191,14 @@ static void copy_row(struct main_screen *main, struct seat *seat, bool is_more)
     }
 }
 
+static void open_menu(struct main_screen *main, struct seat *seat)
+{
+    size_t index = 0;
+    bool has_row = table_selected(&main->tables[main->focus], &index);
+    const char *name = has_row ? pane_name(main->focus, seat->snapshot, index) : "";
+    seat_open(seat, menu_screen_new(seat, main->focus, name));
+}
+
 static bool view_request(struct main_screen *main, struct seat *seat, enum request request)
 {
     struct table *table = &main->tables[main->focus];
@@ -229,6 +241,12 @@ static bool view_request(struct main_screen *main, struct seat *seat, enum reque
     case REQUEST_COPY:
     case REQUEST_COPY_MORE:
         copy_row(main, seat, request == REQUEST_COPY_MORE);
+        return true;
+    case REQUEST_UNDO:
+        undo_take_back(seat);
+        return true;
+    case REQUEST_MENU:
+        open_menu(main, seat);
         return true;
     case REQUEST_MESSAGES:
         seat_open(seat, messages_screen_new(seat));

@@ -63,12 +63,13 @@ static const struct verb *verb_of_line(const char *line, const char **rest)
     auto_done(strings) struct strings words = {0};
     strings_split(&words, line, " ");
     *rest = "";
-    const struct verb *verb = words.count >= 2 ? verb_find(words.items[0], words.items[1]) : NULL;
+    size_t used = 0;
+    const struct verb *verb = line_verb(&words, &used);
     if (verb == NULL || (verb->flags & (VERB_LOCAL | VERB_HIDDEN)) != 0) {
         return NULL;
     }
     const char *at = line;
-    for (int word = 0; word < 2; word++) {
+    for (size_t word = 0; word < used; word++) {
         at += strspn(at, " ");
         at += strcspn(at, " ");
     }

@@ -28,5 +28,7 @@ struct screen *confirm_screen_new(struct seat *seat, struct command *command);
 struct screen *form_screen_new(struct seat *seat, struct command *command);
 struct screen *palette_screen_new(struct seat *seat);
 struct screen *quit_screen_new(struct seat *seat);
+/* Everything that can be done in a pane, to the row of that name ("" for none). */
+struct screen *menu_screen_new(struct seat *seat, enum pane pane, const char *name);
 /* The columns of a list of the screen below. */
 struct screen *columns_screen_new(const char *list, struct table *table);

@@ -88,6 +88,8 @@ static bool meet_end(struct seat *seat, const struct seat_job *watched)
         engine_forget(seat->engine, watched->id);
     } else if (job != NULL && job->state == JOB_FAILED && !job->is_quiet) {
         seat_say(seat, ROLE_BAD, "%s: %s", job->title, job->error.text);
+    } else if (job != NULL && job->state == JOB_OK) {
+        undo_remember(seat, job);
     }
     return true;
 }

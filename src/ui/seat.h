@@ -7,6 +7,7 @@
 
 #include "ui/keys.h"
 #include "ui/theme.h"
+#include "ui/undo.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,6 +38,7 @@ struct seat {
     enum role toast_role;
     struct seat_job *jobs; /* that this seat has submitted and whose end was not met yet */
     size_t job_count;
+    struct undo undo;
     bool has_mouse;
     bool is_leaving;
     int exit_status;

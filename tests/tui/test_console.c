@@ -312,9 +312,19 @@ static void test_import_and_remove(void **state)
     pty_wait_text(world->pty, "Yes, remove");
     pty_send(world->pty, "y");
     pty_wait_text(world->pty, "None yet");
-    pty_send(world->pty, "1");
-    pty_wait_text(world->pty, "Start here");
+    pty_wait_text(world->pty, "Removed kernel lab: u takes it back, until "); /* T26 */
     assert_false(scratch_has(world->dir, "state/kernels/lab"));
+    pty_send(world->pty, "U");
+    pty_wait_text(world->pty, "REMOVED");
+    pty_wait_text(world->pty, "lab");
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "u Undo");
+    pty_send(world->pty, "u");
+    pty_wait_text(world->pty, "2 Kernels  1");
+    assert_true(scratch_has(world->dir, "state/kernels/lab"));
+    pty_send(world->pty, "2");
+    pty_wait_text(world->pty, "x Remove");
+    assert_false(pty_shows(world->pty, "u Undo"));
     world_quit(world);
 }
 

@@ -290,6 +290,33 @@ static void test_t23_no_key_destroys(void **state)
     pty_stop(pty);
 }
 
+/* T07, T25: what can be done to a row, by the command table; what destroys is never first. */
+static void test_t25_menu(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("half", NULL, "C.UTF-8");
+    pty_send(pty, "2.");
+    pty_wait_text(pty, "Kernels: debian-cloud");
+    int list = pty_line_of(pty, "kernel list");
+    int remove = pty_line_of(pty, "kernel rm");
+    int doctor = pty_line_of(pty, "host doctor");
+    assert_true(list > 0 && remove > list && doctor > remove);
+    pty_send(pty, "jjjjjj"); /* kernel export, which needs a place */
+    pty_wait_text(pty, "Do it, or ask");
+    pty_send(pty, "\x1b");
+    pty_wait_gone(pty, "Kernels: debian-cloud");
+    pty_wait_text(pty, ". Menu");
+    pty_send(pty, ".j\r");
+    pty_wait_text(pty, "submitted: kernel show debian-cloud");
+    pty_stop(pty);
+    pty = open_world("half", "--readonly", "C.UTF-8");
+    pty_send(pty, "2.");
+    pty_wait_text(pty, "kernel list");
+    assert_false(pty_shows(pty, "kernel rm"));
+    assert_false(pty_shows(pty, "kernel import"));
+    pty_stop(pty);
+}
+
 /* T14: marks, and an action that says how many it hits and names them. */
 static void test_t14_marks(void **state)
 {
@@ -521,6 +548,7 @@ int main(void)
         cmocka_unit_test(test_t08_quit_asks),
         cmocka_unit_test(test_t10_focus_without_color),
         cmocka_unit_test(test_t12_order),
+        cmocka_unit_test(test_t25_menu),
         cmocka_unit_test(test_t14_marks),
         cmocka_unit_test(test_palette_takes_lines),
         cmocka_unit_test(test_t20_confirm),

@@ -45,6 +45,7 @@ static const struct picture pictures[] = {
     {"busy", "busy", NULL, {{"", "agent"}}},
     {"confirm", "half", NULL, {{"2", "x Remove"}, {"x", "to go on:"}}},
     {"columns", "half", NULL, {{"", "Logs"}, {"C", "Columns of VMs"}}},
+    {"menu", "half", NULL, {{"", "Logs"}, {".", "VMs: ci-1"}}},
     {"quit", "half", NULL, {{"", "Logs"}, {"q", "Leave running"}}},
     {"run", "half", NULL, {{"3", "r Run"}, {"G", "r Run"}, {"r", "disk-size"}}},
     {"palette", "half", NULL, {{"", "Logs"}, {":", "Do what?"}, {"vm s", "Start VMs"}}},

@@ -219,6 +219,34 @@ static void test_complete(void **state)
     completes(&removed, "debian void");
 }
 
+/* Every verb that people are offered is in the palette, under its own words and under what it is
+ * said to do; one that changes something is a command that the palette reads back. */
+static void test_every_verb_is_within_reach(void **state)
+{
+    (void)state;
+    size_t reached = 0;
+    for (size_t i = 0; i < verb_count(); i++) {
+        const struct verb *verb = verb_at(i);
+        if ((verb->flags & (VERB_LOCAL | VERB_HIDDEN)) != 0) {
+            continue;
+        }
+        auto_free char *words = memory_printf("%s %s", verb->subject, verb->name);
+        auto_done(strings) struct strings by_words = {0};
+        auto_done(strings) struct strings by_summary = {0};
+        complete_verbs(words, &by_words);
+        complete_verbs(verb->summary, &by_summary);
+        assert_true(strings_contain(&by_words, words));
+        assert_true(strings_contain(&by_summary, words));
+        struct error err = {0};
+        struct command *command = line_parse(words, &err);
+        assert_non_null(command);
+        assert_ptr_equal(command_verb(command), verb);
+        command_free(command);
+        reached++;
+    }
+    assert_true(reached > 40);
+}
+
 static void test_complete_files(void **state)
 {
     (void)state;
@@ -297,6 +325,7 @@ int main(void)
         cmocka_unit_test(test_lines_are_refused),
         cmocka_unit_test(test_complete),
         cmocka_unit_test(test_complete_files),
+        cmocka_unit_test(test_every_verb_is_within_reach),
         cmocka_unit_test(test_keys_do_not_clash),
         cmocka_unit_test(test_keys_are_named),
     };

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* What this seat has removed and can take back from the trash, newest last. Main thread. */
+
+#include <stddef.h>
+
+struct job_item;
+struct seat;
+
+struct undo {
+    struct undo_item *items;
+    size_t count;
+};
+
+void undo_done(struct undo *undo);
+/* A job of this seat has ended well: if it put something into the trash, that is remembered, and
+ * the operator is told how and until when it comes back. */
+void undo_remember(struct seat *seat, const struct job_item *job);
+/* Takes the newest one back. */
+void undo_take_back(struct seat *seat);
