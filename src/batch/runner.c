@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -18,6 +20,8 @@
 #include "engine/command.h"
 
 #define EXIT_OURS_IN_EXEC 125
+/* Between two rounds of --watch. */
+#define WATCH_GAP_MS 1500
 
 /* ---- engine ---- */
 
@@ -220,12 +224,45 @@ static int run_jobs(struct runner *runner, struct request *request, const char *
     return status;
 }
 
+/* True when the next round is due, false when a signal came before. */
+static bool wait_round(struct runner *runner)
+{
+    uint64_t deadline = clock_deadline(WATCH_GAP_MS);
+    while (runner->signals.asked == 0 && clock_left_ms(deadline) > 0) {
+        struct pollfd fd = {.fd = runner->signals.fd, .events = POLLIN};
+        if (poll(&fd, 1, clock_left_ms(deadline)) > 0) {
+            signals_read(&runner->signals);
+        }
+    }
+    return runner->signals.asked == 0;
+}
+
+/* --watch: the same again and again, until it fails or somebody asks to stop. */
+static int run_watching(struct runner *runner, struct request *request, const char *place)
+{
+    for (;;) {
+        struct request round = *request;
+        __attribute__((cleanup(command_auto_free))) struct command *command =
+            command_each(request->commands[0], 0);
+        round.commands = &command;
+        int status = run_jobs(runner, &round, place);
+        if (status != 0) {
+            return status;
+        }
+        if (!wait_round(runner)) {
+            return 128 + runner->signals.asked;
+        }
+    }
+}
+
 int runner_run(struct runner *runner, struct request *request, const char *place)
 {
     if (request->wants_help || (request->verb->flags & VERB_LOCAL) != 0) {
         return local_run(runner, request, place);
     }
-    return run_jobs(runner, request, place);
+    bool is_watching = verb_argument(request->verb, "watch") != NULL && request->count == 1 &&
+                       command_has(request->commands[0], "watch");
+    return is_watching ? run_watching(runner, request, place) : run_jobs(runner, request, place);
 }
 
 int runner_refuse(const struct runner *runner, const struct request *request, const char *place,

@@ -41,6 +41,7 @@ engine_ops = \
 	src/engine/ops_common.c src/engine/ops_common.h \
 	src/engine/ops_fetch.c src/engine/ops_fetch.h \
 	src/engine/ops_host.c src/engine/ops_host.h \
+	src/engine/ops_host_gc.c \
 	src/engine/ops_image.c src/engine/ops_image.h \
 	src/engine/ops_image_pull.c \
 	src/engine/ops_image_register.c \
@@ -58,5 +59,6 @@ engine_ops = \
 	src/engine/ops_vm_create.c \
 	src/engine/ops_vm_life.c \
 	src/engine/ops_vm_run.c \
+	src/engine/ops_vm_stats.c \
 	src/engine/ops_vm_stop.c \
 	src/engine/ops_vm_stream.c

@@ -94,6 +94,7 @@ bool ops_vm_set(struct ops *ops, struct json **result, struct error *err);
 bool ops_vm_rename(struct ops *ops, struct json **result, struct error *err);
 bool ops_vm_clone(struct ops *ops, struct json **result, struct error *err);
 bool ops_vm_prune(struct ops *ops, struct json **result, struct error *err);
+bool ops_vm_stats(struct ops *ops, struct json **result, struct error *err);
 bool ops_vm_list(struct ops *ops, struct json **result, struct error *err);
 bool ops_vm_show(struct ops *ops, struct json **result, struct error *err);
 bool ops_vm_exec(struct ops *ops, struct json **result, struct error *err);
@@ -109,6 +110,7 @@ bool ops_catalog_verify(struct ops *ops, struct json **result, struct error *err
 bool ops_catalog_publish(struct ops *ops, struct json **result, struct error *err);
 bool ops_catalog_keygen(struct ops *ops, struct json **result, struct error *err);
 
+bool ops_host_gc(struct ops *ops, struct json **result, struct error *err);
 bool ops_host_doctor(struct ops *ops, struct json **result, struct error *err);
 bool ops_host_trash_list(struct ops *ops, struct json **result, struct error *err);
 bool ops_host_trash_restore(struct ops *ops, struct json **result, struct error *err);

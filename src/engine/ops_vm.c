@@ -373,8 +373,7 @@ bool ops_vm_show(struct ops *ops, struct json **result, struct error *err)
     return true;
 }
 
-/* Resident memory of the VMM (proc(5), statm); 0 when it is gone. */
-static uint64_t resident_bytes(pid_t pid)
+uint64_t ops_vm_resident_bytes(pid_t pid)
 {
     auto_free char *path = memory_printf("/proc/%d/statm", (int)pid);
     auto_done(text) struct text content = {0};
@@ -478,7 +477,7 @@ static void fill_item(struct section *section, struct vm_item *item,
     }
     if (is_running) {
         item->pid = facts->handle.vmm.pid;
-        item->rss_bytes = resident_bytes(facts->handle.vmm.pid);
+        item->rss_bytes = ops_vm_resident_bytes(facts->handle.vmm.pid);
     } else {
         item->is_ready = false;
     }

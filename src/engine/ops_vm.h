@@ -47,6 +47,8 @@ bool ops_vm_is_up(enum machine_state state);
 /* What doing this to one machine would be; caller frees. */
 struct json *ops_vm_plan_one(
     struct ops *ops, const char *action, const char *name, uint64_t size_bytes);
+/* Resident memory of the VMM (proc(5), statm); 0 when it is gone. */
+uint64_t ops_vm_resident_bytes(pid_t pid);
 /* Allocated bytes of the disks that are its own. */
 uint64_t ops_vm_disk_use(int dir);
 

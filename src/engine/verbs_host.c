@@ -39,6 +39,11 @@ static const struct verb rows[] = {
         "Looks at virtualization, programs, space and places, and says for each what is missing\n"
         "and how to mend it. Needs no rights and no network.",
         "banger-tui --batch host doctor", COLUMNS(doctor_columns), .run = ops_host_doctor},
+    {"host", "gc", NULL, VERB_DESTROYS, "Clean up what no record owns",
+        "Ends monitors and VMMs of ours that belong to no VM any more, writes down how VMs ended that\n"
+        "nobody saw end, removes what killed processes left half-made, and trash beyond its limits.\n"
+        "Never touches what it did not make, nor a VM whose record cannot be read.",
+        "banger-tui --batch host gc --dry-run", .object = verb_object_none, .run = ops_host_gc},
     {"host", "trash list", "trash ls", VERB_READS, "List what was removed and can be taken back",
         "Lists removed kernels, images and VMs. They stay for trash_days of [limits], and as long\n"
         "as all of them together are below trash_bytes; then the oldest go for good.",

@@ -36,6 +36,18 @@ static const struct argument clone_arguments[] = {
     {"new", 0, ARGUMENT_WORD, .is_positional = true, .is_required = true, .value_name = "NEW",
         .help = "Name of the copy"},
 };
+static const struct argument stats_arguments[] = {
+    {"vm", 0, ARGUMENT_WORD, .is_positional = true, .is_many = true, .value_name = "NAME",
+        .help = "VMs to look at (default: all that run)"},
+    {"watch", 'w', ARGUMENT_FLAG, .help = "Go on until interrupted, every two seconds"},
+};
+static const struct column stats_columns[] = {
+    {"NAME", "name", COLUMN_TEXT}, {"STATE", "state", COLUMN_TEXT},
+    {"CPU%", "cpu_percent", COLUMN_NUMBER}, {"RSS", "rss_bytes", COLUMN_SIZE},
+    {"MEMORY", "memory_bytes", COLUMN_SIZE}, {"DISK", "disk_bytes", COLUMN_SIZE},
+    {"READ", "read_bytes", COLUMN_SIZE}, {"WRITTEN", "written_bytes", COLUMN_SIZE},
+    {"PID", "pid", COLUMN_NUMBER},
+};
 static const struct step boot_steps[] = {
     {"resolve", 2}, {"publish", 8}, {"boot", 60}, {"wait", 30},
 };
@@ -64,6 +76,12 @@ static const struct verb rows[] = {
         "system can, and with an identity of its own. Published host ports are chosen anew.",
         "banger-tui --batch vm clone web web2",
         ROWS(clone_arguments), STEPS(verb_copy_steps), .run = ops_vm_clone},
+    {"vm", "stats", NULL, VERB_READS | VERB_STREAMS, "Show what VMs use",
+        "Shows processor use over half a second (100 is one processor), resident memory, allocated\n"
+        "disk, and what was read from and written to storage since the start.",
+        "banger-tui --batch vm stats --watch --format jsonl",
+        ROWS(stats_arguments), COLUMNS(stats_columns), .object = verb_object_none,
+        .run = ops_vm_stats},
     {"vm", "prune", NULL, VERB_DESTROYS, "Remove VMs that have ended",
         "Removes all VMs that ran and have ended, with their disks. Those that never ran stay. With\n"
         "--dry-run it only tells which.",

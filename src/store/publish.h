@@ -51,3 +51,5 @@ bool store_rename_entry(const struct store *store, enum store_kind kind, const c
  * cannot be removed does not stop the others; the first such failure is the error. Once at every
  * start, and `host gc`. */
 bool store_sweep(const struct store *store, uint64_t *removed, struct error *err);
+/* How many store_sweep would remove now. */
+bool store_sweep_find(const struct store *store, uint64_t *found, struct error *err);

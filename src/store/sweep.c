@@ -41,7 +41,7 @@ static bool hold_dead(int parent, const char *name, int *held)
            clock_wall() - info.st_mtime > UNLOCKED_KEPT_SECONDS;
 }
 
-static void sweep_dir(int parent, uint64_t *removed, struct error *err)
+static void sweep_dir(int parent, bool is_dry, uint64_t *removed, struct error *err)
 {
     auto_done(strings) struct strings names = {0};
     struct error failure = {0};
@@ -54,7 +54,7 @@ static void sweep_dir(int parent, uint64_t *removed, struct error *err)
         if (!is_leftover(names.items[i]) || !hold_dead(parent, names.items[i], &held)) {
             continue;
         }
-        if (file_remove_tree(parent, names.items[i], &failure)) {
+        if (is_dry || file_remove_tree(parent, names.items[i], &failure)) {
             (*removed)++;
         } else {
             error_set(err, failure.code, "%s", failure.text);
@@ -73,7 +73,7 @@ static bool is_stale_partial(int dir, const char *name, int *held)
            flock(*held, LOCK_EX | LOCK_NB) == 0;
 }
 
-static void sweep_downloads(int dir, uint64_t *removed, struct error *err)
+static void sweep_downloads(int dir, bool is_dry, uint64_t *removed, struct error *err)
 {
     auto_done(strings) struct strings names = {0};
     struct error failure = {0};
@@ -86,7 +86,7 @@ static void sweep_downloads(int dir, uint64_t *removed, struct error *err)
         if (!is_stale_partial(dir, names.items[i], &held)) {
             continue;
         }
-        if (unlinkat(dir, names.items[i], 0) == 0) {
+        if (is_dry || unlinkat(dir, names.items[i], 0) == 0) {
             (*removed)++;
         } else {
             error_set_errno(err, errno, "cannot remove the partial download %s", names.items[i]);
@@ -96,7 +96,7 @@ static void sweep_downloads(int dir, uint64_t *removed, struct error *err)
 
 /* What file_replace leaves when it is killed between writing and renaming. A live one is there for
  * milliseconds. */
-static void sweep_temporaries(int dir, uint64_t *removed)
+static void sweep_temporaries(int dir, bool is_dry, uint64_t *removed)
 {
     auto_done(strings) struct strings names = {0};
     struct error ignored = {0};
@@ -108,13 +108,13 @@ static void sweep_temporaries(int dir, uint64_t *removed)
         if (strstr(names.items[i], ".json.tmp-") != NULL &&
             fstatat(dir, names.items[i], &info, AT_SYMLINK_NOFOLLOW) == 0 &&
             S_ISREG(info.st_mode) && clock_wall() - info.st_mtime > TEMPORARY_KEPT_SECONDS &&
-            unlinkat(dir, names.items[i], 0) == 0) {
+            (is_dry || unlinkat(dir, names.items[i], 0) == 0)) {
             (*removed)++;
         }
     }
 }
 
-static void sweep_vms(int vms, uint64_t *removed)
+static void sweep_vms(int vms, bool is_dry, uint64_t *removed)
 {
     auto_done(strings) struct strings names = {0};
     auto_done(strings) struct strings links = {0};
@@ -125,22 +125,32 @@ static void sweep_vms(int vms, uint64_t *removed)
     for (size_t i = 0; i < names.count; i++) {
         auto_close int dir = file_open_dir(vms, names.items[i], &ignored);
         if (dir >= 0) {
-            sweep_temporaries(dir, removed);
+            sweep_temporaries(dir, is_dry, removed);
         }
         error_clear(&ignored);
     }
 }
 
-bool store_sweep(const struct store *store, uint64_t *removed, struct error *err)
+static bool sweep(const struct store *store, bool is_dry, uint64_t *removed, struct error *err)
 {
     *removed = 0;
     for (int kind = 0; kind < STORE_KIND_COUNT; kind++) {
-        sweep_dir(store_kind_dir(store, (enum store_kind)kind), removed, err);
+        sweep_dir(store_kind_dir(store, (enum store_kind)kind), is_dry, removed, err);
     }
-    sweep_dir(store_area_dir(store, STORE_TRASH), removed, err);
-    sweep_vms(store_kind_dir(store, STORE_VM), removed);
-    sweep_temporaries(store_area_dir(store, STORE_JOBS), removed);
-    sweep_temporaries(store_cache_dir(store, STORE_CACHE_CATALOGS), removed);
-    sweep_downloads(store_cache_dir(store, STORE_CACHE_DOWNLOADS), removed, err);
+    sweep_dir(store_area_dir(store, STORE_TRASH), is_dry, removed, err);
+    sweep_vms(store_kind_dir(store, STORE_VM), is_dry, removed);
+    sweep_temporaries(store_area_dir(store, STORE_JOBS), is_dry, removed);
+    sweep_temporaries(store_cache_dir(store, STORE_CACHE_CATALOGS), is_dry, removed);
+    sweep_downloads(store_cache_dir(store, STORE_CACHE_DOWNLOADS), is_dry, removed, err);
     return err->code == ERROR_NONE;
+}
+
+bool store_sweep(const struct store *store, uint64_t *removed, struct error *err)
+{
+    return sweep(store, false, removed, err);
+}
+
+bool store_sweep_find(const struct store *store, uint64_t *found, struct error *err)
+{
+    return sweep(store, true, found, err);
 }

@@ -280,6 +280,29 @@ bool trash_expire(const struct store *store, const struct limits *limits,
     return true;
 }
 
+bool trash_overflow(
+    const struct store *store, const struct limits *limits, uint64_t *bytes, struct error *err)
+{
+    auto_done(trash_list) struct trash_list list = {0};
+    *bytes = 0;
+    if (!trash_read(store, &list, err)) {
+        return false;
+    }
+    uint64_t kept_bytes = 0;
+    for (size_t i = 0; i < list.count; i++) {
+        kept_bytes += list.items[i].disk_bytes;
+    }
+    for (size_t i = 0; i < list.count; i++) {
+        const struct trash_item *item = &list.items[i];
+        if (trash_kept_until(item, limits) >= clock_wall() && kept_bytes <= limits->trash_bytes) {
+            break;
+        }
+        *bytes += item->disk_bytes;
+        kept_bytes -= item->disk_bytes;
+    }
+    return true;
+}
+
 bool trash_empty(const struct store *store, const struct cancel *cancel, uint64_t *freed_bytes,
     struct error *err)
 {

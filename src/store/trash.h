@@ -48,6 +48,9 @@ bool trash_expire(const struct store *store, const struct limits *limits,
  * directory listing. */
 bool trash_expire_old(const struct store *store, const struct limits *limits,
     const struct cancel *cancel, uint64_t *freed_bytes, struct error *err);
+/* What trash_expire would remove now, in allocated bytes. */
+bool trash_overflow(
+    const struct store *store, const struct limits *limits, uint64_t *bytes, struct error *err);
 /* Removes everything for good. */
 bool trash_empty(const struct store *store, const struct cancel *cancel, uint64_t *freed_bytes,
     struct error *err);

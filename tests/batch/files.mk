@@ -15,6 +15,7 @@ batch_world_tests = \
 	tests/batch/kernel_rm.py \
 	tests/batch/local.py \
 	tests/batch/machine_life.py \
+	tests/batch/machine_truth.py \
 	tests/batch/machines.py \
 	tests/batch/options.py \
 	tests/batch/output.py \

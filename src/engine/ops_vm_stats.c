@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* vm stats: what machines use of this host, and what their guests say of themselves. */
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "engine/command.h"
+#include "engine/ops.h"
+#include "engine/ops_common.h"
+#include "engine/ops_vm.h"
+#include "store/vm_store.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Between the two looks that make a rate. */
+#define INTERVAL_MS 500
+
+struct sample {
+    uint64_t at_ms;
+    uint64_t cpu_ms;
+    uint64_t read_bytes; /* from and to storage: what the page cache serves is not in it */
+    uint64_t written_bytes;
+};
+
+struct watched {
+    struct vm_hand hand;
+    bool is_up;
+    struct sample first;
+};
+
+static void read_io(pid_t pid, struct sample *sample)
+{
+    auto_free char *path = memory_printf("/proc/%d/io", (int)pid);
+    auto_done(text) struct text content = {0};
+    struct error ignored = {0};
+    if (!file_read_all(AT_FDCWD, path, 4096, &content, &ignored)) {
+        return;
+    }
+    const char *line = strstr(text_cstr(&content), "\nread_bytes: ");
+    if (line != NULL) {
+        sscanf(line, "\nread_bytes: %" SCNu64, &sample->read_bytes);
+    }
+    line = strstr(text_cstr(&content), "\nwrite_bytes: ");
+    if (line != NULL) {
+        sscanf(line, "\nwrite_bytes: %" SCNu64, &sample->written_bytes);
+    }
+}
+
+static void take_sample(const struct machine_handle *handle, struct sample *sample)
+{
+    *sample =
+        (struct sample){.at_ms = clock_monotonic_ms(), .cpu_ms = process_cpu_ms(&handle->vmm)};
+    read_io(handle->vmm.pid, sample);
+}
+
+static void put_use(struct ops *ops, const struct watched *vm, struct json *row)
+{
+    const struct machine_handle *handle = &vm->hand.facts.handle;
+    struct sample now;
+    take_sample(handle, &now);
+    uint64_t over_ms = now.at_ms > vm->first.at_ms ? now.at_ms - vm->first.at_ms : 1;
+    uint64_t used_ms = now.cpu_ms > vm->first.cpu_ms ? now.cpu_ms - vm->first.cpu_ms : 0;
+    /* 100 is one processor, whatever the machine has. */
+    json_put_number(row, "cpu_percent", (double)(used_ms * 1000 / over_ms) / 10);
+    json_put_integer(row, "cpu_ms", (int64_t)now.cpu_ms);
+    json_put_integer(row, "rss_bytes", (int64_t)ops_vm_resident_bytes(handle->vmm.pid));
+    json_put_integer(row, "read_bytes", (int64_t)now.read_bytes);
+    json_put_integer(row, "written_bytes", (int64_t)now.written_bytes);
+    json_put_integer(row, "pid", handle->vmm.pid);
+    (void)ops;
+}
+
+static struct json *row_of(struct ops *ops, const struct watched *vm)
+{
+    struct json *row = json_new_object();
+    json_put_string(row, "name", vm->hand.name);
+    json_put_string(row, "state", machine_state_name(vm->hand.facts.state));
+    json_put_integer(row, "vcpu", (int64_t)vm->hand.spec.vcpu);
+    json_put_integer(row, "memory_bytes", (int64_t)(vm->hand.spec.memory_mib << 20));
+    json_put_integer(row, "disk_bytes", (int64_t)ops_vm_disk_use(vm->hand.dir));
+    ops_put_time(row, "at", clock_wall());
+    if (vm->is_up) {
+        put_use(ops, vm, row);
+    }
+    return row;
+}
+
+/* Those that were named; all that run when none was. */
+static bool choose(struct ops *ops, struct strings *names, struct error *err)
+{
+    auto_done(strings) struct strings all = {0};
+    const struct strings *words = command_all(ops->command, "vm");
+    if (!vm_store_names(ops->store, &all, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < words->count; i++) {
+        const char *name = ops_resolve_name("vm", &all, words->items[i], err);
+        if (name == NULL) {
+            return false;
+        }
+        strings_add(names, name);
+    }
+    for (size_t i = 0; words->count == 0 && i < all.count; i++) {
+        strings_add(names, all.items[i]);
+    }
+    return true;
+}
+
+static void look(struct ops *ops, const char *name, bool is_named, struct watched *vm)
+{
+    struct error failure = {0};
+    vm->hand = (struct vm_hand)VM_HAND_INIT;
+    if (!ops_vm_read(ops, name, &vm->hand, &failure)) {
+        vm_hand_done(&vm->hand);
+        vm->hand = (struct vm_hand)VM_HAND_INIT;
+        return;
+    }
+    vm->is_up = vm->hand.facts.has_handle && ops_vm_is_up(vm->hand.facts.state);
+    if (vm->is_up) {
+        take_sample(&vm->hand.facts.handle, &vm->first);
+    } else if (!is_named) {
+        vm_hand_done(&vm->hand);
+        vm->hand = (struct vm_hand)VM_HAND_INIT;
+    }
+}
+
+bool ops_vm_stats(struct ops *ops, struct json **result, struct error *err)
+{
+    auto_done(strings) struct strings names = {0};
+    if (!choose(ops, &names, err)) {
+        return false;
+    }
+    bool is_named = command_all(ops->command, "vm")->count > 0;
+    bool is_any_up = false;
+    auto_free struct watched *vms = memory_zero(names.count, sizeof *vms);
+    for (size_t i = 0; i < names.count; i++) {
+        look(ops, names.items[i], is_named, &vms[i]);
+        is_any_up = is_any_up || vms[i].is_up;
+    }
+    if (is_any_up) {
+        struct pollfd stop = {.fd = cancel_fd(ops->cancel), .events = POLLIN};
+        poll(&stop, 1, INTERVAL_MS);
+    }
+    struct json *rows = json_new_array();
+    for (size_t i = 0; i < names.count; i++) {
+        if (vms[i].hand.name != NULL) {
+            json_append(rows, row_of(ops, &vms[i]));
+            vm_hand_done(&vms[i].hand);
+        }
+    }
+    if (cancel_check(ops->cancel, err)) {
+        json_free(rows);
+        return false;
+    }
+    *result = rows;
+    return true;
+}
