@@ -21,6 +21,9 @@ src_libbase_a_SOURCES = \
 	src/base/progress.c src/base/progress.h \
 	src/base/text.c src/base/text.h \
 	src/base/text_safe.c \
+	src/base/tree_entry.c src/base/tree_parts.h \
+	src/base/tree_pack.c src/base/tree_stream.h \
+	src/base/tree_take.c \
 	src/base/units.c src/base/units.h \
 	src/base/wire.c src/base/wire.h \
 	src/base/wire_decode.c

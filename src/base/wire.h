@@ -91,8 +91,17 @@ enum wire_kind {
                              * mem_total mem_free mem_available (bytes), uptime_ms, processes, and
                              * the facts of HELLO that may have changed */
     WIRE_KIND_TIME_SET = 6, /* field NUMBER: nanoseconds since 1970. RESULT OK or FAILED. */
-    WIRE_KIND_COPY = 7,     /* reserved: copy into and out of the guest */
-    WIRE_KIND_TCP = 8,      /* reserved: a TCP connection inside the guest, channels in and out */
+    WIRE_KIND_COPY = 7,     /* files and trees as a stream of base/tree_stream.h; fields FORMAT
+                             * DIRECTION PATH and, where DIRECTION is WIRE_IN, NAME (the top of the
+                             * stream; absent: an archive of any names). DIRECTION is the channel
+                             * that carries it. RESULT OK or FAILED; UNSUPPORTED for a FORMAT that
+                             * the guest does not know. */
+    WIRE_KIND_TCP = 8,      /* a TCP connection to a port of the guest's own: field NUMBER; channels
+                             * in and out. STARTED once it is made. RESULT OK once both directions
+                             * have ended, FAILED when it cannot be made or is reset. */
+    WIRE_KIND_PORTS = 9,    /* RESULT OK with a field FACT for each listening socket:
+                             * "tcp|udp=ADDRESS PORT PROCESS", "tcp=0.0.0.0 22 sshd"; PROCESS may be
+                             * missing */
 };
 
 enum wire_channel {
@@ -113,17 +122,21 @@ enum wire_outcome {
 };
 
 enum wire_tag {
-    WIRE_TAG_VERSION = 1, /* number: the highest version the sender speaks */
-    WIRE_TAG_NONCE = 2,   /* WIRE_NONCE_LEN bytes */
-    WIRE_TAG_FACT = 3,    /* text "key=value"; keys of HELLO and EVENT below */
-    WIRE_TAG_ARG = 4,     /* text; in order; the first is looked up in the guest's PATH unless it
+    WIRE_TAG_VERSION = 1,    /* number: the highest version the sender speaks */
+    WIRE_TAG_NONCE = 2,      /* WIRE_NONCE_LEN bytes */
+    WIRE_TAG_FACT = 3,       /* text "key=value"; keys of HELLO and EVENT below */
+    WIRE_TAG_ARG = 4,        /* text; in order; the first is looked up in the guest's PATH unless it
                            * holds a slash */
-    WIRE_TAG_ENV = 5,     /* text "K=V", on top of the machine's own */
-    WIRE_TAG_CWD = 6,     /* text; absent: the image's, else the user's home, else / */
-    WIRE_TAG_USER = 7,    /* text "name|uid[:group|gid]"; absent: the image's, else root */
-    WIRE_TAG_TTY = 8,     /* u16 rows, u16 columns (0: 24 x 80); stderr then goes to out */
-    WIRE_TAG_NUMBER = 9,  /* number */
-    WIRE_TAG_TEXT = 10,   /* text: a finished sentence, foreign to the host */
+    WIRE_TAG_ENV = 5,        /* text "K=V", on top of the machine's own */
+    WIRE_TAG_CWD = 6,        /* text; absent: the image's, else the user's home, else / */
+    WIRE_TAG_USER = 7,       /* text "name|uid[:group|gid]"; absent: the image's, else root */
+    WIRE_TAG_TTY = 8,        /* u16 rows, u16 columns (0: 24 x 80); stderr then goes to out */
+    WIRE_TAG_NUMBER = 9,     /* number */
+    WIRE_TAG_TEXT = 10,      /* text: a finished sentence, foreign to the host */
+    WIRE_TAG_PATH = 11,      /* text: a path in the guest */
+    WIRE_TAG_NAME = 12,      /* text */
+    WIRE_TAG_DIRECTION = 13, /* number: enum wire_channel */
+    WIRE_TAG_FORMAT = 14,    /* number */
 };
 
 /* Facts of the guest's HELLO (a key not known is absent):

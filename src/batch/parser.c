@@ -200,6 +200,9 @@ static bool read_positional(struct parser *parser, const char *word, struct erro
     }
     ++parser->positional_count;
     assign(parser, argument, word);
+    if ((parser->request->verb->flags & VERB_PIPES) != 0 && strcmp(word, "-") == 0) {
+        parser->request->carries_stream = true;
+    }
     return true;
 }
 

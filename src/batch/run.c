@@ -131,7 +131,8 @@ void run_wait(struct run *run)
     struct runner *runner = run->runner;
     uint64_t start_ms = clock_monotonic_ms();
     unsigned flags = run->request->verb->flags;
-    bool has_own_timeout = (flags & VERB_STREAMS) != 0 && (flags & VERB_CARRIES) == 0;
+    bool has_own_timeout =
+        (flags & VERB_STREAMS) != 0 && (flags & (VERB_CARRIES | VERB_PIPES)) == 0;
     run->deadline_ms = has_own_timeout ? 0 : clock_deadline(run->request->options.timeout_ms);
     while (!look(run)) {
         bool is_eager = clock_monotonic_ms() - start_ms < eager_ms;

@@ -99,7 +99,8 @@ static bool hand_over_stdio(struct run *run, struct error *err)
             "stdin is not a terminal: this needs one (a command behind \"--\" without -t does "
             "not)");
     }
-    bool is_reading = request_runs_command(request) || wants_terminal;
+    bool is_reading =
+        request_runs_command(request) || wants_terminal || (request->verb->flags & VERB_PIPES) != 0;
     if (is_reading && !run->runner->is_script && !has_no_input(request) &&
         !hand_over_fd(command, COMMAND_STDIN, STDIN_FILENO, err)) {
         return false;

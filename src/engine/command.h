@@ -62,6 +62,8 @@ enum verb_flag {
                                 over with command_set_fd, never mixed with a result. What runs a
                                 command leaves {"exit_status": 0..255} in the job */
     VERB_TERMINAL = 1 << 8,  /* without a command behind "--" it needs a terminal in raw mode */
+    VERB_PIPES = 1 << 9,     /* a positional "-" is the caller's stdin or stdout: it then carries a
+                                stream. With VERB_CARRIES: it always reads stdin */
 };
 
 /* How tables show a result: one per column. */

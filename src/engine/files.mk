@@ -24,6 +24,7 @@ src_libengine_a_SOURCES = \
 	src/engine/verbs_image.c \
 	src/engine/verbs_kernel.c \
 	src/engine/verbs_vm.c \
+	src/engine/verbs_vm_guest.c \
 	src/engine/verbs_vm_life.c \
 	src/engine/watcher.c src/engine/watcher.h \
 	src/engine/workers.c src/engine/workers.h \
@@ -56,7 +57,10 @@ engine_ops = \
 	src/engine/ops_vm_change.c \
 	src/engine/ops_vm_check.c \
 	src/engine/ops_vm_clone.c \
+	src/engine/ops_vm_copy.c \
 	src/engine/ops_vm_create.c \
+	src/engine/ops_vm_forward.c \
+	src/engine/ops_vm_guest.h \
 	src/engine/ops_vm_life.c \
 	src/engine/ops_vm_run.c \
 	src/engine/ops_vm_stats.c \

@@ -81,6 +81,8 @@ bool ops_vm_await_ready(struct ops *ops, const char *name, int dir,
  * reservation back once it runs. */
 bool ops_vm_start_taken(
     struct ops *ops, struct vm_hand *hand, struct json **result, struct error *err);
+/* Reads a machine that runs and waits until its agent answers, for verbs that reach into the guest. */
+bool ops_vm_reach(struct ops *ops, const char *name, struct vm_hand *hand, struct error *err);
 /* Stops (or, without grace, kills) and removes a taken machine. */
 bool ops_vm_discard(struct ops *ops, struct vm_hand *hand, struct error *err);
 /* Removes machines of `run --rm` that have ended and whose run is not there to do it any more. */

@@ -83,17 +83,22 @@ bool ops_vm_attach_exec(struct ops *ops, int dir, const char *const *argv, bool 
     return true;
 }
 
+bool ops_vm_reach(struct ops *ops, const char *name, struct vm_hand *hand, struct error *err)
+{
+    if (!ops_vm_read(ops, name, hand, err) || !require_running(hand, err)) {
+        return false;
+    }
+    /* A machine that is still booting is waited for: what was asked for is something in it. */
+    auto_done(machine_timeline) struct machine_timeline timeline = {0};
+    return machine_timeline_is_ready(&hand->facts.timeline) ||
+           ops_vm_await_ready(ops, name, hand->dir, &hand->facts.handle, &timeline, err);
+}
+
 bool ops_vm_exec(struct ops *ops, struct json **result, struct error *err)
 {
     const char *name = command_get(ops->command, "name");
     auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
-    if (!ops_vm_read(ops, name, &hand, err) || !require_running(&hand, err)) {
-        return false;
-    }
-    /* A machine that is still booting is waited for: what was asked for is a command in it. */
-    auto_done(machine_timeline) struct machine_timeline timeline = {0};
-    if (!machine_timeline_is_ready(&hand.facts.timeline) &&
-        !ops_vm_await_ready(ops, name, hand.dir, &hand.facts.handle, &timeline, err)) {
+    if (!ops_vm_reach(ops, name, &hand, err)) {
         return false;
     }
     const struct strings *words = command_all(ops->command, "command");

@@ -37,6 +37,22 @@ static void refuse(struct agent *agent, const char *fault)
     wire_decoder_init(&agent->decoder, true);
 }
 
+/* What begins a stream that is not answered at once; NULL for the other kinds. */
+static void (*lasting_kind(unsigned kind))(struct agent *, const struct wire_frame *)
+{
+    switch (kind) {
+    case WIRE_KIND_EXEC:
+        return stream_open_exec;
+    case WIRE_KIND_SYNC:
+        return stream_open_sync;
+    case WIRE_KIND_COPY:
+        return stream_open_copy;
+    case WIRE_KIND_TCP:
+        return stream_open_tcp;
+    }
+    return NULL;
+}
+
 static void open_stream(struct agent *agent, const struct wire_frame *frame)
 {
     if (frame->stream <= agent->last_id) {
@@ -44,16 +60,14 @@ static void open_stream(struct agent *agent, const struct wire_frame *frame)
         return;
     }
     agent->last_id = frame->stream;
-    bool is_lasting = frame->code == WIRE_KIND_EXEC || frame->code == WIRE_KIND_SYNC;
-    if (is_lasting && agent->stream_count >= AGENT_STREAMS_MAX) {
+    void (*open_lasting)(struct agent *, const struct wire_frame *) = lasting_kind(frame->code);
+    if (open_lasting == NULL) {
+        request_simple(agent, frame);
+    } else if (agent->stream_count >= AGENT_STREAMS_MAX) {
         agent_result(agent, frame->stream, WIRE_OUTCOME_FAILED, true, EAGAIN,
             "too many commands are running in the machine");
-    } else if (frame->code == WIRE_KIND_EXEC) {
-        stream_open_exec(agent, frame);
-    } else if (frame->code == WIRE_KIND_SYNC) {
-        stream_open_sync(agent, frame);
     } else {
-        request_simple(agent, frame);
+        open_lasting(agent, frame);
     }
 }
 

@@ -2,8 +2,8 @@
 #pragma once
 
 /* The agent: one process, one poll loop, any number of streams over one line. agent.c has the loop,
- * line.c the virtio-serial port, requests.c what is asked for in one frame, stream.c the commands
- * that run. */
+ * line.c the virtio-serial port, requests.c what is asked for in one frame, stream_open.c and
+ * stream.c what lasts: commands, copies, connections. */
 
 #include <poll.h>
 #include <stdbool.h>
@@ -60,6 +60,8 @@ void request_event(struct agent *agent, const char *fact);
 
 void stream_open_exec(struct agent *agent, const struct wire_frame *frame);
 void stream_open_sync(struct agent *agent, const struct wire_frame *frame);
+void stream_open_copy(struct agent *agent, const struct wire_frame *frame);
+void stream_open_tcp(struct agent *agent, const struct wire_frame *frame);
 struct stream *stream_find(struct agent *agent, uint32_t id);
 /* DATA END CREDIT SIGNAL RESIZE CLOSE. False: the frame breaks the protocol. */
 bool stream_frame(struct agent *agent, struct stream *stream, const struct wire_frame *frame);

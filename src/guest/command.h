@@ -24,7 +24,7 @@ void command_done(struct command *command);
 struct command_failure {
     int outcome; /* enum wire_outcome */
     int error;   /* errno, or 0 */
-    char text[240];
+    char text[400];
 };
 
 /* Never returns: exec, or failure_fd (which must be close-on-exec) and status 127. */

@@ -5,6 +5,7 @@ guest_sources = \
 	src/guest/agent.c \
 	src/guest/boot.c \
 	src/guest/command.c \
+	src/guest/copy.c \
 	src/guest/disks.c \
 	src/guest/exec.c \
 	src/guest/facts.c \
@@ -17,24 +18,36 @@ guest_sources = \
 	src/guest/mounts.c \
 	src/guest/network.c \
 	src/guest/pid1.c \
+	src/guest/ports.c \
 	src/guest/power.c \
 	src/guest/requests.c \
 	src/guest/root.c \
 	src/guest/stream.c \
+	src/guest/stream_open.c \
+	src/guest/tcp.c \
 	src/guest/user.c \
 	src/guest/util.c \
+	src/base/tree_entry.c \
+	src/base/tree_pack.c \
+	src/base/tree_take.c \
 	src/base/wire.c \
 	src/base/wire_decode.c
 guest_headers = \
 	src/guest/agent.h \
 	src/guest/boot_parts.h \
 	src/guest/command.h \
+	src/guest/copy.h \
 	src/guest/exec.h \
 	src/guest/facts.h \
 	src/guest/guest.h \
 	src/guest/launch.h \
+	src/guest/ports.h \
 	src/guest/power.h \
+	src/guest/stream.h \
+	src/guest/tcp.h \
 	src/guest/user.h \
+	src/base/tree_parts.h \
+	src/base/tree_stream.h \
 	src/base/wire.h
 EXTRA_DIST += $(guest_sources) $(guest_headers)
 

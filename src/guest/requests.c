@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "guest/guest.h"
+#include "guest/ports.h"
 #include "guest/power.h"
 
 #define MEMINFO_MAX ((size_t)64 << 10)
@@ -128,6 +129,25 @@ static void set_time(struct agent *agent, const struct wire_frame *frame)
     agent_result(agent, frame->stream, WIRE_OUTCOME_OK, false, 0, NULL);
 }
 
+static void send_ports(struct agent *agent, uint32_t id)
+{
+    struct list lines = {0};
+    struct wire_writer writer;
+    bool is_told = false;
+    if (ports_list(&lines)) {
+        wire_begin(&writer, &agent->out, WIRE_RESULT, WIRE_OUTCOME_OK, id);
+        for (size_t i = 0; i < lines.count; i++) {
+            wire_add_text(&writer, WIRE_TAG_FACT, lines.items[i]);
+        }
+        is_told = wire_finish(&writer);
+    }
+    if (!is_told) {
+        agent_result(agent, id, WIRE_OUTCOME_FAILED, true, (uint64_t)errno,
+            "/proc of the machine does not tell its ports");
+    }
+    list_done(&lines);
+}
+
 /* The host hears of it first: whoever is told may end us before the next frame. */
 static void end_machine(struct agent *agent, uint32_t id, bool is_reboot)
 {
@@ -153,6 +173,9 @@ void request_simple(struct agent *agent, const struct wire_frame *frame)
         break;
     case WIRE_KIND_TIME_SET:
         set_time(agent, frame);
+        break;
+    case WIRE_KIND_PORTS:
+        send_ports(agent, frame->stream);
         break;
     default: /* of a version of the protocol that we do not speak */
         agent_result(agent, frame->stream, WIRE_OUTCOME_UNSUPPORTED, false, 0,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "guest/agent.h"
+#include "guest/stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -16,130 +17,9 @@
 
 /* How long the last bytes of a terminal may take after its program has ended. */
 #define TTY_DRAIN_MS 200u
-#define NOTHING_OWED SIZE_MAX
-
-struct input {
-    int fd; /* -1: nobody reads any more */
-    struct wire_credit credit;
-    uint8_t *bytes; /* WIRE_WINDOW of them, once there are any */
-    size_t start, len;
-    bool is_ending; /* END came; to be passed on behind the bytes */
-};
-
-struct output {
-    int fd; /* -1: over */
-    struct wire_credit credit;
-    size_t owed;     /* once the program has ended: what it left behind; else NOTHING_OWED */
-    bool is_ignored; /* the host does not want it any more */
-};
-
-struct stream {
-    struct stream *next;
-    uint32_t id;
-    pid_t pid;
-    int status;
-    bool is_exec, is_tty, is_exited;
-    int start_fd; /* says why a program did not start; end of file: it did */
-    bool has_failed;
-    struct command_failure failure;
-    struct input in;
-    struct output out[2];
-    uint64_t drain_until_ms;
-};
-
 static int channel_of(unsigned index)
 {
     return index == 0 ? WIRE_OUT : WIRE_ERR;
-}
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0) {
-        close(*fd);
-    }
-    *fd = -1;
-}
-
-static struct stream *add_stream(struct agent *agent, uint32_t id)
-{
-    struct stream *stream = grow(NULL, sizeof *stream);
-    *stream = (struct stream){.id = id, .start_fd = -1};
-    stream->in.fd = -1;
-    wire_credit_init(&stream->in.credit);
-    for (unsigned i = 0; i < 2; i++) {
-        stream->out[i].fd = -1;
-        stream->out[i].owed = NOTHING_OWED;
-        wire_credit_init(&stream->out[i].credit);
-    }
-    stream->next = agent->streams;
-    agent->streams = stream;
-    agent->stream_count++;
-    return stream;
-}
-
-static void remove_stream(struct agent *agent, struct stream *stream)
-{
-    struct stream **link = &agent->streams;
-    while (*link != stream) {
-        link = &(*link)->next;
-    }
-    *link = stream->next;
-    agent->stream_count--;
-    close_fd(&stream->start_fd);
-    close_fd(&stream->in.fd);
-    close_fd(&stream->out[0].fd);
-    close_fd(&stream->out[1].fd);
-    free(stream->in.bytes);
-    free(stream);
-}
-
-/* To everything the command started that did not leave its process group. */
-static void send_signal(const struct stream *stream, int number)
-{
-    if (!stream->is_exited && kill(-stream->pid, number) != 0) {
-        kill(stream->pid, number); /* it has not come so far as to have a group */
-    }
-}
-
-void stream_open_exec(struct agent *agent, const struct wire_frame *frame)
-{
-    struct exec_request request = {0};
-    struct exec_child child;
-    const char *fault = exec_parse(frame, &request);
-    if (fault != NULL) {
-        agent_result(agent, frame->stream, WIRE_OUTCOME_FAILED, true, EINVAL, fault);
-    } else if (!exec_start(&request, &agent->facts, &child)) {
-        int error = errno;
-        char *text = format_text("cannot start a process in the machine: %m");
-        agent_result(agent, frame->stream, WIRE_OUTCOME_FAILED, true, (uint64_t)error, text);
-        free(text);
-    } else {
-        struct stream *stream = add_stream(agent, frame->stream);
-        stream->pid = child.pid;
-        stream->is_exec = true;
-        stream->is_tty = request.command.is_tty;
-        stream->start_fd = child.start_fd;
-        stream->in.fd = child.in_fd;
-        stream->out[0].fd = child.out_fd;
-        stream->out[1].fd = child.err_fd;
-    }
-    command_done(&request.command);
-}
-
-/* In a process of its own: it may take seconds, and nobody else shall wait. */
-void stream_open_sync(struct agent *agent, const struct wire_frame *frame)
-{
-    pid_t pid = fork();
-    if (pid == 0) {
-        sync();
-        _exit(0);
-    }
-    if (pid < 0) {
-        agent_result(agent, frame->stream, WIRE_OUTCOME_FAILED, true, (uint64_t)errno,
-            "cannot start a process in the machine");
-        return;
-    }
-    add_stream(agent, frame->stream)->pid = pid;
 }
 
 struct stream *stream_find(struct agent *agent, uint32_t id)
@@ -156,21 +36,6 @@ struct stream *stream_next(const struct stream *stream)
     return stream->next;
 }
 
-void stream_close(struct agent *agent, uint32_t id)
-{
-    struct stream *next;
-    for (struct stream *stream = agent->streams; stream != NULL; stream = next) {
-        next = stream->next;
-        if (id == 0 || stream->id == id) {
-            if (stream->is_exec) {
-                send_signal(stream, SIGHUP);
-                send_signal(stream, SIGCONT);
-            }
-            remove_stream(agent, stream);
-        }
-    }
-}
-
 /* ---- input ---------------------------------------------------------------------------------- */
 
 static void give_back(struct agent *agent, struct stream *stream, size_t len)
@@ -184,7 +49,7 @@ static void give_back(struct agent *agent, struct stream *stream, size_t len)
 /* Nobody reads any more: the host need not send. */
 static void input_is_gone(struct agent *agent, struct stream *stream)
 {
-    close_fd(&stream->in.fd);
+    stream_close_fd(&stream->in.fd);
     give_back(agent, stream, stream->in.len);
     stream->in.len = 0;
     wire_put_end(&agent->out, stream->id, WIRE_IN);
@@ -193,6 +58,9 @@ static void input_is_gone(struct agent *agent, struct stream *stream)
 static void pass_input(struct agent *agent, struct stream *stream)
 {
     struct input *in = &stream->in;
+    if (stream->is_connecting) {
+        return;
+    }
     while (in->fd >= 0 && in->len > 0) {
         ssize_t done = write(in->fd, in->bytes + in->start, in->len);
         if (done < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -207,8 +75,11 @@ static void pass_input(struct agent *agent, struct stream *stream)
         give_back(agent, stream, (size_t)done);
     }
     in->start = 0;
-    if (in->is_ending && !stream->is_tty) {
-        close_fd(&in->fd);
+    if (in->is_ending && in->fd >= 0 && !stream->is_tty) {
+        if (stream->kind == STREAM_TCP) {
+            shutdown(in->fd, SHUT_WR);
+        }
+        stream_close_fd(&in->fd);
     }
 }
 
@@ -254,15 +125,16 @@ static void end_input(struct agent *agent, struct stream *stream)
 
 /* ---- output --------------------------------------------------------------------------------- */
 
-static bool wants_output(const struct agent *agent, const struct output *output)
+static bool wants_output(
+    const struct agent *agent, const struct stream *stream, const struct output *output)
 {
-    return output->fd >= 0 && (output->is_ignored || output->credit.left > 0) &&
-           agent->out.len < AGENT_OUT_HIGH;
+    return output->fd >= 0 && !stream->is_connecting &&
+           (output->is_ignored || output->credit.left > 0) && agent->out.len < AGENT_OUT_HIGH;
 }
 
 static void output_is_over(struct agent *agent, struct stream *stream, unsigned index)
 {
-    close_fd(&stream->out[index].fd);
+    stream_close_fd(&stream->out[index].fd);
     if (!stream->out[index].is_ignored) {
         wire_put_end(&agent->out, stream->id, (enum wire_channel)channel_of(index));
     }
@@ -313,8 +185,11 @@ static void move_output(struct agent *agent, struct stream *stream, unsigned ind
 static void end_output(struct stream *stream, unsigned index)
 {
     stream->out[index].is_ignored = true;
+    if (stream->kind == STREAM_TCP) {
+        shutdown(stream->out[index].fd, SHUT_RD);
+    }
     if (!stream->is_tty) {
-        close_fd(&stream->out[index].fd);
+        stream_close_fd(&stream->out[index].fd);
     }
 }
 
@@ -338,9 +213,7 @@ bool stream_frame(struct agent *agent, struct stream *stream, const struct wire_
                wire_credit_refill(
                    &stream->out[frame->code == WIRE_OUT ? 0 : 1].credit, wire_frame_credit(frame));
     case WIRE_SIGNAL:
-        if (stream->is_exec) {
-            send_signal(stream, (int)frame->code);
-        }
+        stream_signal(stream, (int)frame->code);
         return true;
     case WIRE_RESIZE:
         wire_frame_size(frame, &rows, &columns);
@@ -393,15 +266,24 @@ void stream_reaped(struct agent *agent, pid_t pid, int status)
     }
 }
 
+/* A process has ended and its output is told, or both directions of a connection have ended. */
+static bool is_over(const struct stream *stream)
+{
+    bool is_quiet = stream->out[0].fd < 0 && stream->out[1].fd < 0;
+    return is_quiet && (stream->kind == STREAM_TCP ? stream->in.fd < 0
+                                                   : stream->is_exited && stream->start_fd < 0);
+}
+
 void stream_poll(
     struct stream *stream, const struct agent *agent, struct pollfd *polls, int *timeout_ms)
 {
     const struct input *in = &stream->in;
     polls[0] = (struct pollfd){.fd = stream->start_fd, .events = POLLIN};
     /* Without bytes only to hear that the reader has gone. */
-    polls[1] = (struct pollfd){.fd = in->fd, .events = in->len > 0 ? POLLOUT : 0};
+    bool is_wanted_in = in->len > 0 || stream->is_connecting;
+    polls[1] = (struct pollfd){.fd = in->fd, .events = is_wanted_in ? POLLOUT : 0};
     for (unsigned i = 0; i < 2; i++) {
-        bool is_wanted = wants_output(agent, &stream->out[i]);
+        bool is_wanted = wants_output(agent, stream, &stream->out[i]);
         polls[2 + i] = (struct pollfd){.fd = is_wanted ? stream->out[i].fd : -1, .events = POLLIN};
         if (is_wanted && stream->is_exited) {
             uint64_t now = uptime_ms();
@@ -409,7 +291,7 @@ void stream_poll(
             *timeout_ms = *timeout_ms < 0 || left < (uint64_t)*timeout_ms ? (int)left : *timeout_ms;
         }
     }
-    if (stream->is_exited && stream->out[0].fd < 0 && stream->out[1].fd < 0) {
+    if (is_over(stream)) {
         *timeout_ms = 0; /* nothing more will happen to it */
     }
 }
@@ -420,22 +302,24 @@ static void learn_start(struct agent *agent, struct stream *stream)
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
     }
-    close_fd(&stream->start_fd);
+    stream_close_fd(&stream->start_fd);
     if (got == sizeof stream->failure) {
         stream->has_failed = true;
         stream->failure.text[sizeof stream->failure.text - 1] = '\0';
-    } else {
+    } else if (stream->kind == STREAM_EXEC) {
         wire_put_frame(&agent->out, WIRE_STARTED, 0, stream->id, NULL, 0);
     }
 }
 
 static void tell_result(struct agent *agent, const struct stream *stream)
 {
-    if (!stream->is_exec) {
-        agent_result(agent, stream->id, WIRE_OUTCOME_OK, false, 0, NULL);
-    } else if (stream->has_failed) {
+    if (stream->has_failed) {
         agent_result(agent, stream->id, (enum wire_outcome)stream->failure.outcome, true,
             (uint64_t)stream->failure.error, stream->failure.text);
+    } else if (stream->kind == STREAM_COPY && stream->status != 0) {
+        agent_result(agent, stream->id, WIRE_OUTCOME_FAILED, false, 0, "the copying was ended");
+    } else if (stream->kind != STREAM_EXEC) {
+        agent_result(agent, stream->id, WIRE_OUTCOME_OK, false, 0, NULL);
     } else if (WIFSIGNALED(stream->status)) {
         agent_result(agent, stream->id, WIRE_OUTCOME_SIGNALED, true,
             (uint64_t)WTERMSIG(stream->status), NULL);
@@ -450,21 +334,25 @@ void stream_serve(struct agent *agent, struct stream *stream, const struct pollf
     if (stream->start_fd >= 0 && (polls[0].revents != 0 || stream->is_exited)) {
         learn_start(agent, stream);
     }
-    if ((polls[1].revents & POLLOUT) != 0) {
+    if (stream->is_connecting) {
+        if (polls[1].revents == 0 || !stream_connected(agent, stream)) {
+            return;
+        }
+        pass_input(agent, stream);
+    } else if ((polls[1].revents & POLLOUT) != 0) {
         pass_input(agent, stream);
     } else if (polls[1].revents != 0 && stream->in.fd >= 0) {
         input_is_gone(agent, stream);
     }
     for (unsigned i = 0; i < 2; i++) {
         bool is_due = polls[2 + i].revents != 0 || stream->is_exited;
-        if (is_due && wants_output(agent, &stream->out[i])) {
+        if (is_due && wants_output(agent, stream, &stream->out[i])) {
             move_output(agent, stream, i);
         }
     }
-    if (!stream->is_exited || stream->start_fd >= 0 || stream->out[0].fd >= 0 ||
-        stream->out[1].fd >= 0) {
+    if (!is_over(stream)) {
         return;
     }
     tell_result(agent, stream);
-    remove_stream(agent, stream);
+    stream_remove(agent, stream);
 }

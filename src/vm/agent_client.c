@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "vm/agent_line.h"
 #include "vm/local_socket.h"
 
@@ -136,8 +137,26 @@ bool agent_result_failed(const struct wire_frame *frame, const char *what, struc
 
 struct request {
     const char *what;
+    enum wire_kind kind;
+    uint64_t number;       /* of TIME_SET */
+    struct strings *facts; /* what comes back; NULL: nothing is wanted */
     bool is_done;
 };
+
+#define FACTS_MAX 2000 /* a guest that invents more is not followed */
+
+static void take_facts(struct request *request, const struct wire_frame *frame)
+{
+    struct wire_reader reader;
+    struct wire_field field;
+    wire_read(&reader, frame);
+    while (request->facts != NULL && wire_next(&reader, &field)) {
+        auto_free char *fact = field.tag == WIRE_TAG_FACT ? wire_field_text(&field) : NULL;
+        if (fact != NULL && request->facts->count < FACTS_MAX) {
+            strings_add(request->facts, fact);
+        }
+    }
+}
 
 static bool take_result(void *context, const struct wire_frame *frame, struct error *err)
 {
@@ -146,11 +165,12 @@ static bool take_result(void *context, const struct wire_frame *frame, struct er
         return true;
     }
     request->is_done = true;
+    take_facts(request, frame);
     return frame->code == WIRE_OUTCOME_OK || agent_result_failed(frame, request->what, err);
 }
 
-static bool run_request(int vm_dir, enum wire_kind kind, struct request *request,
-    uint64_t timeout_ms, const struct cancel *cancel, struct error *err)
+static bool run_request(int vm_dir, struct request *request, uint64_t timeout_ms,
+    const struct cancel *cancel, struct error *err)
 {
     struct agent_line line;
     uint64_t deadline = clock_deadline(timeout_ms != 0 ? timeout_ms : REQUEST_TIMEOUT_MS);
@@ -158,7 +178,10 @@ static bool run_request(int vm_dir, enum wire_kind kind, struct request *request
         return false;
     }
     struct wire_writer writer;
-    wire_begin(&writer, &line.out, WIRE_OPEN, kind, AGENT_STREAM);
+    wire_begin(&writer, &line.out, WIRE_OPEN, request->kind, AGENT_STREAM);
+    if (request->kind == WIRE_KIND_TIME_SET) {
+        wire_add_number(&writer, WIRE_TAG_NUMBER, request->number);
+    }
     wire_finish(&writer);
     bool is_fine = true;
     while (is_fine && !request->is_done) {
@@ -174,12 +197,33 @@ static bool run_request(int vm_dir, enum wire_kind kind, struct request *request
 
 bool agent_sync(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel, struct error *err)
 {
-    struct request request = {.what = "flush its file systems"};
-    return run_request(vm_dir, WIRE_KIND_SYNC, &request, timeout_ms, cancel, err);
+    struct request request = {.what = "flush its file systems", .kind = WIRE_KIND_SYNC};
+    return run_request(vm_dir, &request, timeout_ms, cancel, err);
 }
 
 bool agent_poweroff(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel, struct error *err)
 {
-    struct request request = {.what = "power off"};
-    return run_request(vm_dir, WIRE_KIND_POWEROFF, &request, timeout_ms, cancel, err);
+    struct request request = {.what = "power off", .kind = WIRE_KIND_POWEROFF};
+    return run_request(vm_dir, &request, timeout_ms, cancel, err);
+}
+
+bool agent_stats(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel,
+    struct strings *facts, struct error *err)
+{
+    struct request request = {.what = "tell how it is", .kind = WIRE_KIND_STATS, .facts = facts};
+    return run_request(vm_dir, &request, timeout_ms, cancel, err);
+}
+
+bool agent_ports(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel,
+    struct strings *facts, struct error *err)
+{
+    struct request request = {.what = "list its ports", .kind = WIRE_KIND_PORTS, .facts = facts};
+    return run_request(vm_dir, &request, timeout_ms, cancel, err);
+}
+
+bool agent_set_time(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel, struct error *err)
+{
+    struct request request = {
+        .what = "set its clock", .kind = WIRE_KIND_TIME_SET, (uint64_t)clock_wall_ms() * 1000000};
+    return run_request(vm_dir, &request, timeout_ms, cancel, err);
 }

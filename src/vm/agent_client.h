@@ -9,10 +9,12 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct cancel;
 struct error;
 struct json;
+struct strings;
 
 struct agent_exec_spec {
     const char *const *argv; /* argv[0] is looked up in the guest's PATH */
@@ -35,6 +37,37 @@ struct agent_exec_spec {
  * stream, so that the guest's command gets SIGPIPE. */
 bool agent_exec(int vm_dir, const struct agent_exec_spec *spec, const struct cancel *cancel,
     int *exit_status, struct error *err);
+
+/* A copy into or out of the guest, as a stream of base/tree_stream.h. */
+struct agent_copy_spec {
+    bool is_into_guest;
+    const char *path; /* in the guest, absolute */
+    const char *name; /* into the guest: the top of the stream; NULL: an archive of any names */
+    int fd;           /* carries the stream as it is, unless there is a function below */
+    /* The next bytes, 0 at their end, -1 with *err. */
+    ssize_t (*read)(void *context, void *bytes, size_t size, struct error *err);
+    bool (*write)(void *context, const void *bytes, size_t len, struct error *err);
+    void *context;
+    uint64_t idle_ms; /* how long the guest may stand still; 0: a minute */
+};
+/* Copies. A guest that stands still is ERROR_TIMEOUT. */
+bool agent_copy(
+    int vm_dir, const struct agent_copy_spec *spec, const struct cancel *cancel, struct error *err);
+
+/* A TCP connection to a port of the guest's own, until both directions have ended. */
+bool agent_tcp(int vm_dir, uint16_t port, int in_fd, int out_fd, const struct cancel *cancel,
+    struct error *err);
+
+/* What the guest says of itself: adds "mem_available=123456" and the like, as WIRE_KIND_STATS in
+ * base/wire.h lists them. Foreign text. timeout_ms 0: 10 s, here and below. */
+bool agent_stats(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel,
+    struct strings *facts, struct error *err);
+/* Listening sockets of the guest: adds "tcp=0.0.0.0 22 sshd" and the like. Foreign text. */
+bool agent_ports(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel,
+    struct strings *facts, struct error *err);
+/* Sets the guest's clock to this host's. */
+bool agent_set_time(
+    int vm_dir, uint64_t timeout_ms, const struct cancel *cancel, struct error *err);
 
 /* Flushes the guest's file systems. timeout_ms 0: 10 s. */
 bool agent_sync(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel, struct error *err);

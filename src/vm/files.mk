@@ -4,9 +4,12 @@ src_libvm_a_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS)
 src_libvm_a_SOURCES = \
 	src/vm/accel.c src/vm/accel.h \
 	src/vm/agent_client.c src/vm/agent_client.h \
+	src/vm/agent_copy.c \
 	src/vm/agent_exec.c \
+	src/vm/agent_forward.c src/vm/agent_forward.h \
 	src/vm/agent_line.h \
 	src/vm/agent_relay.c src/vm/agent_relay.h \
+	src/vm/agent_stream.c src/vm/agent_stream.h \
 	src/vm/boot_watch.c src/vm/boot_watch.h \
 	src/vm/console.c src/vm/console.h \
 	src/vm/console_bell.c src/vm/console_bell.h \

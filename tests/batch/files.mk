@@ -8,6 +8,7 @@ batch_world_tests = \
 	tests/batch/distro_kernels.py \
 	tests/batch/doctor.py \
 	tests/batch/generic_kernel.py \
+	tests/batch/guest.py \
 	tests/batch/images.py \
 	tests/batch/kernel_import.py \
 	tests/batch/kernel_list.py \

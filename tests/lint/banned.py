@@ -12,7 +12,7 @@ CALLS = [
     (r"signal|siginterrupt", None, "sigaction"),
     (r"alloca|strdupa|strndupa", None, "memory_alloc"),
     (r"malloc|calloc|realloc|reallocarray|strdup|strndup|asprintf|vasprintf",
-     r"src/base/(memory|wire.*)\.c|src/guest/.*", "base/memory.h"),
+     r"src/base/(memory|wire.*|tree_.*)\.c|src/guest/.*", "base/memory.h"),
     (r"atoi|atol|atoll|atof", None, "units_parse_number"),
     (r"strtok|ctime|asctime|gmtime|localtime|strerror|readdir_r|ttyname|getpwuid|getpwnam", None,
      "the _r form, or none"),

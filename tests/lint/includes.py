@@ -13,7 +13,7 @@ LAYERS = {
     "src/engine/": ["engine/", "artifact/", "store/", "vm/", "base/"],
     "src/batch/": ["batch/", "engine/engine.h", "engine/command.h", "engine/snapshot.h", "base/"],
     "src/ui/": ["ui/", "engine/engine.h", "engine/command.h", "engine/snapshot.h", "base/"],
-    "src/guest/": ["guest/", "base/wire.h"],
+    "src/guest/": ["guest/", "base/wire.h", "base/tree_stream.h"],
     "src/main.c": ["ui/app.h", "batch/", "engine/engine.h", "base/", "artifact/bundle.h",
                    "vm/monitor.h"],
 }

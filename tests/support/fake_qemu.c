@@ -9,6 +9,7 @@
  *     fake.panic       a kernel panic, then a reset
  *     fake.stubborn    ignores ctrl-alt-del, the agent's power-off and TERM
  *     fake.liar        the agent sends more than it has credit for
+ *     fake.realagent   the guest's own agent behind the port, in this host's world (real_agent.c)
  * On the serial port: "off" powers off, "reboot" resets, "crash" exits with 3, anything else is
  * echoed as "got …". The agent's exec knows: cat, exit N, kill N, spew N, env, missing, denied. */
 #include "base/error.h"
@@ -425,9 +426,44 @@ static void accept_lines(struct fake *fake)
     }
 }
 
+static volatile sig_atomic_t is_power_off_asked;
+
+static void note_power_off(int number)
+{
+    (void)number;
+    is_power_off_asked = 1;
+}
+
+/* The port and everything said on it are the real agent's from now on. */
+static void start_real_agent(struct fake *fake)
+{
+    char here[4096] = "";
+    ssize_t len = readlink("/proc/self/exe", here, sizeof here - 1);
+    char *slash = len > 0 ? strrchr(here, '/') : NULL;
+    if (slash == NULL) {
+        exit(70);
+    }
+    *slash = '\0';
+    auto_free char *program = memory_printf("%s/real_agent", here);
+    if (fork() == 0) {
+        auto_free char *number = memory_printf("%d", dup(fake->fds[AGENT]));
+        execl(program, "@banger-guest", number, (char *)NULL);
+        _exit(127);
+    }
+    close(fake->fds[AGENT]);
+    fake->fds[AGENT] = -1;
+    fake->listeners[AGENT] = -1;
+}
+
 static void run(struct fake *fake)
 {
     for (;;) {
+        if (is_power_off_asked) {
+            end(fake, "guest-shutdown");
+        }
+        if (fake->is_running && fake->fds[AGENT] >= 0 && has_word(fake, "fake.realagent")) {
+            start_real_agent(fake);
+        }
         struct pollfd fds[LINES * 2];
         for (int i = 0; i < LINES; i++) {
             short wants = POLLIN;
@@ -438,7 +474,9 @@ static void run(struct fake *fake)
             fds[LINES + i] =
                 (struct pollfd){fake->fds[i] >= 0 ? -1 : fake->listeners[i], POLLIN, 0};
         }
-        poll(fds, LINES * 2, -1);
+        if (poll(fds, LINES * 2, -1) < 0) {
+            continue;
+        }
         accept_lines(fake);
         for (int i = 0; i < LINES; i++) {
             if (fds[i].revents == 0 || fake->fds[i] < 0) {
@@ -499,6 +537,8 @@ int main(int argc, char **argv)
         struct sigaction ignore = {.sa_handler = SIG_IGN};
         sigaction(SIGTERM, &ignore, NULL);
     }
+    signal(SIGUSR1, note_power_off);
+    signal(SIGCHLD, SIG_IGN);
     run(&fake);
     return 0;
 }

@@ -8,6 +8,7 @@ base_tests = \
 	tests/unit/test_name \
 	tests/unit/test_process \
 	tests/unit/test_text \
+	tests/unit/test_tree_stream \
 	tests/unit/test_units \
 	tests/unit/test_wire
 check_PROGRAMS += $(base_tests)
@@ -28,6 +29,8 @@ tests_unit_test_process_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_process_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_text_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_text_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
+tests_unit_test_tree_stream_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_tree_stream_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_units_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_units_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_wire_CPPFLAGS = $(TEST_CPPFLAGS)

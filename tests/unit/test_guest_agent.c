@@ -606,7 +606,8 @@ static void simple_requests_are_answered(void **state)
         {WIRE_KIND_STATS, 0, WIRE_OUTCOME_OK},
         {WIRE_KIND_REBOOT, 0, WIRE_OUTCOME_OK},
         {WIRE_KIND_POWEROFF, 0, WIRE_OUTCOME_OK},
-        {WIRE_KIND_TCP, 0, WIRE_OUTCOME_UNSUPPORTED},
+        {WIRE_KIND_TCP, 0, WIRE_OUTCOME_FAILED},
+        {WIRE_KIND_COPY, 0, WIRE_OUTCOME_FAILED},
         {255, 0, WIRE_OUTCOME_UNSUPPORTED},
     };
     peer_greet(peer);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* What tree_pack.c and tree_take.c share: one header of the stream as data, to and from its bytes.
+ * Private to tree_stream. */
+
+#include "base/tree_stream.h"
+
+#include <sys/stat.h>
+
+#define TREE_BLOCK 512u
+#define TREE_META_MAX ((size_t)1 << 20) /* of one extended header */
+#define TREE_HOLES_MAX 65536u           /* pieces of one file; one with more is sent whole */
+#define TREE_XATTR_PREFIX "user."
+#define TREE_SPARSE_PLACE "GNUSparseFile.0"
+
+struct tree_bytes {
+    unsigned char *bytes;
+    size_t len, capacity;
+};
+void tree_bytes_add(struct tree_bytes *to, const void *bytes, size_t len);
+/* Zeros up to the next whole block. */
+void tree_bytes_pad(struct tree_bytes *to);
+
+struct tree_xattr {
+    char *name;
+    unsigned char *value;
+    size_t len;
+};
+
+/* One member. Strings are its own. */
+struct tree_entry {
+    char type; /* typeflag: '0' file, '1' hard link, '2' link, '3' '4' device, '5' directory, '6' */
+    char *path;
+    char *link;
+    uint64_t stored_bytes; /* of data in the stream, map of the holes included */
+    uint64_t real_bytes;   /* of the file */
+    bool is_sparse;
+    uint32_t mode, uid, gid;
+    struct timespec mtime;
+    uint32_t device_major, device_minor;
+    struct tree_xattr *xattrs;
+    size_t xattr_count;
+};
+void tree_entry_done(struct tree_entry *entry);
+void tree_entry_add_xattr(
+    struct tree_entry *entry, const char *name, size_t name_len, const void *value, size_t len);
+
+/* Appends its header, extended one first where it needs one. */
+void tree_entry_write(const struct tree_entry *entry, struct tree_bytes *to);
+
+/* Fills *entry from a header block; what extended headers said before stays. False: malformed. */
+bool tree_entry_read(struct tree_entry *entry, const unsigned char block[TREE_BLOCK]);
+/* Fills it from the records of an extended header. */
+bool tree_entry_read_pax(struct tree_entry *entry, const char *body, size_t len);
+/* Size and type of a header block, whatever it is of; false when its checksum or a number is
+ * wrong. */
+bool tree_block_check(const unsigned char block[TREE_BLOCK], char *type, uint64_t *size_bytes);
+
+bool tree_fail(struct tree_failure *failure, enum tree_fault fault, int error, const char *format,
+    ...) __attribute__((format(printf, 4, 5)));
+/* "SENTENCE: reason" from errno. Always false. */
+bool tree_fail_errno(struct tree_failure *failure, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void *tree_grow(void *old, size_t size) __attribute__((returns_nonnull));
+char *tree_text(const char *text, size_t len) __attribute__((returns_nonnull));
