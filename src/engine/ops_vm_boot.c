@@ -161,7 +161,7 @@ bool ops_vm_await_ready(struct ops *ops, const char *name, int dir,
     if (err->code == ERROR_TIMEOUT) {
         return error_wrap(err, "VM %s is kept and still running (see `vm logs %s`)", name, name);
     }
-    return error_wrap(err, "VM %s (its last words: `vm logs %s`)", name, name);
+    return error_wrap(err, "VM %s (its log: `vm logs %s`)", name, name);
 }
 
 bool ops_vm_start_taken(

@@ -37,7 +37,13 @@ static void finish_line(struct boot_watch *watch)
             snprintf(watch->panic, sizeof(watch->panic), "without a reason");
         }
     }
-    watch->has_init = watch->has_init || strstr(said, BOOT_WATCH_MARK) != NULL;
+    const char *mark = strstr(said, BOOT_WATCH_MARK);
+    if (mark != NULL) {
+        mark += strlen(BOOT_WATCH_MARK);
+        mark += strspn(mark, ": ");
+        memmove(watch->guest, mark, strlen(mark) + 1);
+        watch->has_init = true;
+    }
 }
 
 void boot_watch_feed(struct boot_watch *watch, const char *bytes, size_t len)

@@ -16,6 +16,7 @@ struct boot_watch {
     size_t line_len;
     char panic[BOOT_WATCH_LINE]; /* "" while there was none; without the time stamp */
     char last[BOOT_WATCH_LINE];  /* the newest line that says something */
+    char guest[BOOT_WATCH_LINE]; /* the newest line of our init, without its mark */
     bool has_kernel;
     bool has_init;
 };

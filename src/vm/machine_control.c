@@ -61,8 +61,7 @@ static bool fail_by_exit(
     const struct machine_exit *exit, const struct machine_timeline *timeline, struct error *err)
 {
     char sentence[640];
-    return error_set(err, ERROR_VMM,
-        "the machine ended before it was ready (%s; last stage: %s); its log tells more",
+    return error_set(err, ERROR_VMM, "the machine ended before it was ready (%s; last stage: %s)",
         machine_exit_describe(exit, sentence, sizeof(sentence)), last_stage(timeline));
 }
 
@@ -156,11 +155,12 @@ bool machine_wait_ready(int vm_dir, const struct machine_handle *handle, uint64_
     return false;
 }
 
-static bool wait_gone(const struct process_identity *identity, uint64_t deadline,
-    const struct cancel *cancel, struct error *err)
+static bool wait_gone(const struct machine_handle *handle, const struct process_identity *identity,
+    uint64_t deadline, const struct cancel *cancel, struct error *err)
 {
     auto_close int pidfd = process_open(identity);
-    return pidfd < 0 || local_socket_wait(pidfd, POLLIN, deadline, cancel, err);
+    return pidfd < 0 || machine_process_is_gone(handle, identity) ||
+           local_socket_wait(pidfd, POLLIN, deadline, cancel, err);
 }
 
 /* exit.json once VMM and monitor are gone; a monitor that died first is made up for. */
@@ -190,11 +190,12 @@ bool machine_wait_exit(int vm_dir, const struct machine_handle *handle, uint64_t
          * by another. Only of one whose monitor died is the VMM all there is to wait for. */
         struct machine_handle now = *handle;
         struct error ignored = {0};
-        if (!wait_gone(&handle->monitor, deadline, cancel, err)) {
+        if (!wait_gone(handle, &handle->monitor, deadline, cancel, err)) {
             return error_wrap(err, "the machine still runs");
         }
         machine_handle_read(vm_dir, &now, &ignored);
-        if (strcmp(now.uuid, handle->uuid) == 0 && !wait_gone(&now.vmm, deadline, cancel, err)) {
+        if (strcmp(now.uuid, handle->uuid) == 0 &&
+            !wait_gone(&now, &now.vmm, deadline, cancel, err)) {
             return error_wrap(err, "the machine still runs");
         }
     }
@@ -209,10 +210,10 @@ static bool await_end(int vm_dir, const struct machine_handle *handle, uint64_t 
     /* Pid and start time are enough for waiting: a process that is about to end has no command line
      * any more, but still holds its memory and its locks. */
     if (strcmp(handle->boot_id, process_boot_id()) == 0) {
-        if (!wait_gone(&handle->vmm, deadline, cancel, err)) {
+        if (!wait_gone(handle, &handle->vmm, deadline, cancel, err)) {
             return error_wrap(err, "the machine still runs");
         }
-        if (!wait_gone(&handle->monitor, clock_deadline(MONITOR_GRACE_MS), cancel, err)) {
+        if (!wait_gone(handle, &handle->monitor, clock_deadline(MONITOR_GRACE_MS), cancel, err)) {
             return error_wrap(err, "the machine's monitor");
         }
     }

@@ -11,3 +11,7 @@ struct process_identity;
 
 bool machine_process_is_ours(
     const struct machine_handle *handle, const struct process_identity *identity);
+/* True once it is gone for sure: no such process, or another one, which says so by its command line.
+ * One that is about to end has none any more, but still holds its memory and its locks. */
+bool machine_process_is_gone(
+    const struct machine_handle *handle, const struct process_identity *identity);

@@ -35,9 +35,10 @@ const char *machine_state_name(enum machine_state state)
     return state_names[state];
 }
 
-/* The uuid must be one whole argument of the process. */
-static bool command_line_holds(pid_t pid, const char *uuid)
+/* The uuid must be one whole argument of the process. *is_empty: it has no command line. */
+static bool command_line_holds(pid_t pid, const char *uuid, bool *is_empty)
 {
+    *is_empty = true;
     char path[32];
     snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
     auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -46,6 +47,7 @@ static bool command_line_holds(pid_t pid, const char *uuid)
     if (fd < 0 || !file_read_fd(fd, path, COMMAND_LINE_MAX, &line, &ignored)) {
         return false;
     }
+    *is_empty = line.len == 0;
     for (size_t at = 0; at < line.len; at += strlen(line.data + at) + 1) {
         if (strcmp(line.data + at, uuid) == 0) {
             return true;
@@ -57,8 +59,17 @@ static bool command_line_holds(pid_t pid, const char *uuid)
 bool machine_process_is_ours(
     const struct machine_handle *handle, const struct process_identity *identity)
 {
+    bool is_empty;
     return strcmp(handle->boot_id, process_boot_id()) == 0 && process_is_alive(identity) &&
-           command_line_holds(identity->pid, handle->uuid);
+           command_line_holds(identity->pid, handle->uuid, &is_empty);
+}
+
+bool machine_process_is_gone(
+    const struct machine_handle *handle, const struct process_identity *identity)
+{
+    bool is_empty;
+    return strcmp(handle->boot_id, process_boot_id()) != 0 || !process_is_alive(identity) ||
+           (!command_line_holds(identity->pid, handle->uuid, &is_empty) && !is_empty);
 }
 
 static enum machine_state state_of_exit(const struct machine_exit *exit)

@@ -66,6 +66,20 @@ static enum machine_exit_reason reason_of_clean_end(const struct monitor *monito
     return monitor->is_requested ? MACHINE_EXIT_KILLED : MACHINE_EXIT_VMM_ERROR;
 }
 
+/* "Attempted to kill init" is how a kernel tells that our init gave up; why, that one said itself. */
+static void explain_panic(const struct monitor *monitor, struct machine_exit *exit)
+{
+    const struct boot_watch *boot = &monitor->boot;
+    bool is_init = strncmp(boot->panic, "Attempted to kill init", 22) == 0 &&
+                   boot->guest[0] != '\0' && strncmp(boot->guest, "the root is ready", 17) != 0 &&
+                   !machine_timeline_is_ready(&monitor->timeline);
+    if (is_init) {
+        snprintf(exit->detail, sizeof(exit->detail), "%.350s (%.100s)", boot->guest, boot->panic);
+    } else {
+        snprintf(exit->detail, sizeof(exit->detail), "%s", boot->panic);
+    }
+}
+
 static void explain_end(const struct monitor *monitor, struct machine_exit *exit)
 {
     int status = monitor->wait_status;
@@ -86,7 +100,7 @@ static void explain_end(const struct monitor *monitor, struct machine_exit *exit
         exit->reason = exit->code == 0 ? reason_of_clean_end(monitor) : MACHINE_EXIT_VMM_ERROR;
     }
     if (exit->reason == MACHINE_EXIT_PANIC) {
-        snprintf(exit->detail, sizeof(exit->detail), "%s", monitor->boot.panic);
+        explain_panic(monitor, exit);
     } else if (exit->reason == MACHINE_EXIT_VMM_ERROR) {
         monitor_last_words(monitor, exit->detail, sizeof(exit->detail));
     }

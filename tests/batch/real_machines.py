@@ -101,6 +101,17 @@ def test_disks_of_a_machine(world):
     clean(world)
 
 
+def test_a_boot_that_fails_says_why(world):
+    prepare(world)
+    result = world.run("vm", "run", "small", "--name", "web", "--memory", "128M",
+                       "--append", "init=/nowhere", "--format", "json")
+    assert result.status == 69 and "/nowhere" in result.json()["error"]["message"], str(result)
+    shown = world.json("vm", "show", "web")
+    assert shown["state"] == "crashed" and "/nowhere" in shown["exit"]["text"], shown
+    assert "/nowhere" in world.ok("vm", "logs", "web").out
+    clean(world)
+
+
 def test_a_copied_root_grows(world):
     image = prepare(world)
     world.ok("vm", "run", "small", "--name", "web", "--memory", "128M", "--root", "copy",

@@ -6,6 +6,7 @@ tests_fault_at_call_LDADD = $(LINK_BASE)
 fault_tests = \
 	tests/fault/failing.py \
 	tests/fault/kill.py \
+	tests/fault/kill_machine.py \
 	tests/fault/power_cut.py \
 	tests/fault/sync_order.py
 TESTS += $(fault_tests)

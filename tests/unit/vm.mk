@@ -2,7 +2,7 @@
 vm_tests = tests/unit/test_accel tests/unit/test_agent_client \
 	tests/unit/test_agent_relay tests/unit/test_console tests/unit/test_machine \
 	tests/unit/test_machine_kill \
-	tests/unit/test_monitor tests/unit/test_monitor_again tests/unit/test_net tests/unit/test_qemu tests/unit/test_qmp \
+	tests/unit/test_monitor tests/unit/test_monitor_again tests/unit/test_net tests/unit/test_pid_reuse tests/unit/test_qemu tests/unit/test_qmp \
 	tests/unit/test_serial_log tests/unit/test_vmm_qemu
 check_PROGRAMS += $(vm_tests) tests/support/fake_qemu
 TESTS += $(vm_tests)
@@ -18,6 +18,8 @@ tests_unit_test_monitor_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_monitor_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 tests_unit_test_monitor_again_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_monitor_again_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+tests_unit_test_pid_reuse_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_pid_reuse_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 tests_unit_test_net_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_net_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 tests_unit_test_qmp_CPPFLAGS = $(TEST_CPPFLAGS)
