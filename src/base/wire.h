@@ -88,7 +88,8 @@ enum wire_kind {
     WIRE_KIND_POWEROFF = 3, /* RESULT OK once the guest's PID 1 was told; the line then dies */
     WIRE_KIND_REBOOT = 4,   /* the same; ends a machine on Firecracker, where power-off does not */
     WIRE_KIND_STATS = 5,    /* RESULT OK with fields FACT: load1 load5 load15 (hundredths),
-                             * mem_total mem_free mem_available (bytes), uptime_ms, processes, and
+                             * mem_total mem_free mem_available (bytes), uptime_ms, processes,
+                             * net_received net_sent (bytes), and
                              * the facts of HELLO that may have changed */
     WIRE_KIND_TIME_SET = 6, /* field NUMBER: nanoseconds since 1970. RESULT OK or FAILED. */
     WIRE_KIND_COPY = 7,     /* files and trees as a stream of base/tree_stream.h; fields FORMAT

@@ -2,11 +2,17 @@
 /* vm restart, pause, resume. */
 #include "base/error.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "engine/command.h"
 #include "engine/ops.h"
 #include "engine/ops_common.h"
 #include "engine/ops_vm.h"
+#include "engine/state.h"
+#include "vm/agent_client.h"
+
+/* A guest that slept has a clock that stood still. */
+#define CLOCK_TIMEOUT_MS 5000
 
 static struct json *plan_for(struct ops *ops, const char *const *actions, const char *name)
 {
@@ -66,6 +72,13 @@ static bool set_paused(struct ops *ops, bool is_wanted, struct json **result, st
         is_wanted ? machine_pause : machine_resume;
     if (is_change && !change(hand.dir, &hand.facts.handle, ops->cancel, err)) {
         return error_wrap(err, "VM %s", name);
+    }
+    if (is_change && !is_wanted && machine_timeline_is_ready(&hand.facts.timeline)) {
+        struct error failure = {0};
+        if (!agent_set_time(hand.dir, CLOCK_TIMEOUT_MS, ops->cancel, &failure)) {
+            state_log(
+                ops->state, LOG_WARNING, "VM %s goes on with its old time: %s", name, failure.text);
+        }
     }
     ops_vms_changed(ops);
     *result = ops_vm_result(ops, name, is_change);

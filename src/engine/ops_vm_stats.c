@@ -8,11 +8,13 @@
 #include "base/memory.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "engine/command.h"
 #include "engine/ops.h"
 #include "engine/ops_common.h"
 #include "engine/ops_vm.h"
 #include "store/vm_store.h"
+#include "vm/agent_client.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -22,6 +24,7 @@
 
 /* Between the two looks that make a rate. */
 #define INTERVAL_MS 500
+#define GUEST_TIMEOUT_MS 1000
 
 struct sample {
     uint64_t at_ms;
@@ -33,6 +36,7 @@ struct sample {
 struct watched {
     struct vm_hand hand;
     bool is_up;
+    struct strings guest; /* what it says of itself; nothing where no agent answers */
     struct sample first;
 };
 
@@ -61,7 +65,7 @@ static void take_sample(const struct machine_handle *handle, struct sample *samp
     read_io(handle->vmm.pid, sample);
 }
 
-static void put_use(struct ops *ops, const struct watched *vm, struct json *row)
+static void put_use(const struct watched *vm, struct json *row)
 {
     const struct machine_handle *handle = &vm->hand.facts.handle;
     struct sample now;
@@ -75,10 +79,42 @@ static void put_use(struct ops *ops, const struct watched *vm, struct json *row)
     json_put_integer(row, "read_bytes", (int64_t)now.read_bytes);
     json_put_integer(row, "written_bytes", (int64_t)now.written_bytes);
     json_put_integer(row, "pid", handle->vmm.pid);
-    (void)ops;
 }
 
-static struct json *row_of(struct ops *ops, const struct watched *vm)
+static bool fact_number(const struct strings *facts, const char *key, uint64_t *number)
+{
+    size_t len = strlen(key);
+    struct error ignored = {0};
+    for (size_t i = 0; i < facts->count; i++) {
+        const char *fact = facts->items[i];
+        if (strncmp(fact, key, len) == 0 && fact[len] == '=') {
+            return units_parse_number(fact + len + 1, key, INT64_MAX, number, &ignored);
+        }
+    }
+    return false;
+}
+
+/* The guest's word, put beside what the host measured. */
+static void put_guest(const struct strings *facts, struct json *row)
+{
+    uint64_t number, available;
+    if (fact_number(facts, "load1", &number)) {
+        json_put_number(row, "load", (double)number / 100);
+    }
+    if (fact_number(facts, "mem_total", &number) &&
+        fact_number(facts, "mem_available", &available) && available <= number) {
+        json_put_integer(row, "guest_memory_bytes", (int64_t)number);
+        json_put_integer(row, "guest_used_bytes", (int64_t)(number - available));
+    }
+    if (fact_number(facts, "net_received", &number)) {
+        json_put_integer(row, "net_received_bytes", (int64_t)number);
+    }
+    if (fact_number(facts, "net_sent", &number)) {
+        json_put_integer(row, "net_sent_bytes", (int64_t)number);
+    }
+}
+
+static struct json *row_of(const struct watched *vm)
 {
     struct json *row = json_new_object();
     json_put_string(row, "name", vm->hand.name);
@@ -88,7 +124,8 @@ static struct json *row_of(struct ops *ops, const struct watched *vm)
     json_put_integer(row, "disk_bytes", (int64_t)ops_vm_disk_use(vm->hand.dir));
     ops_put_time(row, "at", clock_wall());
     if (vm->is_up) {
-        put_use(ops, vm, row);
+        put_use(vm, row);
+        put_guest(&vm->guest, row);
     }
     return row;
 }
@@ -132,6 +169,18 @@ static void look(struct ops *ops, const char *name, bool is_named, struct watche
     }
 }
 
+/* One that does not answer soon is left out; a paused one is not even asked. */
+static void ask_guests(struct ops *ops, struct watched *vms, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct error ignored = {0};
+        if (vms[i].is_up && vms[i].hand.facts.state == MACHINE_RUNNING &&
+            machine_timeline_is_ready(&vms[i].hand.facts.timeline)) {
+            agent_stats(vms[i].hand.dir, GUEST_TIMEOUT_MS, ops->cancel, &vms[i].guest, &ignored);
+        }
+    }
+}
+
 bool ops_vm_stats(struct ops *ops, struct json **result, struct error *err)
 {
     auto_done(strings) struct strings names = {0};
@@ -146,14 +195,17 @@ bool ops_vm_stats(struct ops *ops, struct json **result, struct error *err)
         is_any_up = is_any_up || vms[i].is_up;
     }
     if (is_any_up) {
+        uint64_t deadline = clock_deadline(INTERVAL_MS);
+        ask_guests(ops, vms, names.count);
         struct pollfd stop = {.fd = cancel_fd(ops->cancel), .events = POLLIN};
-        poll(&stop, 1, INTERVAL_MS);
+        poll(&stop, 1, clock_left_ms(deadline));
     }
     struct json *rows = json_new_array();
     for (size_t i = 0; i < names.count; i++) {
         if (vms[i].hand.name != NULL) {
-            json_append(rows, row_of(ops, &vms[i]));
+            json_append(rows, row_of(&vms[i]));
             vm_hand_done(&vms[i].hand);
+            strings_done(&vms[i].guest);
         }
     }
     if (cancel_check(ops->cancel, err)) {

@@ -46,6 +46,8 @@ static const struct column stats_columns[] = {
     {"CPU%", "cpu_percent", COLUMN_NUMBER}, {"RSS", "rss_bytes", COLUMN_SIZE},
     {"MEMORY", "memory_bytes", COLUMN_SIZE}, {"DISK", "disk_bytes", COLUMN_SIZE},
     {"READ", "read_bytes", COLUMN_SIZE}, {"WRITTEN", "written_bytes", COLUMN_SIZE},
+    {"RECEIVED", "net_received_bytes", COLUMN_SIZE}, {"SENT", "net_sent_bytes", COLUMN_SIZE},
+    {"LOAD", "load", COLUMN_NUMBER}, {"GUEST USED", "guest_used_bytes", COLUMN_SIZE},
     {"PID", "pid", COLUMN_NUMBER},
 };
 static const struct step boot_steps[] = {
@@ -78,7 +80,8 @@ static const struct verb rows[] = {
         ROWS(clone_arguments), STEPS(verb_copy_steps), .run = ops_vm_clone},
     {"vm", "stats", NULL, VERB_READS | VERB_STREAMS, "Show what VMs use",
         "Shows processor use over half a second (100 is one processor), resident memory, allocated\n"
-        "disk, and what was read from and written to storage since the start.",
+        "disk, and what was read from and written to storage since the start. Network, load and used\n"
+        "memory are what the guest's agent says.",
         "banger-tui --batch vm stats --watch --format jsonl",
         ROWS(stats_arguments), COLUMNS(stats_columns), .object = verb_object_none,
         .run = ops_vm_stats},

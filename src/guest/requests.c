@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/agent.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -86,6 +87,31 @@ static uint64_t available_bytes(uint64_t free_bytes)
     return bytes;
 }
 
+/* Bytes that all network devices but loopback have counted. */
+static uint64_t network_bytes(const char *counter)
+{
+    DIR *dir = opendir("/sys/class/net");
+    uint64_t total = 0;
+    if (dir == NULL) {
+        return 0;
+    }
+    for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+        uint64_t number = 0;
+        if (entry->d_name[0] == '.' || strcmp(entry->d_name, "lo") == 0) {
+            continue;
+        }
+        char *path = format_text("/sys/class/net/%s/statistics/%s", entry->d_name, counter);
+        char *text = read_file(path, 32, NULL);
+        if (text != NULL && parse_number(trim(text), UINT64_MAX, &number)) {
+            total += number;
+        }
+        free(text);
+        free(path);
+    }
+    closedir(dir);
+    return total;
+}
+
 static void send_stats(struct agent *agent, uint32_t id)
 {
     struct sysinfo info = {0};
@@ -102,6 +128,8 @@ static void send_stats(struct agent *agent, uint32_t id)
     add_number_fact(&writer, "mem_available", available_bytes(free_bytes));
     add_number_fact(&writer, "uptime_ms", uptime_ms());
     add_number_fact(&writer, "processes", info.procs);
+    add_number_fact(&writer, "net_received", network_bytes("rx_bytes"));
+    add_number_fact(&writer, "net_sent", network_bytes("tx_bytes"));
     add_facts(&writer, &agent->facts);
     if (!wire_finish(&writer)) {
         agent_result(agent, id, WIRE_OUTCOME_FAILED, false, 0, "too many facts");

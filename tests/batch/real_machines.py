@@ -82,6 +82,9 @@ def test_disks_of_a_machine(world):
     times = [stage["ms"] for stage in result["timeline"]]
     assert times == sorted(times), times
     assert " /root ext4 rw" in probe(world, "read", "/proc/mounts")
+    (row,) = world.json("vm", "stats", "web")
+    assert 0 < row["guest_used_bytes"] < row["guest_memory_bytes"] <= 128 << 20, row
+    assert row["load"] >= 0 and row["net_received_bytes"] >= 0 and row["net_sent_bytes"] >= 0
     probe(world, "write", "/root/mine", "on the work disk")
     probe(world, "write", "/kept", "on the upper disk")
     assert world.json("vm", "stop", "web")["exit"]["reason"] == "guest-poweroff"
@@ -95,7 +98,9 @@ def test_disks_of_a_machine(world):
     assert probe(world, "read", "/root/mine") == "on the work disk"
     assert probe(world, "read", "/kept") == "on the upper disk"
     world.ok("vm", "pause", "web")
-    assert state(world) == "paused"
+    assert state(world) == "paused" and "load" not in world.json("vm", "stats", "web")[0]
+    world.ok("vm", "resume", "web")
+    world.ok("vm", "pause", "web")
     assert world.json("vm", "stop", "web")["exit"]["reason"] == "guest-poweroff"
     assert sha256_of(image) == digest
     clean(world)
