@@ -129,6 +129,8 @@ const struct request_row request_rows[] = {
         "Type what to do: every verb, with completion"},
     {REQUEST_HELP, "help", "? F1", LIST | CONTEXT_VIEWER | CONTEXT_CHOICE, 0, "Help",
         "The keys that work here"},
+    {REQUEST_PLAN, "plan", "F3", CONTEXT_FORM, HIDDEN, "Plan",
+        "Show what would be fetched, written and stopped, and change nothing"},
     {REQUEST_HELP, "help_form", "F1", CONTEXT_FORM, HIDDEN, "Help", "The keys that work here"},
     {REQUEST_QUIT, "quit", "q", LIST, 4, "Quit", "Leave; asks when jobs are running"},
     {REQUEST_SUSPEND, "suspend", "^Z", ANY, HIDDEN, "Suspend", "Back to the shell; fg returns"},

@@ -95,6 +95,7 @@ enum request {
     REQUEST_SAVE,
     /* dialogs */
     REQUEST_ACCEPT,
+    REQUEST_PLAN,
     REQUEST_COUNT,
 };
 

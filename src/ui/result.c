@@ -159,13 +159,48 @@ static void fill_rows(
     }
 }
 
+/* What a verb would do, one step a line. */
+static void fill_plan(struct page *page, const struct json *plan, int width)
+{
+    const char *label = "plan";
+    for (const struct json *row = json_first(plan); row != NULL; row = json_next(row)) {
+        char size[UNITS_MAX];
+        int64_t bytes = json_integer(row, "bytes", 0);
+        auto_free char *step = memory_printf("%s %s%s%s", json_string(row, "action", ""),
+            json_string(row, "object", ""), bytes > 0 ? ", " : "",
+            bytes > 0 ? units_format_size((uint64_t)bytes, size) : "");
+        page_wrap(page, ROLE_TEXT, label, step, width);
+        label = "";
+    }
+    if (json_count(plan) == 0) {
+        page_add(page, ROLE_TEXT, label, "nothing would change");
+    }
+}
+
+/* "free_bytes" is "free" with a unit. */
+static void fill_size(struct page *page, const char *key, int64_t bytes)
+{
+    char size[UNITS_MAX];
+    size_t len = strlen(key) - strlen("_bytes");
+    auto_free char *label = memory_strndup(key, len);
+    page_add(page, ROLE_TEXT, label, units_format_size((uint64_t)(bytes > 0 ? bytes : 0), size));
+}
+
 static void fill_object(struct page *page, const struct json *object, int width)
 {
     for (const struct json *member = json_first(object); member != NULL;
          member = json_next(member)) {
-        auto_done(text) struct text value = {0};
-        value_text(member, &value);
-        page_wrap(page, ROLE_TEXT, json_key(member), text_cstr(&value), width);
+        const char *key = json_key(member);
+        int64_t number = json_integer_value(member, -1);
+        if (strcmp(key, "plan") == 0 && json_is_array(member)) {
+            fill_plan(page, member, width);
+        } else if (text_has_suffix(key, "_bytes") && number >= 0) {
+            fill_size(page, key, number);
+        } else {
+            auto_done(text) struct text value = {0};
+            value_text(member, &value);
+            page_wrap(page, ROLE_TEXT, key, text_cstr(&value), width);
+        }
     }
 }
 

@@ -68,6 +68,20 @@ static void carry_out(struct form_screen *self, struct seat *seat)
     action_go(seat, command, false);
 }
 
+/* The same as a question: what it would do. The form stays below the answer. */
+static void show_plan(struct form_screen *self, struct seat *seat)
+{
+    size_t at = 0;
+    error_clear(&self->error);
+    struct command *command = form_command(&self->form, true, &at, &self->error);
+    if (command == NULL) {
+        self->form.focus = at;
+        return;
+    }
+    command_set_dry_run(command, true);
+    seat_open(seat, result_screen_new(seat, command));
+}
+
 static void complete_or_move(struct form_screen *self, struct seat *seat)
 {
     strings_done(&self->candidates);
@@ -98,6 +112,9 @@ static void form_request(struct screen *screen, struct seat *seat, enum request 
     switch ((int)request) {
     case REQUEST_ACCEPT:
         carry_out(self, seat);
+        return;
+    case REQUEST_PLAN:
+        show_plan(self, seat);
         return;
     case REQUEST_NEXT_PANE:
         complete_or_move(self, seat);
@@ -249,6 +266,9 @@ static bool form_draw_bottom(
         pen_key(frame, &pen, "Space", "Change");
     } else {
         pen_key(frame, &pen, "Tab", "Complete");
+    }
+    if ((self->form.verb->flags & VERB_READS) == 0) {
+        pen_key(frame, &pen, "F3", "Plan");
     }
     pen_key(frame, &pen, "Esc", "Back");
     pen_key(frame, &pen, "F1", "Help");

@@ -294,6 +294,12 @@ static void test_import_and_remove(void **state)
     pty_send(world->pty, "\x15lab\x1b[B~/li\t");
     pty_wait_text(world->pty, "~/linux/");
     pty_wait_text(world->pty, "as a line: kernel import lab --from ");
+    pty_send(world->pty, "\x1bOR"); /* F3: what it would do */
+    pty_wait_text(world->pty, "kernel/lab");
+    pty_wait_text(world->pty, "free");
+    assert_false(scratch_has(world->dir, "state/kernels/lab"));
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "as a line: kernel import lab --from ");
     pty_send(world->pty, "\r");
     pty_wait_text(world->pty, "2 Kernels  1");
     pty_wait_text(world->pty, "recorded");
