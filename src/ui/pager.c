@@ -214,6 +214,7 @@ static void search(struct pager *pager, const struct page *page, size_t from, bo
 {
     size_t total = row_total(pager, page);
     pager->has_failed = false;
+    pager->is_early = page->count == 0;
     if (pager->search.len == 0 || total == 0) {
         return;
     }
@@ -300,6 +301,7 @@ bool pager_request(struct pager *pager, const struct page *page, enum request re
         return true;
     case REQUEST_LAST:
         pager->top = last_top(pager, page);
+        pager->is_following = pager->can_follow;
         return true;
     case REQUEST_LEFT:
         pager->left = pager->left > half ? pager->left - half : 0;
@@ -385,6 +387,9 @@ void pager_draw(struct pager *pager, const struct page *page, struct frame *fram
 {
     pager->height = area.height > 0 ? (size_t)area.height : 0;
     arrange(pager, page, area.width);
+    if (pager->is_early && page->count > 0) {
+        search(pager, page, 0, false);
+    }
     size_t total = row_total(pager, page);
     if (pager->is_following || pager->top >= total) {
         pager->top = last_top(pager, page);

@@ -57,11 +57,13 @@ struct pager_row {
 struct pager {
     size_t top; /* row */
     int left;
-    size_t height; /* of the last drawing */
+    size_t height;   /* of the last drawing */
+    bool can_follow; /* the page grows at its end */
     bool is_following;
     bool is_searching; /* the search is being typed */
     struct edit search;
     bool has_failed;   /* the last search found nothing */
+    bool is_early;     /* it was typed before there was anything to search */
     bool is_filtering; /* the filter is being typed */
     struct edit filter;
     bool is_folded; /* long lines go on below instead of being cut */

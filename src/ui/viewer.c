@@ -233,7 +233,8 @@ struct viewer *viewer_new(const struct viewer_source *source, const char *title,
     viewer->screen.ops = &viewer_ops;
     viewer->source = source;
     viewer->state = state;
-    viewer->pager.is_following = source->page != NULL;
+    viewer->pager.can_follow = source->page != NULL;
+    viewer->pager.is_following = viewer->pager.can_follow;
     snprintf(viewer->title, sizeof(viewer->title), "%s", title);
     return viewer;
 }

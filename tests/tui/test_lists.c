@@ -297,12 +297,11 @@ static void test_t25_menu(void **state)
     struct pty_vterm *pty = open_world("half", NULL, "C.UTF-8");
     pty_send(pty, "2.");
     pty_wait_text(pty, "Kernels: debian-cloud");
-    int list = pty_line_of(pty, "kernel list");
-    int remove = pty_line_of(pty, "kernel rm");
-    int doctor = pty_line_of(pty, "host doctor");
-    assert_true(list > 0 && remove > list && doctor > remove);
-    pty_send(pty, "jjjjjj"); /* kernel export, which needs a place */
-    pty_wait_text(pty, "Do it, or ask");
+    pty_wait_text(pty, "▸     kernel list");
+    pty_send(pty, "G"); /* the host's, and of those too what destroys is the last */
+    pty_wait_text(pty, "host doctor");
+    pty_wait_text(pty, "host trash empty");
+    assert_true(pty_line_of(pty, "host trash empty") > pty_line_of(pty, "host doctor"));
     pty_send(pty, "\x1b");
     pty_wait_gone(pty, "Kernels: debian-cloud");
     pty_wait_text(pty, ". Menu");
@@ -502,6 +501,40 @@ static void test_t29_fold_and_divide(void **state)
 }
 
 /* Ten thousand kernels: a key is answered within a blink (generous: this runs under sanitizers). */
+static void test_t16_states_are_words(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy", "--no-color", "C.UTF-8");
+    static const char *const words[] = {"running", "booting", "stopped", "MISMATCH", "recorded",
+        "verified", "unverified", "pulled", "available"};
+    pty_wait_text(pty, "running");
+    for (size_t i = 0; i < array_length(words); i++) {
+        if (strcmp(words[i], "booting") != 0 || !pty_shows(pty, "starting")) {
+            pty_wait_text(pty, words[i]);
+        }
+    }
+    pty_stop(pty);
+}
+
+/* T17, T19: what 100 % is stands in the help; a trend beside the figure, in ASCII where need be. */
+static void test_t19_trends(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy", NULL, "C.UTF-8");
+    pty_wait_text(pty, "180%");
+    pty_send(pty, "z");
+    pty_wait_text(pty, "TREND");
+    pty_wait_text(pty, "▂▄▆█▇▅▇█▅█");
+    pty_send(pty, "?/one core\r");
+    pty_wait_text(pty, "cpu 100%    one core of this host");
+    pty_stop(pty);
+    pty = open_world("busy", "--ascii", "C.UTF-8");
+    pty_wait_text(pty, "180%");
+    pty_send(pty, "z");
+    pty_wait_text(pty, ".-+#*=*#=#");
+    pty_stop(pty);
+}
+
 static void test_many_rows(void **state)
 {
     (void)state;
@@ -559,6 +592,8 @@ int main(void)
         cmocka_unit_test(test_t35_hostile_text),
         cmocka_unit_test(test_t28_search_and_filter_in_a_log),
         cmocka_unit_test(test_t29_fold_and_divide),
+        cmocka_unit_test(test_t16_states_are_words),
+        cmocka_unit_test(test_t19_trends),
         cmocka_unit_test(test_many_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -178,12 +178,50 @@ static void test_logs(void **state)
     pty_wait_text(world->pty, "f Follow");
     pty_send(world->pty, "f");
     pty_wait_text(world->pty, "following");
+    pty_send(world->pty, "g"); /* T27: going up stops it, going to the end goes on */
+    pty_wait_gone(world->pty, "following");
+    pty_send(world->pty, "G");
+    pty_wait_text(world->pty, "following");
+    pty_send(world->pty, "w"); /* T31: what is shown, into a file whose whole path is said */
+    pty_wait_text(world->pty, "Saved as /");
     /* It ends with the machine, and says so. */
     assert_int_equal(world_batch(world, "vm kill web"), 0);
     pty_wait_text(world->pty, "-- end --");
     pty_send(world->pty, "q");
     pty_wait_text(world->pty, "┏ 4 VMs");
     world_quit(world);
+}
+
+/* T15: of two, one cannot go: that one is named with the reason, the other is gone. */
+static void test_t15_mixed_results(void **state)
+{
+    struct console_world *world = *state;
+    auto_free char *import = memory_printf("kernel import spare --from %s/tree", world->dir);
+    assert_int_equal(world_batch(world, import), 0);
+    world_open(world);
+    pty_wait_text(world->pty, "2 Kernels  2");
+    pty_send(world->pty, "2*x");
+    pty_wait_text(world->pty, "Remove 2 kernels?");
+    pty_wait_text(world->pty, "image small"); /* the plan knows */
+    pty_send(world->pty, "y");
+    pty_wait_text(world->pty, "5 Jobs  1 failed, 1 done");
+    pty_wait_text(world->pty, "rm k");
+    pty_send(world->pty, "5");
+    pty_press_until(world->pty, "j", "r Retry");
+    pty_send(world->pty, "\r");
+    pty_wait_text(world->pty, "why");
+    pty_wait_text(world->pty, "small");
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "2 Kernels  1");
+    /* T50: the whole sentence stays in the messages. */
+    pty_send(world->pty, "M");
+    pty_wait_text(world->pty, "Messages");
+    pty_wait_text(world->pty, "small");
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "2 Kernels  1");
+    world_quit(world);
+    assert_true(scratch_has(world->dir, "state/kernels/k"));
+    assert_false(scratch_has(world->dir, "state/kernels/spare"));
 }
 
 /* The machine outlives the console, however it ends. */
@@ -209,6 +247,7 @@ int main(void)
         TEST(test_console),
         TEST(test_terminal_of_a_command),
         TEST(test_logs),
+        TEST(test_t15_mixed_results),
         TEST(test_machine_outlives_the_screen),
     };
     static const char *const needed[] = {"python3", "mkfs.ext4"};
