@@ -37,5 +37,8 @@ bool ops_catalog_fetch(
  * as they are and *is_complete is false. No server is asked. False only when cancelled. */
 bool ops_catalog_ask_apt(
     struct ops *ops, struct catalog *catalog, bool may_ask, bool *is_complete, struct error *err);
+/* Names under [trust] and [signatures] that no source goes by: a slip there leaves one unproved. */
+void ops_catalog_idle_trust(
+    const struct ops *ops, const struct catalog *catalog, struct strings *names);
 /* Lists the offers again for the front end, when one is watching. */
 void ops_catalogs_changed(struct ops *ops);

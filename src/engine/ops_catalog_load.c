@@ -206,6 +206,23 @@ bool ops_catalog_load(struct ops *ops, bool may_fetch, struct catalog *catalog, 
     return true;
 }
 
+void ops_catalog_idle_trust(
+    const struct ops *ops, const struct catalog *catalog, struct strings *names)
+{
+    struct ops_places places;
+    ops_places_init(ops, &places);
+    for (size_t i = 0; i < places.places.trust_count; i++) {
+        bool is_used = false;
+        for (size_t j = 0; j < catalog->source_count; j++) {
+            is_used = is_used || strcmp(catalog->sources[j].trust, places.trust[i].name) == 0;
+        }
+        if (!is_used) {
+            strings_add(names, places.trust[i].name);
+        }
+    }
+    ops_places_done(&places);
+}
+
 void ops_catalogs_changed(struct ops *ops)
 {
     struct error failure = {0};

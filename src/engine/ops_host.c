@@ -191,6 +191,13 @@ static void check_catalogs(struct ops *ops, struct json *rows)
             memory_printf("%zu kernels, %zu images", source->kernel_count, source->image_count);
         add_row(rows, check, FINDING_OK, detail, NULL);
     }
+    auto_done(strings) struct strings idle = {0};
+    ops_catalog_idle_trust(ops, &catalog, &idle);
+    for (size_t i = 0; i < idle.count; i++) {
+        auto_free char *check = memory_printf("trust %s", idle.items[i]);
+        add_row(rows, check, FINDING_WARN, "no catalog goes by this name: nothing is checked by it",
+            "compare with the names in: catalog list");
+    }
 }
 
 static void check_accel(struct ops *ops, struct json *rows)

@@ -413,6 +413,17 @@ def test_odd_policies_are_said(world):
     world.fails(78, "catalog", "list")
 
 
+def test_a_slip_in_a_name_is_said(world):
+    """A key or a policy for a catalog that does not exist protects nothing: doctor says so."""
+    _, public = key_pair(world)
+    world.ok("catalog", "add", "lab", world.write("c.json", document("k")))
+    trust(world, public, "prefer", name="lba")
+    rows = {row["check"]: row["status"] for row in world.json("host", "doctor")}
+    assert rows["trust lba"] == "warn" and rows["catalog lab"] == "ok"
+    trust(world, public, "prefer")
+    assert not any(row["check"].startswith("trust") for row in world.json("host", "doctor"))
+
+
 # ---- publish ----
 
 

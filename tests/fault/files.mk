@@ -8,6 +8,7 @@ fault_tests = \
 	tests/fault/kill.py \
 	tests/fault/kill_machine.py \
 	tests/fault/power_cut.py \
+	tests/fault/publishing.py \
 	tests/fault/sync_order.py
 TESTS += $(fault_tests)
 EXTRA_DIST += $(fault_tests) tests/fault/faults.py

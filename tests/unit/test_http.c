@@ -647,6 +647,9 @@ static void mirrors_in_turn(void **state)
         }
         assert_is_blob(world, fetch.fd);
         assert_string_equal(fetch.result.fetched_from, fetch.urls[1]);
+        /* Which one is tried is shown. */
+        assert_non_null(strstr(text_cstr(&fetch.notes), fetch.urls[0]));
+        assert_non_null(strstr(text_cstr(&fetch.notes), fetch.urls[1]));
         struct error err = {0};
         assert_true(http_part_remove(world->dir, PART, &err));
         fetch_done(&fetch);
