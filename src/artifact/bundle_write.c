@@ -71,20 +71,39 @@ static bool check_name(struct writing *work, const char *path, bool is_directory
     return clean != NULL;
 }
 
+/* The next bytes of the file into chunk, at most len; where it has a hole, zeros without asking the
+ * disk. 0 when it is shorter than it was, -1 on failure. */
+static ssize_t read_some(int fd, void *chunk, size_t len, uint64_t at, uint64_t size_bytes,
+    const char *path, struct error *err)
+{
+    off_t data = lseek(fd, (off_t)at, SEEK_DATA);
+    if (data < 0 && errno == ENXIO && lseek(fd, 0, SEEK_END) >= (off_t)size_bytes) {
+        data = (off_t)size_bytes; /* nothing but a hole from here on */
+    }
+    if (data > (off_t)at) {
+        size_t hole = (uint64_t)data - at < len ? (size_t)((uint64_t)data - at) : len;
+        memset(chunk, 0, hole);
+        return (ssize_t)hole;
+    }
+    ssize_t got;
+    do {
+        got = pread(fd, chunk, len, (off_t)at);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) {
+        error_set_errno(err, errno, "cannot read %s", path);
+    } else if (got == 0) {
+        error_set(err, ERROR_IO, "%s became shorter while it was read", path);
+    }
+    return got;
+}
+
 static bool put_data(
     struct writing *work, int fd, const char *path, uint64_t size_bytes, struct error *err)
 {
     for (uint64_t at = 0; at < size_bytes;) {
         size_t want = size_bytes - at < CHUNK ? (size_t)(size_bytes - at) : CHUNK;
-        ssize_t got = pread(fd, work->chunk, want, (off_t)at);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got <= 0) {
-            return got < 0 ? error_set_errno(err, errno, "cannot read %s", path)
-                           : error_set(err, ERROR_IO, "%s became shorter while it was read", path);
-        }
-        if (cancel_check(work->cancel, err) ||
+        ssize_t got = read_some(fd, work->chunk, want, at, size_bytes, path, err);
+        if (got <= 0 || cancel_check(work->cancel, err) ||
             !tar_write_data(&work->tar, work->chunk, (size_t)got, err)) {
             return false;
         }

@@ -223,6 +223,38 @@ static void image_round_trip(void **state)
     assert_string_equal(rootfs, "a file system");
 }
 
+/* Data here and there in a file of holes, at its end as well: the same bytes as without holes. */
+static void holes_are_zeros(void **state)
+{
+    struct world *world = *state;
+    static const off_t at[] = {0, 5000000, (16 << 20) - 3};
+    scratch_write(world->entry, "rootfs.ext4", "");
+    auto_free char *path = memory_printf("%s/rootfs.ext4", world->entry);
+    for (size_t last = 1; last <= array_length(at); last++) {
+        auto_close int fd = open(path, O_RDWR | O_TRUNC | O_CLOEXEC);
+        for (size_t i = 0; i < last; i++) {
+            assert_int_equal(pwrite(fd, "xyz", 3, at[i]), 3);
+        }
+        assert_int_equal(ftruncate(fd, 16 << 20), 0);
+        struct digest wanted, found;
+        assert_true(hash_fd(fd, "rootfs", NULL, NULL, &wanted, &world->err));
+        assert_int_equal(ftruncate(world->bundle, 0), 0);
+        assert_int_equal(lseek(world->bundle, 0, SEEK_SET), 0);
+        bundle_written_done(&world->written);
+        assert_true(bundle_write(world->bundle, world->entry_fd, BUNDLE_IMAGE, "{}",
+            &limits_default, NULL, NULL, &world->written, &world->err));
+        unlinkat(world->back_fd, "rootfs.ext4", 0);
+        assert_true(unpack(world, BUNDLE_IMAGE));
+        auto_free char *copy = memory_printf("%s/rootfs.ext4", world->back);
+        auto_close int back = open(copy, O_RDONLY | O_CLOEXEC);
+        assert_true(hash_fd(back, "rootfs", NULL, NULL, &found, &world->err));
+        assert_true(digest_equal(&wanted, &found));
+        struct stat status;
+        assert_int_equal(fstat(back, &status), 0);
+        assert_true(status.st_blocks < 16 * 1024); /* of 32768 */
+    }
+}
+
 static bool to_scan(void *context, const void *bytes, size_t len, struct error *err)
 {
     return tar_scan_feed(context, bytes, len, err);
@@ -256,6 +288,7 @@ int main(void)
         test(what_leaves_is_left_out_and_said),
         test(the_main_file_is_no_link_and_there),
         test(image_round_trip),
+        test(holes_are_zeros),
         test(sizes_beyond_the_field),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
