@@ -29,6 +29,7 @@ batch_world_tests = \
 	tests/batch/speed.py \
 	tests/batch/terminal.py \
 	tests/batch/trash.py \
+	tests/batch/transfers.py \
 	tests/batch/two_at_once.py \
 	tests/batch/usage.py
 TESTS += $(batch_world_tests)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""Transfers as operators see them: mirrors, interruptions, and processes that want the same."""
+import json
+import signal
+import subprocess
+import time
+
+from world import PATIENCE_S, main
+
+MEGABYTES = 4 << 20
+
+
+def offer(world, *behaviours, names=("lab",), size=65536):
+    """Entries of those names for one bundle at several URLs, the first being their own."""
+    url = world.server()
+    file, digest, length = world.kernel_bundle("kernel.tar.zst", "--vmlinux-bytes", str(size))
+    urls = [f"{url}/{behaviour}/{file}" for behaviour in behaviours]
+    world.catalog(kernels=[
+        {"name": name, "tarball_url": urls[0], "tarball_urls": urls[1:], "tarball_sha256": digest,
+         "size_bytes": length} for name in names])
+    world.env["BANGER_CONFIG"] = world.write("config.ini", "[limits]\nretries = 0\n")
+    return urls
+
+
+def bundles_asked(world):
+    return [request for request in world.requests() if "kernel.tar.zst" in request["target"]]
+
+
+def test_mirrors_in_turn_with_one_digest(world):
+    urls = offer(world, "404", "500", "flip=200", "short=100", "gzip", "ok")
+    result = world.json("kernel", "pull", "lab")
+    assert result["source"] == f"pull:{urls[0]}"  # the entry's, whoever served it
+    assert result["fetched_from"] == urls[-1]
+    assert world.manifest("kernels", "lab")["fetched_from"] == urls[-1]
+    asked = [request["target"].split("/")[1] for request in bundles_asked(world)]
+    assert list(dict.fromkeys(asked)) == ["404", "500", "flip=200", "short=100", "gzip", "ok"]
+
+
+def test_no_mirror_has_it(world):
+    offer(world, "404", "flip=200", "500")
+    assert world.fails(65, "kernel", "pull", "lab")["code"] == "DIGEST"  # what tells most
+    assert world.entries("kernels") == [] and world.parts() == []
+
+
+def start_pull(world, name, *words):
+    return world.start("kernel", "pull", name, "--progress", "jsonl", *words,
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def end_of(world, child):
+    out, err = child.communicate(timeout=PATIENCE_S)
+    world.children.remove(child)
+    lines = [json.loads(line) for line in err.decode().splitlines() if line.startswith("{")]
+    return child.returncode, out.decode(), lines
+
+
+def test_interrupted_within_a_second_and_gone_on_with(world):
+    offer(world, "first=1+rate=1000000", size=MEGABYTES)
+    child = start_pull(world, "lab")
+    world.wait_until(lambda: any(name.endswith(".part") for name in world.parts()), "it began")
+    time_asked = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    status, _, lines = end_of(world, child)
+    assert time.monotonic() - time_asked < 3  # a second, and what a busy machine takes
+    assert status == 130 and lines[-1]["result"] == "cancelled"
+    assert world.entries("kernels") == []
+    if not world.parts():
+        return  # interrupted before the first byte
+    result = world.json("kernel", "pull", "lab")
+    assert result["changed"] is True and world.parts() == []
+    assert "range" in bundles_asked(world)[-1]["headers"]
+
+
+def both_at_once(world, first, second):
+    """Two pulls; the second one begins while the first is under way."""
+    one = start_pull(world, first)
+    world.wait_until(lambda: any(name.endswith(".part") for name in world.parts()), "it began")
+    two = start_pull(world, second)
+    ends = [end_of(world, one), end_of(world, two)]
+    assert [status for status, _, _ in ends] == [0, 0], ends
+    assert len(bundles_asked(world)) == 1, bundles_asked(world)
+    assert world.parts() == []
+    for _, _, lines in ends:
+        seen = [line["done"] for line in lines if line.get("phase") == "download"]
+        assert seen and seen == sorted(seen) and seen[-1] > 0, lines
+        assert lines[-1]["result"] == "ok"
+
+
+def test_one_name_wanted_twice_is_fetched_once_and_both_see_it(world):
+    offer(world, "rate=1000000", size=MEGABYTES)
+    both_at_once(world, "lab", "lab")
+    assert world.entries("kernels") == ["lab"]
+
+
+def test_two_names_of_one_bundle_share_the_download(world):
+    offer(world, "rate=1000000", names=("lab", "twin"), size=MEGABYTES)
+    both_at_once(world, "lab", "twin")
+    assert world.entries("kernels") == ["lab", "twin"]
+    assert world.manifest("kernels", "lab")["sha256"] == world.manifest("kernels", "twin")["sha256"]
+
+
+main()
