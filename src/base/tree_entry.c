@@ -47,8 +47,8 @@ char *tree_text(const char *text, size_t len)
     return copy;
 }
 
-static void fail_text(struct tree_failure *failure, enum tree_fault fault, int error,
-    const char *format, va_list list)
+__attribute__((format(printf, 4, 0))) static void fail_text(struct tree_failure *failure,
+    enum tree_fault fault, int error, const char *format, va_list list)
 {
     failure->fault = fault;
     failure->error = error;
