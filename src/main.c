@@ -35,6 +35,7 @@ struct outside {
     char *state_dir;
     char *cache_dir;
     char *config_file;
+    char *unit_dir;
 };
 
 static void outside_done(struct outside *outside)
@@ -42,6 +43,7 @@ static void outside_done(struct outside *outside)
     free(outside->state_dir);
     free(outside->cache_dir);
     free(outside->config_file);
+    free(outside->unit_dir);
 }
 
 /* Set and not empty, else NULL. */
@@ -60,6 +62,17 @@ static void fill_standard_fds(void)
             (void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
         }
     }
+}
+
+/* Where the user's own systemd looks for units; NULL when nothing tells. */
+static char *find_unit_dir(void)
+{
+    const char *base = variable("XDG_CONFIG_HOME");
+    const char *home = variable("HOME");
+    if (base != NULL && base[0] == '/') {
+        return memory_printf("%s/systemd/user", base);
+    }
+    return home != NULL ? memory_printf("%s/.config/systemd/user", home) : NULL;
 }
 
 /* $XDG_STATE_HOME/banger or ~/.local/state/banger; NULL when nothing tells. A relative path in an
@@ -90,6 +103,7 @@ static void read_places(struct outside *outside)
         outside->state_dir = xdg_place("XDG_STATE_HOME", ".local/state");
         outside->cache_dir = xdg_place("XDG_CACHE_HOME", ".cache");
     }
+    outside->unit_dir = find_unit_dir();
     if (config != NULL) {
         outside->config_file = absolute(config);
     } else {
@@ -141,6 +155,7 @@ static bool read_environment(struct outside *outside, struct error *err)
     config->state_dir = outside->state_dir;
     config->cache_dir = outside->cache_dir;
     config->config_file = outside->config_file;
+    config->unit_dir = outside->unit_dir;
     config->catalog = variable("BANGER_CATALOG");
     config->builtin_catalog = variable("BANGER_BUILTIN_CATALOG");
     config->accel = variable("BANGER_ACCEL");

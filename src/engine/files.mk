@@ -54,6 +54,7 @@ engine_ops = \
 	src/engine/ops_kernel_pull.c \
 	src/engine/ops_vm.c src/engine/ops_vm.h \
 	src/engine/ops_vm_boot.c \
+	src/engine/ops_vm_autostart.c \
 	src/engine/ops_vm_change.c \
 	src/engine/ops_vm_check.c \
 	src/engine/ops_vm_clone.c \

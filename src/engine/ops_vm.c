@@ -362,6 +362,9 @@ bool ops_vm_show(struct ops *ops, struct json **result, struct error *err)
     json_put_string(json, "root", machine_root_name(hand.spec.root));
     json_put_string(json, "restart", machine_restart_name(hand.spec.restart));
     json_put_string(json, "append", hand.spec.append);
+    if (hand.spec.is_autostart) {
+        json_put_bool(json, "autostart", true);
+    }
     put_ports(json, &hand);
     if (hand.facts.has_timeline) {
         ops_vm_put_timeline(json, &hand.facts.timeline);

@@ -83,6 +83,9 @@ bool ops_vm_start_taken(
     struct ops *ops, struct vm_hand *hand, struct json **result, struct error *err);
 /* Reads a machine that runs and waits until its agent answers, for verbs that reach into the guest. */
 bool ops_vm_reach(struct ops *ops, const char *name, struct vm_hand *hand, struct error *err);
+/* ops_vm_autostart.c: writes the unit that starts it with the host, or takes it away, as the spec
+ * says. */
+bool ops_vm_autostart(struct ops *ops, const struct machine_spec *spec, struct error *err);
 /* Stops (or, without grace, kills) and removes a taken machine. */
 bool ops_vm_discard(struct ops *ops, struct vm_hand *hand, struct error *err);
 /* Removes machines of `run --rm` that have ended and whose run is not there to do it any more. */

@@ -89,6 +89,9 @@ static bool apply(struct ops *ops, struct machine_spec *spec, struct error *err)
         !machine_restart_parse(command_get(command, "restart"), &spec->restart, err)) {
         return false;
     }
+    if (command_has(command, "autostart")) {
+        spec->is_autostart = strcmp(command_get(command, "autostart"), "yes") == 0;
+    }
     set_word(&spec->append, command_get(command, "append"));
     return set_ports(command_all(command, "publish"), spec, err) && set_kernel(ops, spec, err) &&
            machine_spec_validate(spec, err) &&
@@ -167,13 +170,17 @@ bool ops_vm_set(struct ops *ops, struct json **result, struct error *err)
     json_write(before, false, &old);
     json_write(after, false, &new);
     bool is_changed = strcmp(text_cstr(&old), text_cstr(&new)) != 0;
-    if (is_changed && !write_spec(&hand, NULL, err)) {
+    if (is_changed && (!write_spec(&hand, NULL, err) || !ops_vm_autostart(ops, &hand.spec, err))) {
         return false;
     }
     ops_vms_changed(ops);
     *result = ops_vm_result(ops, name, is_changed);
     if (is_changed && ops_vm_is_up(hand.facts.state)) {
         json_put_string(*result, "note", "what was changed holds from the next start on");
+    }
+    if (is_changed && hand.spec.is_autostart && command_has(ops->command, "autostart")) {
+        json_put_string(
+            *result, "next", "so that it starts before anybody logs in: loginctl enable-linger");
     }
     return true;
 }
@@ -216,6 +223,9 @@ bool ops_vm_rename(struct ops *ops, struct json **result, struct error *err)
     }
     struct error ignored = {0};
     write_spec(&hand, NULL, &ignored);
+    if (hand.spec.is_autostart && !ops_vm_autostart(ops, &hand.spec, err)) {
+        return false;
+    }
     ops_vms_changed(ops);
     *result = ops_vm_result(ops, new_name, true);
     json_put_string(*result, "was", name);

@@ -43,6 +43,7 @@ static bool make_spec(
     free(spec->name);
     spec->name = memory_strdup(name);
     spec->created_at = clock_wall();
+    spec->is_autostart = false;
     for (size_t i = 0; i < spec->port_count; i++) {
         spec->ports[i].host_port = 0;
     }

@@ -91,7 +91,9 @@ static bool end(struct ops *ops, struct vm_hand *hand, struct error *err)
         !machine_kill(hand->dir, &hand->facts.handle, SIGKILL, ops->cancel, NULL, err)) {
         return error_wrap(err, "VM %s could not be ended and was not removed", hand->name);
     }
-    return true;
+    bool had_unit = hand->spec.is_autostart;
+    hand->spec.is_autostart = false;
+    return !had_unit || ops_vm_autostart(ops, &hand->spec, err);
 }
 
 bool ops_vm_discard(struct ops *ops, struct vm_hand *hand, struct error *err)

@@ -23,6 +23,8 @@ static const struct argument set_arguments[] = {
         .help = "More kernel arguments, in place of those before; empty for none"},
     {"restart", 0, ARGUMENT_CHOICE, .value_name = "WHEN", .choices = "no|on-failure|always",
         .help = "Start it again when it ends"},
+    {"autostart", 0, ARGUMENT_CHOICE, .value_name = "WHETHER", .choices = "yes|no",
+        .help = "Start it with the host, by a unit of the user's systemd"},
     {"publish", 'p', ARGUMENT_WORD, .is_many = true, .value_name = "HOST:GUEST",
         .help = "Published ports, in place of all before; none for none"},
 };

@@ -22,7 +22,7 @@ static const char *const accel_words[] = {"auto", "kvm", "tcg"};
 /* Keys this program writes itself; all others are kept as they were. */
 static const char *const known_keys[] = {"format", "name", "uuid", "mac", "created_at", "image",
     "kernel_ref", "append", "vmm", "accel", "vcpu", "memory_mib", "disk_bytes", "root", "restart",
-    "publish", "config", "ephemeral", "was"};
+    "publish", "config", "ephemeral", "autostart", "was"};
 
 static bool word_index(
     const char *word, const char *const *words, size_t count, size_t *index_of_word)
@@ -308,6 +308,9 @@ struct json *machine_spec_to_json(const struct machine_spec *spec)
     if (spec->is_ephemeral) {
         json_put_bool(json, "ephemeral", true);
     }
+    if (spec->is_autostart) {
+        json_put_bool(json, "autostart", true);
+    }
     if (spec->port_count > 0) {
         struct json *ports = json_new_array();
         for (size_t i = 0; i < spec->port_count; i++) {
@@ -429,6 +432,7 @@ static bool read_choices(
         return error_set(err, ERROR_FORMAT, "%s: \"created_at\" is not a time", what);
     }
     spec->is_ephemeral = json_bool(json, "ephemeral", false);
+    spec->is_autostart = json_bool(json, "autostart", false);
     return true;
 }
 

@@ -78,6 +78,7 @@ struct machine_spec {
     size_t port_count;
     int64_t created_at; /* wall seconds */
     struct machine_program program;
+    bool is_autostart;    /* a unit of the user's starts it with the host */
     bool is_ephemeral;    /* --rm: the engine removes it when it ends */
     struct json *unknown; /* keys of a newer program, kept when the file is written again */
 };

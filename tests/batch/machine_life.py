@@ -2,6 +2,8 @@
 """What can be done to a machine that is there: its life, its parts, its name."""
 import json
 import os
+import shlex
+import shutil
 import signal
 import subprocess
 
@@ -148,6 +150,37 @@ def test_history_is_bounded(world):
         world.ok("vm", "kill", "web")
     boots = world.json("vm", "show", "web")["boots"]
     assert len(boots) == 10
+    clean(world)
+
+
+def test_autostart(world):
+    """A unit of the user's own, as systemd wants it, that starts exactly this machine."""
+    prepare(world)
+    world.ok("vm", "create", "small", "--name", "web")
+    units = os.path.join(world.home, ".config", "systemd", "user")
+    assert world.json("vm", "set", "web", "--autostart", "yes")["next"]
+    name, wants = sorted(os.listdir(units), reverse=True)[1], "default.target.wants"
+    assert sorted(os.listdir(units)) == sorted([name, wants]) and name.endswith(".service")
+    link = os.path.join(units, wants, name)
+    assert os.path.realpath(link) == os.path.join(units, name)
+    if shutil.which("systemd-analyze"):
+        done = subprocess.run(["systemd-analyze", "verify", "--user", os.path.join(units, name)],
+                              env=world.env, capture_output=True, text=True, check=False)
+        assert name not in done.stderr, done.stderr
+    with open(link, encoding="utf-8") as file:
+        lines = dict(line.split("=", 1) for line in file.read().splitlines() if "=" in line)
+    env = {key: value for key, value in world.env.items() if key != "BANGER_STATE_DIR"}
+    subprocess.run(shlex.split(lines["ExecStart"]), env=env, stdout=subprocess.DEVNULL, check=True)
+    world.ok("vm", "wait", "web")
+    subprocess.run(shlex.split(lines["ExecStop"]), env=env, stdout=subprocess.DEVNULL, check=True)
+    assert state(world) == "stopped" and world.json("vm", "show", "web")["autostart"] is True
+    world.ok("vm", "rename", "web", "www")
+    with open(link, encoding="utf-8") as file:
+        assert '"www"' in file.read()
+    world.ok("vm", "clone", "www", "twin")
+    assert "autostart" not in world.json("vm", "show", "twin") and len(os.listdir(units)) == 2
+    world.ok("vm", "rm", "www")
+    assert os.listdir(units) == [wants] and os.listdir(os.path.join(units, wants)) == []
     clean(world)
 
 
