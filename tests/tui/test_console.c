@@ -334,6 +334,26 @@ static void test_import_and_remove(void **state)
     world_quit(world);
 }
 
+/* A catalog somewhere else: nothing of it is known until it is fetched with a key. */
+static void test_catalogs_are_fetched_again(void **state)
+{
+    struct console_world *world = *state;
+    auto_free char *url = web_server_url(&world->server, "far.json");
+    auto_free char *place = memory_printf("{\"format\":1,\"place\":\"%s\"}", url);
+    auto_free char *root = memory_printf("%s/root", world->server.directory);
+    scratch_write(root, "far.json",
+        "{\"version\":1,\"kernels\":[{\"name\":\"faraway\",\"tarball_url\":\"k.tar.zst\","
+        "\"tarball_sha256\":"
+        "\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}]}");
+    scratch_write(world->dir, "state/catalogs.d/far.json", place);
+    world_open(world);
+    pty_wait_text(world->pty, "1 Catalog  5");
+    pty_send(world->pty, "1u");
+    pty_wait_text(world->pty, "1 Catalog  6");
+    pty_wait_text(world->pty, "faraway");
+    world_quit(world);
+}
+
 static void test_t53_doctor(void **state)
 {
     struct console_world *world = *state;
@@ -408,6 +428,7 @@ int main(void)
         TEST(test_t39_hang_up_leaves_running),
         TEST(test_t55_other_process),
         TEST(test_import_and_remove),
+        TEST(test_catalogs_are_fetched_again),
         TEST(test_t53_doctor),
         TEST(test_t54_looks_are_kept),
     };
