@@ -41,6 +41,7 @@ struct publishing {
     struct strings image_names;
     struct json *published; /* rows of the result */
     const char *base_url;   /* NULL: files are named relative to the catalog */
+    bool has_new_files;
 };
 
 static void publishing_done(struct publishing *work)
@@ -176,6 +177,17 @@ static void note_all(struct strings *notes, const char *name, const struct strin
     }
 }
 
+/* Whether the file is there and whole: then it stays as it is, for those who copy what is new. */
+static bool is_published(
+    const struct publishing *work, const char *file, const struct digest *digest)
+{
+    struct error ignored = {0};
+    struct digest found;
+    auto_close int fd = file_open_read(work->publication.dir, file, &ignored);
+    return fd >= 0 && hash_fd(fd, file, NULL, work->ops->cancel, &found, &ignored) &&
+           digest_equal(&found, digest);
+}
+
 /* Gives the packed file the name its content has. Caller frees; NULL on failure. */
 static char *give_name(struct publishing *work, int fd, const char *temporary, const char *name,
     const char *arch, const struct bundle_written *written, struct error *err)
@@ -184,6 +196,11 @@ static char *give_name(struct publishing *work, int fd, const char *temporary, c
     digest_format(&written->digest, hex);
     char *file = memory_printf("%s-%s-%.*s.tar.zst", name, arch, PREFIX_DIGITS, hex);
     int dir = work->publication.dir;
+    if (is_published(work, file, &written->digest)) {
+        unlinkat(dir, temporary, 0);
+        return file;
+    }
+    work->has_new_files = true;
     if (fchmod(fd, 0644) != 0) {
         error_set_errno(err, errno, "cannot let others read %s", file);
     } else if (!file_sync(fd, file, err)) {
@@ -380,7 +397,7 @@ static bool publish(
         !publication_write(work->ops, publication, &is_changed, err)) {
         return false;
     }
-    *result = ops_result(place, is_changed);
+    *result = ops_result(place, is_changed || work->has_new_files);
     json_put_bool(*result, "signed", publication->key != NULL);
     json_put(*result, "published", json_copy(work->published));
     ops_put_strings(*result, "notes", &publication->notes);

@@ -503,6 +503,16 @@ def test_published_bytes_are_reproducible(world):
     subprocess.run(["diff", "-r", world.path("one"), world.path("two")], check=True)
     assert world.json("catalog", "publish", world.path("one"), "--key", key)["changed"] is False
     assert os.stat(world.path("one", "catalog.json")).st_mtime_ns == time_before
+    # What is there already stays as it is; what rotted there is mended.
+    (name,) = [name for name in os.listdir(world.path("one")) if name.startswith("lab-")]
+    before = os.stat(world.path("one", name))
+    world.ok("catalog", "publish", world.path("one"), "--key", key)
+    after = os.stat(world.path("one", name))
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+    with open(world.path("one", name), "r+b") as file:
+        file.write(b"rot")
+    assert world.json("catalog", "publish", world.path("one"), "--key", key)["changed"] is True
+    subprocess.run(["diff", "-r", world.path("one"), world.path("two")], check=True)
 
 
 def test_publish_adds_to_what_is_there(world):
