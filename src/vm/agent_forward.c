@@ -299,8 +299,7 @@ static bool serve_line(struct forward *forward, short events)
 
 static bool run(struct forward *forward, struct error *err)
 {
-    struct round *round = memory_alloc(sizeof(*round));
-    auto_free void *owned = round;
+    auto_free struct round *round = memory_alloc(sizeof(*round));
     for (;;) {
         fill(forward, round);
         if (poll(round->fds, (nfds_t)(FIXED_SLOTS + forward->count + round->connections), -1) < 0) {
