@@ -207,7 +207,7 @@ static uint64_t used_blocks(const struct ext4_writer *writer)
 static bool say_need(struct ext4_writer *writer, struct ext4_tally *tally, struct error *err)
 {
     uint64_t blocks = used_blocks(writer) + writer->over + SPARE_BLOCKS;
-    tally->need_bytes = (blocks + blocks / 32) * EXT4_BLOCK;
+    tally->need_bytes = writer->over > 0 ? (blocks + blocks / 32) * EXT4_BLOCK : tally->size_bytes;
     tally->need_inodes = writer->inode_count + writer->inode_count / 8 + 64;
     return error_set(err, ERROR_NO_SPACE,
         "a disk of %llu bytes is too small: the files take %llu bytes and %u inodes; give at least "

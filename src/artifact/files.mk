@@ -15,6 +15,7 @@ src_libartifact_a_SOURCES += \
 	src/artifact/deb.c src/artifact/deb.h \
 	src/artifact/deb_unpack.c \
 	src/artifact/flatten.c src/artifact/flatten.h \
+	src/artifact/flatten_directory.c \
 	src/artifact/flatten_write.c src/artifact/flatten_write.h \
 	src/artifact/kernel_dir.c src/artifact/kernel_dir.h \
 	src/artifact/kernel_find.c src/artifact/kernel_find.h \
@@ -58,11 +59,14 @@ src_libartifact_a_SOURCES += \
 	src/artifact/ext4_finish.c \
 	src/artifact/ext4_fs.h \
 	src/artifact/ext4_inode.c \
+	src/artifact/ext4_lift.c \
+	src/artifact/ext4_open.h \
+	src/artifact/ext4_read.c src/artifact/ext4_read.h \
 	src/artifact/ext4_writer.c src/artifact/ext4_writer.h \
 	src/artifact/initrd.c src/artifact/initrd.h \
 	src/artifact/modinfo.c src/artifact/modinfo.h \
 	src/artifact/module_set.c src/artifact/module_set.h \
-	src/artifact/work_seed.h
+	src/artifact/work_seed.c src/artifact/work_seed.h
 src_libartifact_a_SOURCES += \
 	src/artifact/blob_cache.c src/artifact/blob_cache.h \
 	src/artifact/oci_auth.c src/artifact/oci_auth.h \

@@ -4,6 +4,8 @@
  *     flatten_driver DISK SIZE image BLOBS_DIR MANIFEST_DIGEST [LAYER DIFF_ID gzip|zstd|tar BYTES]...
  *     flatten_driver DISK SIZE tar FILE
  *     flatten_driver DISK SIZE directory DIRECTORY
+ *     flatten_driver DISK SIZE seed IMAGE      (its /root, a nested home put right)
+ *     flatten_driver DISK 0 unnest .           (of the disk that is there)
  *
  * SIZE in bytes, 0 by rule. Prints the report as words and numbers, or says what failed on stderr
  * and ends with its exit status. */
@@ -15,6 +17,7 @@
 
 #include "artifact/flatten.h"
 #include "artifact/oci_image.h"
+#include "artifact/work_seed.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/limits.h"
@@ -51,6 +54,30 @@ static bool tar(int fd, const struct flatten_options *options, const char *path,
            flatten_tar(from, path, options, fd, &limits_default, NULL, NULL, report, err);
 }
 
+static bool directory(int fd, const struct flatten_options *options, const char *path,
+    struct flatten_report *report, struct error *err)
+{
+    auto_close int from = file_open_dir(AT_FDCWD, path, err);
+    return from >= 0 &&
+           flatten_directory(from, path, options, fd, &limits_default, NULL, NULL, report, err);
+}
+
+static bool seed(int fd, const struct flatten_options *options, const char *path,
+    struct flatten_report *report, struct error *err)
+{
+    auto_close int from = file_open_read(AT_FDCWD, path, err);
+    const struct work_seed_options wanted = {
+        .size_bytes = options->size_bytes, .label = options->label};
+    return from >= 0 && work_seed_make(from, &wanted, fd, &limits_default, NULL, report, err);
+}
+
+static bool unnest(const char *disk, struct error *err)
+{
+    bool has_changed = false;
+    auto_close int fd = open(disk, O_RDWR | O_CLOEXEC);
+    return fd >= 0 && work_seed_unnest(fd, &has_changed, err);
+}
+
 int main(int argc, char **argv)
 {
     struct error err = {0};
@@ -61,7 +88,9 @@ int main(int argc, char **argv)
     }
     const struct flatten_options options = {
         .size_bytes = strtoull(argv[2], NULL, 10), .label = "root"};
-    auto_close int fd = open(argv[1], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool is_unnest = strcmp(argv[3], "unnest") == 0;
+    auto_close int fd =
+        open(argv[1], O_RDWR | O_CREAT | (is_unnest ? 0 : O_TRUNC) | O_CLOEXEC, 0600);
     bool is_fine = false;
     if (fd < 0) {
         error_set(&err, ERROR_IO, "cannot create %s", argv[1]);
@@ -69,6 +98,12 @@ int main(int argc, char **argv)
         is_fine = image(fd, &options, argv + 4, &report, &err);
     } else if (strcmp(argv[3], "tar") == 0) {
         is_fine = tar(fd, &options, argv[4], &report, &err);
+    } else if (strcmp(argv[3], "directory") == 0) {
+        is_fine = directory(fd, &options, argv[4], &report, &err);
+    } else if (strcmp(argv[3], "seed") == 0) {
+        is_fine = seed(fd, &options, argv[4], &report, &err);
+    } else if (is_unnest) {
+        is_fine = unnest(argv[1], &err);
     }
     if (!is_fine) {
         fprintf(stderr, "%s: %s\n", error_code_name(err.code), err.text);

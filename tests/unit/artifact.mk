@@ -91,3 +91,5 @@ tests_support_flatten_driver_LDADD = $(LINK_ARTIFACT)
 dist_check_SCRIPTS += tests/unit/flatten_stacks.py
 TESTS += tests/unit/flatten_stacks.py
 EXTRA_DIST += tests/support/ext4_tree.py tests/support/layers.py
+dist_check_SCRIPTS += tests/unit/flatten_sources.py tests/unit/flatten_umoci.py
+TESTS += tests/unit/flatten_sources.py tests/unit/flatten_umoci.py
