@@ -35,8 +35,9 @@ struct ext4_writer {
     uint64_t over; /* blocks that were wanted beyond the last; only counted */
     uint32_t inode_limit;
 
-    struct ext4_run *freed;
+    struct ext4_run *freed; /* of files that are gone; taken first */
     size_t freed_count;
+    bool is_stale; /* the block taken last held something else before */
 
     uint8_t *gather; /* blocks in a row, to be written at once */
     uint64_t gather_block;

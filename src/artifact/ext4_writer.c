@@ -80,6 +80,13 @@ static bool next_run(struct ext4_writer *writer)
 
 uint64_t ext4_take_block(struct ext4_writer *writer)
 {
+    writer->is_stale = writer->freed_count > 0;
+    if (writer->is_stale) {
+        struct ext4_run *run = &writer->freed[writer->freed_count - 1];
+        writer->freed_count -= run->count == 1 ? 1 : 0;
+        run->count--;
+        return run->start++;
+    }
     if (writer->run_at == writer->run_end && !next_run(writer)) {
         return writer->blocks + writer->over++;
     }
@@ -146,15 +153,20 @@ void ext4_file_begin(struct ext4_writer *writer, struct tree_inode *inode)
     writer->partial_len = 0;
 }
 
-/* Blocks of zeros before the next one get their place after all; they are not written. */
-static void place_zeros(struct ext4_writer *writer)
+/* Blocks of zeros before the next one get their place after all; they are only written over what a
+ * file that is gone has left. */
+static bool place_zeros(struct ext4_writer *writer, struct error *err)
 {
-    if (writer->zeros < HOLE_BLOCKS) {
-        for (uint32_t i = writer->zeros; i > 0; i--) {
-            tree_inode_add_block(writer->inode, writer->logical - i, ext4_take_block(writer));
+    uint32_t count = writer->zeros < HOLE_BLOCKS ? writer->zeros : 0;
+    writer->zeros = 0;
+    for (uint32_t i = count; i > 0; i--) {
+        uint64_t block = ext4_take_block(writer);
+        tree_inode_add_block(writer->inode, writer->logical - i, block);
+        if (writer->is_stale && !ext4_put_block(writer, block, zero_block, err)) {
+            return false;
         }
     }
-    writer->zeros = 0;
+    return true;
 }
 
 static bool add_block(struct ext4_writer *writer, const uint8_t *bytes, struct error *err)
@@ -167,7 +179,9 @@ static bool add_block(struct ext4_writer *writer, const uint8_t *bytes, struct e
         writer->logical++;
         return true;
     }
-    place_zeros(writer);
+    if (!place_zeros(writer, err)) {
+        return false;
+    }
     uint64_t block = ext4_take_block(writer);
     tree_inode_add_block(writer->inode, writer->logical++, block);
     return ext4_put_block(writer, block, bytes, err);

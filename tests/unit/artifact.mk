@@ -93,3 +93,5 @@ TESTS += tests/unit/flatten_stacks.py
 EXTRA_DIST += tests/support/ext4_tree.py tests/support/layers.py
 dist_check_SCRIPTS += tests/unit/flatten_sources.py tests/unit/flatten_umoci.py
 TESTS += tests/unit/flatten_sources.py tests/unit/flatten_umoci.py
+dist_check_SCRIPTS += tests/unit/flatten_hostile.py
+TESTS += tests/unit/flatten_hostile.py
