@@ -99,7 +99,7 @@ bool ops_offers_json(
     struct ops *ops, enum catalog_kind kind, struct json **result, struct error *err)
 {
     auto_done(offers) struct offers offers = {0};
-    if (!offers_load(ops, true, &offers, err)) {
+    if (!offers_load(ops, kind == CATALOG_KERNEL, &offers, err)) {
         return false;
     }
     struct json *array = json_new_array();
