@@ -8,10 +8,8 @@
 
 #include "artifact/bundle.h"
 #include "artifact/bundle_child.h"
-#include "artifact/hash.h"
 #include "artifact/kernel_dir.h"
 #include "artifact/kernel_find.h"
-#include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -27,20 +25,8 @@ static bool arrange(int dir, const struct kernel_found *found, struct error *err
 {
     return move(dir, found->kernel, "vmlinux", err) &&
            (!found->modules || move(dir, found->modules, "modules", err)) &&
+           (!found->config || move(dir, found->config, "config", err)) &&
            file_remove_tree(dir, "boot", err) && file_remove_tree(dir, "lib", err);
-}
-
-static bool take_facts(int dir, struct kernel_found *found, const struct cancel *cancel,
-    struct digest *vmlinux_digest, struct kernel_facts *facts, struct error *err)
-{
-    struct digest digest;
-    auto_close int vmlinux = file_open_read(dir, "vmlinux", err);
-    if (vmlinux < 0 || !hash_fd(vmlinux, "vmlinux", NULL, cancel, &digest, err) ||
-        !kernel_facts_from(vmlinux, found, facts, err)) {
-        return false;
-    }
-    *vmlinux_digest = digest;
-    return true;
 }
 
 bool deb_import(const int *deb_fds, const char *const *shown, size_t count, int staging_dir,
@@ -73,5 +59,5 @@ bool deb_import(const int *deb_fds, const char *const *shown, size_t count, int 
         strings_add(&found.notes, report.skipped.items[i]);
     }
     return arrange(staging_dir, &found, err) &&
-           take_facts(staging_dir, &found, cancel, vmlinux_digest, facts, err);
+           kernel_facts_take(staging_dir, &found, cancel, vmlinux_digest, facts, err);
 }

@@ -103,10 +103,10 @@ static ssize_t read_data(void *context, void *buffer, size_t len, struct error *
 /* The part of a member's name that counts when we want it, as the entry will know it; else NULL. */
 static const char *wanted_part(const char *path)
 {
-    static const char *const kernels[] = {"boot/vmlinux-", "boot/vmlinuz-"};
+    static const char *const files[] = {"boot/vmlinux-", "boot/vmlinuz-", "boot/config-"};
     path += strncmp(path, "./", 2) == 0 ? 2 : 0;
-    for (size_t i = 0; i < array_length(kernels); i++) {
-        if (text_has_prefix(path, kernels[i])) {
+    for (size_t i = 0; i < array_length(files); i++) {
+        if (text_has_prefix(path, files[i])) {
             return path;
         }
     }

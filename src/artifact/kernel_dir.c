@@ -105,6 +105,27 @@ bool kernel_facts_from(
     return true;
 }
 
+bool kernel_facts_take(int dir, struct kernel_found *found, const struct cancel *cancel,
+    struct digest *digest, struct kernel_facts *facts, struct error *err)
+{
+    struct digest made;
+    auto_close int vmlinux = file_open_read(dir, "vmlinux", err);
+    if (vmlinux < 0 || !hash_fd(vmlinux, "vmlinux", NULL, cancel, &made, err) ||
+        !kernel_facts_from(vmlinux, found, facts, err)) {
+        return false;
+    }
+    *digest = made;
+    return true;
+}
+
+bool kernel_staged_facts(int staging_dir, const struct cancel *cancel,
+    struct digest *vmlinux_digest, struct kernel_facts *facts, struct error *err)
+{
+    auto_done(kernel_found) struct kernel_found found = {0};
+    return kernel_find(staging_dir, "the bundle", &found, err) &&
+           kernel_facts_take(staging_dir, &found, cancel, vmlinux_digest, facts, err);
+}
+
 static bool copy_all(int from_dir, struct kernel_found *found, int staging_dir,
     const struct progress *progress, const struct cancel *cancel, struct digest *digest,
     struct error *err)
@@ -130,6 +151,13 @@ static bool copy_all(int from_dir, struct kernel_found *found, int staging_dir,
         }
     }
     bar.base_bytes += initrd_bytes;
+    if (found->config) {
+        auto_close int config =
+            copy_file(from_dir, found->config, staging_dir, "config", NULL, cancel, err);
+        if (config < 0) {
+            return false;
+        }
+    }
     return !found->modules || kernel_modules_copy(from_dir, found->modules, staging_dir, &part,
                                   cancel, &found->notes, err);
 }

@@ -3,7 +3,8 @@
 
 /* Finds a kernel, its initrd and its modules in a directory and copies them into a staging
  * directory in the store's layout: vmlinux (as delivered, also a bzImage), initrd.img, modules/
- * (FORMATS, "kernel import" and "Places").
+ * (FORMATS, "kernel import" and "Places"), and config, what the kernel was built with, where that
+ * lies beside it.
  *
  * The order is fixed: metadata.json (broken or naming a missing file is an error, never a
  * fall-back), the store's own layout, then the globs. Links on the way are followed only as long as
@@ -43,6 +44,10 @@ bool kernel_dir_import(int from_dir, const char *shown, int staging_dir,
 bool kernel_host_import(int root_dir, const char *release, int staging_dir,
     const struct progress *progress, const struct cancel *cancel, struct digest *vmlinux_digest,
     struct kernel_facts *facts, struct error *err);
+
+/* What there is to know of a directory that is in the store's layout already: a bundle's. */
+bool kernel_staged_facts(int staging_dir, const struct cancel *cancel,
+    struct digest *vmlinux_digest, struct kernel_facts *facts, struct error *err);
 
 /* Copies the contents of a modules directory to staging_dir/modules. `path` is lib/modules/VERSION
  * itself (kernel/, modules.order or modules.dep in it) or a directory of such ones; it is taken as

@@ -23,6 +23,7 @@ void kernel_found_done(struct kernel_found *found)
     free(found->kernel);
     free(found->initrd);
     free(found->modules);
+    free(found->config);
     free(found->distro);
     free(found->arch);
     free(found->kernel_version);
@@ -167,6 +168,9 @@ static void find_own_layout(int dir, struct kernel_found *found)
     }
     if (is_directory(dir, "modules")) {
         found->modules = memory_strdup("modules");
+    }
+    if (is_file(dir, "config")) {
+        found->config = memory_strdup("config");
     }
 }
 
@@ -326,6 +330,23 @@ static void find_modules(
     }
 }
 
+/* boot/config-VERSION, or the .config of a build tree. */
+static void find_config(
+    int dir, const char *suffix, const char *version, struct kernel_found *found)
+{
+    const char *const names[] = {suffix, version};
+    for (size_t i = 0; i < array_length(names) && found->config == NULL; i++) {
+        auto_free char *path = memory_printf("boot/config-%s", names[i] ? names[i] : "");
+        if (names[i] && is_file(dir, path)) {
+            found->config = take_ptr(path);
+        }
+    }
+    if (found->config == NULL && text_has_prefix(found->kernel, "arch/") &&
+        is_file(dir, ".config")) {
+        found->config = memory_strdup(".config");
+    }
+}
+
 /* What cannot be opened says why when it is copied. */
 static bool probe_kernel(int dir, const char *path, struct kernel_probe *probe, struct error *err)
 {
@@ -351,6 +372,7 @@ static bool find_by_globs(int dir, const char *shown, struct kernel_found *found
     const char *version = probe.version[0] ? probe.version : NULL;
     find_initrd(dir, suffix, version, found);
     find_modules(dir, suffix, version, found);
+    find_config(dir, suffix, version, found);
     if (!version && suffix && suffix[0] >= '0' && suffix[0] <= '9') {
         found->kernel_version = memory_strdup(suffix);
     }
@@ -395,6 +417,7 @@ bool kernel_find_release(
         "boot/vmlinux-*", "boot/vmlinuz-*", "lib/modules/*/vmlinuz", NULL};
     static const char *const initrds[] = {
         "boot/initrd.img-*", "boot/initramfs-*.img", "boot/initramfs-*", NULL};
+    static const char *const configs[] = {"boot/config-*", NULL};
     auto_free char *kernel = first_file(dir, kernels, release);
     if (!kernel || strchr(release, '/')) {
         return error_set(err, ERROR_NOT_FOUND,
@@ -406,6 +429,7 @@ bool kernel_find_release(
         .kernel = take_ptr(kernel),
         .initrd = first_file(dir, initrds, release),
         .modules = memory_printf("lib/modules/%s", release),
+        .config = first_file(dir, configs, release),
         .kernel_version = memory_strdup(release),
     };
     if (!kernel_is_modules_dir(dir, found->modules)) {

@@ -9,11 +9,14 @@
 
 #include "base/text.h"
 
+struct cancel;
+struct digest;
 struct error;
 
 /* Zero-initialise. Paths are relative to the directory; owned; NULL: none or not known. */
 struct kernel_found {
     char *kernel, *initrd, *modules;
+    char *config; /* what it was built with */
     char *distro, *arch, *kernel_version;
     struct strings notes;
 };
@@ -40,3 +43,6 @@ struct kernel_facts;
  * kernel is ERROR_FORMAT. */
 bool kernel_facts_from(
     int vmlinux, struct kernel_found *found, struct kernel_facts *facts, struct error *err);
+/* The same of dir/vmlinux, hashing it as well. On failure *digest and *facts are untouched. */
+bool kernel_facts_take(int dir, struct kernel_found *found, const struct cancel *cancel,
+    struct digest *digest, struct kernel_facts *facts, struct error *err);

@@ -23,7 +23,7 @@ static const struct {
     [ERROR_TIMEOUT] = {"TIMEOUT", 124, "allow more with --timeout"},
     [ERROR_NETWORK] = {"NETWORK", 69, "try again: finished parts are kept"},
     [ERROR_AUTH] = {"AUTH", 77, "check the credentials for this server"},
-    [ERROR_DIGEST] = {"DIGEST", 65, "the source changed or was tampered with: nothing was kept"},
+    [ERROR_DIGEST] = {"DIGEST", 65, "these are not the bytes that were promised: fetch them again"},
     [ERROR_SIGNATURE] = {"SIGNATURE", 65, "check [trust] in config.ini"},
     [ERROR_FORMAT] = {"FORMAT", 65, NULL},
     [ERROR_LIMIT] = {"LIMIT", 65, "raise it under [limits] in config.ini if you trust the source"},

@@ -50,8 +50,10 @@ engine_ops = \
 	src/engine/ops_job.c \
 	src/engine/ops_trash.c src/engine/ops_trash.h \
 	src/engine/ops_kernel.c src/engine/ops_kernel.h \
+	src/engine/ops_kernel_export.c \
 	src/engine/ops_kernel_import.c \
 	src/engine/ops_kernel_pull.c \
+	src/engine/ops_kernel_verify.c \
 	src/engine/ops_vm.c src/engine/ops_vm.h \
 	src/engine/ops_vm_boot.c \
 	src/engine/ops_vm_autostart.c \

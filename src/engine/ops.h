@@ -73,6 +73,8 @@ bool ops_kernel_list(struct ops *ops, struct json **result, struct error *err);
 bool ops_kernel_show(struct ops *ops, struct json **result, struct error *err);
 bool ops_kernel_import(struct ops *ops, struct json **result, struct error *err);
 bool ops_kernel_pull(struct ops *ops, struct json **result, struct error *err);
+bool ops_kernel_verify(struct ops *ops, struct json **result, struct error *err);
+bool ops_kernel_export(struct ops *ops, struct json **result, struct error *err);
 bool ops_kernel_rm(struct ops *ops, struct json **result, struct error *err);
 
 bool ops_image_list(struct ops *ops, struct json **result, struct error *err);

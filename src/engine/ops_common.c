@@ -18,7 +18,9 @@
 #include "store/lock.h"
 #include "store/vm_store.h"
 
+#include <pwd.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LOCK_TIMEOUT_DEFAULT_MS 30000
 /* How long one attempt at a lock lasts before the holder's progress is looked at again. */
@@ -220,4 +222,15 @@ void ops_plan_add(struct json *plan, const char *action, const char *object, uin
     }
     /* The array was put there by ops_plan. */
     json_append((struct json *)json_get(plan, "plan"), row);
+}
+
+char *ops_login(void)
+{
+    struct passwd entry;
+    struct passwd *found = NULL;
+    char buffer[4096];
+    if (getpwuid_r(geteuid(), &entry, buffer, sizeof buffer, &found) == 0 && found != NULL) {
+        return memory_strdup(entry.pw_name);
+    }
+    return memory_printf("%u", (unsigned)geteuid());
 }

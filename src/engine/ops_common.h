@@ -46,6 +46,8 @@ void ops_put_strings(struct json *object, const char *key, const struct strings 
 struct json *ops_plan(struct ops *ops);
 void ops_plan_add(struct json *plan, const char *action, const char *object, uint64_t size_bytes);
 
+/* Login name of who runs this, or the number; caller frees. */
+char *ops_login(void) __attribute__((returns_nonnull));
 /* The lock timeout in force. */
 uint64_t ops_lock_timeout_ms(const struct ops *ops);
 /* This program, for children that do the parsing. */

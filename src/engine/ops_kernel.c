@@ -21,6 +21,9 @@
 
 enum verified_state ops_kernel_verified(const struct kernel_entry *entry)
 {
+    if (entry->found_sha256 != NULL) {
+        return VERIFIED_MISMATCH;
+    }
     if (entry->sha256 == NULL || entry->source == NULL) {
         return VERIFIED_NONE;
     }
@@ -44,6 +47,7 @@ struct json *ops_kernel_json(const struct kernel_entry *entry)
     }
     json_put_string(json, "state", entry_state_name(entry->is_damaged ? ENTRY_DAMAGED : ENTRY_OK));
     json_put_string(json, "verified", verified_state_name(ops_kernel_verified(entry)));
+    json_put_string(json, "found_sha256", entry->found_sha256);
     json_put_string(json, "damage", entry->damage);
     return json;
 }
@@ -117,17 +121,22 @@ bool ops_kernel_list(struct ops *ops, struct json **result, struct error *err)
     return true;
 }
 
-bool ops_kernel_show(struct ops *ops, struct json **result, struct error *err)
+char *ops_kernel_resolve(struct ops *ops, const char *word, struct error *err)
 {
     auto_done(kernel_list) struct kernel_list list = {0};
     if (!kernel_store_list(ops->store, &list, err)) {
-        return false;
+        return NULL;
     }
     auto_done(strings) struct strings names = {0};
     for (size_t i = 0; i < list.count; i++) {
         strings_add(&names, list.items[i].name);
     }
-    const char *name = ops_resolve_name("kernel", &names, command_get(ops->command, "name"), err);
+    return memory_strdup(ops_resolve_name("kernel", &names, word, err));
+}
+
+bool ops_kernel_show(struct ops *ops, struct json **result, struct error *err)
+{
+    auto_free char *name = ops_kernel_resolve(ops, command_get(ops->command, "name"), err);
     auto_done(kernel_entry) struct kernel_entry entry = {0};
     auto_done(strings) struct strings users = {0};
     if (name == NULL || !kernel_store_read(ops->store, name, &entry, err) ||
@@ -137,6 +146,7 @@ bool ops_kernel_show(struct ops *ops, struct json **result, struct error *err)
     struct json *json = ops_kernel_json(&entry);
     json_put_string(json, "source_sha256", entry.source_sha256);
     json_put_string(json, "fetched_from", entry.fetched_from);
+    json_put_string(json, "imported_by", entry.imported_by);
     json_put_string(json, "format_of_kernel", entry.format_of_kernel);
     json_put_bool(json, "has_initrd", entry.has_initrd);
     json_put_bool(json, "has_modules", entry.has_modules);

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+struct digest;
 struct error;
 struct json;
 struct kernel_entry;
@@ -22,6 +23,12 @@ struct json *ops_kernel_json(const struct kernel_entry *entry);
 bool ops_kernel_format(int entry_dir, char **format, struct error *err);
 /* A bzImage, or an ELF executable (which shared objects and ordinary programs of today are not). */
 bool ops_kernel_is_bootable(int fd);
+/* The whole name of the kernel that word is or begins, for reading verbs. Caller frees; NULL on
+ * failure. */
+char *ops_kernel_resolve(struct ops *ops, const char *word, struct error *err);
+/* Hashes vmlinux of the entry. ERROR_DIGEST, with *found set, when it is not what was recorded. */
+bool ops_kernel_hash(
+    struct ops *ops, const struct kernel_entry *entry, struct digest *found, struct error *err);
 /* Lists kernels and offers again for the front end, when one is watching. */
 void ops_kernels_changed(struct ops *ops);
 /* The rows of `list --available` for one kind, the caller's to free. When a source could not be

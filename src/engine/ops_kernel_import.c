@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* kernel import: a directory, a .deb, or this host's own kernel becomes an entry. */
+#include "artifact/bundle.h"
 #include "artifact/deb.h"
+#include "artifact/hash.h"
 #include "artifact/kernel_dir.h"
 #include "base/clock.h"
 #include "base/digest.h"
@@ -115,6 +117,34 @@ static bool import_debs(struct ops *ops, const struct strings *places, int stagi
     return is_good;
 }
 
+/* zstd's magic number (RFC 8878, 3.1.1): what kernel export writes. */
+static bool is_bundle(int fd)
+{
+    static const unsigned char magic[] = {0x28, 0xb5, 0x2f, 0xfd};
+    unsigned char head[sizeof magic];
+    return pread(fd, head, sizeof head, 0) == (ssize_t)sizeof head &&
+           memcmp(head, magic, sizeof magic) == 0;
+}
+
+static bool import_bundle(struct ops *ops, const char *place, int fd, int staging,
+    struct import *import, struct error *err)
+{
+    auto_done(bundle_report) struct bundle_report report = {0};
+    struct digest digest;
+    char hex[DIGEST_HEX_LEN + 1];
+    if (!hash_fd(fd, place, ops->progress, ops->cancel, &digest, err) ||
+        !bundle_extract(fd, staging, BUNDLE_KERNEL, ops->limits, ops_self_path(ops), ops->progress,
+            ops->cancel, &report, err) ||
+        !kernel_staged_facts(staging, ops->cancel, &import->digest, &import->facts, err)) {
+        return error_wrap(err, "%s", place);
+    }
+    import->entry.source_sha256 = memory_strdup(digest_format(&digest, hex));
+    for (size_t i = 0; i < report.skipped.count; i++) {
+        strings_printf(&import->facts.notes, "left out %s", report.skipped.items[i]);
+    }
+    return true;
+}
+
 static bool import_directory(struct ops *ops, const char *place, int fd, int staging,
     struct import *import, struct error *err)
 {
@@ -141,10 +171,16 @@ static bool import_place(struct ops *ops, int staging, struct import *import, st
     }
     if (fd >= 0) {
         return error_set(err, ERROR_INVALID,
-            "%s is a directory: give one directory, or one or more .deb files", place);
+            "%s is a directory: give one directory, one bundle, or one or more .deb files", place);
     }
     if (errno != ENOTDIR) {
         return error_set_errno(err, errno, "cannot import from %s", place);
+    }
+    auto_close int file = open(place, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (file >= 0 && is_bundle(file)) {
+        return places->count == 1
+                   ? import_bundle(ops, place, file, staging, import, err)
+                   : error_set(err, ERROR_INVALID, "%s is a bundle: give it alone", place);
     }
     return import_debs(ops, places, staging, import, err);
 }
@@ -171,6 +207,7 @@ static bool complete_entry(
         return false;
     }
     entry->imported_at = clock_wall();
+    entry->imported_by = ops_login();
     auto_close int kernel = openat(staging, KERNEL_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (kernel >= 0 && !ops_kernel_is_bootable(kernel)) {
         strings_printf(&import->facts.notes,

@@ -137,6 +137,7 @@ static bool complete_entry(struct pull *pull, const struct catalog_entry *offer,
     }
     entry->fetched_from = take_ptr(pull->fetched.from);
     entry->imported_at = clock_wall();
+    entry->imported_by = ops_login();
     struct stat status;
     if (fstatat(staging, KERNEL_FILE, &status, AT_SYMLINK_NOFOLLOW) != 0) {
         return error_set_errno(err, errno, "cannot examine %s", KERNEL_FILE);

@@ -24,6 +24,8 @@ void kernel_entry_done(struct kernel_entry *entry)
     free(entry->source_sha256);
     free(entry->fetched_from);
     free(entry->format_of_kernel);
+    free(entry->imported_by);
+    free(entry->found_sha256);
     free(entry->damage);
     json_free(entry->document);
     *entry = (struct kernel_entry){0};
@@ -92,6 +94,8 @@ static void read_manifest(int kind_dir, struct kernel_entry *entry)
     entry->source_sha256 = entries_take_digest(&document, "source_sha256");
     entry->fetched_from = entries_take_string(&document, "fetched_from");
     entry->format_of_kernel = entries_take_string(&document, "format_of_kernel");
+    entry->imported_by = entries_take_string(&document, "imported_by");
+    entry->found_sha256 = entries_take_digest(&document, "found_sha256");
     entry->imported_at = entries_take_time(&document, "imported_at");
     entries_take_size(&document, "size_bytes", &entry->size_bytes);
     entry->damage = take_ptr(document.damage);
@@ -185,11 +189,32 @@ bool kernel_store_write_manifest(
     json_put_string(json, "source_sha256", entry->source_sha256);
     json_put_string(json, "fetched_from", entry->fetched_from);
     json_put_string(json, "format_of_kernel", entry->format_of_kernel);
+    json_put_string(json, "imported_by", entry->imported_by);
+    json_remove(json, "found_sha256"); /* said of the bytes that were here before */
     if (entry->size_bytes > 0) {
         json_put_integer(json, "size_bytes", (int64_t)entry->size_bytes);
     }
     entries_put_time(json, "imported_at", entry->imported_at);
     return entries_write_document(staging_dir, STORE_MANIFEST, json, err);
+}
+
+bool kernel_store_record_found(const struct store *store, const struct kernel_entry *entry,
+    const char *found_sha256, struct error *err)
+{
+    if (entry->is_newer) {
+        return entries_newer_error(STORE_KERNEL, entry->name, err);
+    }
+    if (entry->document == NULL) {
+        return error_set(err, ERROR_FORMAT, "kernel %s has no manifest to note it in", entry->name);
+    }
+    auto_json struct json *json = json_copy(entry->document);
+    auto_done(text) struct text bytes = {0};
+    char path[ENTRIES_PATH_MAX];
+    json_remove(json, "found_sha256");
+    json_put_string(json, "found_sha256", found_sha256);
+    json_write(json, true, &bytes);
+    return file_replace(store_kind_dir(store, STORE_KERNEL),
+        entries_path(entry->name, STORE_MANIFEST, path), text_cstr(&bytes), bytes.len, 0600, err);
 }
 
 bool kernel_store_trash(

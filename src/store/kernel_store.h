@@ -32,6 +32,8 @@ struct kernel_entry {
     char *source_sha256;    /* of what was downloaded */
     char *fetched_from;     /* what really served it */
     char *format_of_kernel; /* "elf", "bzimage" */
+    char *imported_by;      /* login name of who made the entry */
+    char *found_sha256;     /* what `kernel verify` found instead of sha256; NULL: no rot known */
     int64_t imported_at;    /* wall seconds; 0: not known */
     uint64_t size_bytes;    /* as recorded, else of vmlinux */
     bool has_kernel;        /* vmlinux is there as a regular file */
@@ -62,6 +64,10 @@ bool kernel_store_list(const struct store *store, struct kernel_list *list, stru
  * staging_publish. Keys of entry->document that are not ours are kept. */
 bool kernel_store_write_manifest(
     int staging_dir, const struct kernel_entry *entry, struct error *err);
+/* Notes in the manifest what was found instead of sha256, NULL for nothing any more. The one change
+ * of a manifest in place; the caller holds the exclusive lock and has just read entry. */
+bool kernel_store_record_found(const struct store *store, const struct kernel_entry *entry,
+    const char *found_sha256, struct error *err);
 /* Moves it to the trash, where it is *trash_id (NULL: not wanted). The caller holds the exclusive
  * lock and has asked who needs it. ERROR_NOT_FOUND; ERROR_UNSUPPORTED for an entry of a newer
  * version. */

@@ -25,6 +25,9 @@ def test_from_a_package(world):
     result = world.json("kernel", "import", "deb", "--from", deb)
     assert result["changed"] is True
     assert world.manifest("kernels", "deb")["source"].startswith("import:")
+    # What it was built with is kept beside it.
+    with open(os.path.join(world.state, "kernels", "deb", "config"), encoding="utf-8") as file:
+        assert "CONFIG_EXT4_FS=y" in file.read()
 
 
 def test_flags_win(world):

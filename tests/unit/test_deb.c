@@ -153,7 +153,7 @@ static void check_staged(struct world *world, const char *modules)
     auto_free char *below = scratch_list(world->stage, "modules");
     struct digest wanted;
     hash_bytes("the kernel", 10, &wanted);
-    assert_string_equal(top, "modules vmlinux");
+    assert_string_equal(top, "config modules vmlinux");
     assert_string_equal(vmlinux, "the kernel");
     assert_string_equal(below, modules);
     assert_true(digest_equal(&world->digest, &wanted));
@@ -315,7 +315,7 @@ static void every_compression(void **state)
         assert_fine(world->err);
         auto_free char *top = scratch_list(world->stage, ".");
         auto_free char *modules = scratch_list(world->stage, "modules");
-        assert_string_equal(top, "modules vmlinux");
+        assert_string_equal(top, "config modules vmlinux");
         assert_string_equal(modules, "kernel modules.builtin modules.order");
         assert_string_equal(world->facts.format, "bzimage");
         assert_string_equal(world->facts.kernel_version, "6.1.0-y");
