@@ -271,6 +271,20 @@ static void put_other(
     put_inode(stack, node, tree_inode_share(inode));
 }
 
+/* A newer layer has put files below the name without saying that it is a directory: they were meant
+ * to go where the link leads. Better no image than one without its /lib. */
+static bool check_followed(const struct layer_stack *stack, const struct tree_node *node,
+    const struct tar_member *member, struct error *err)
+{
+    bool is_followed = member->type == TAR_SYMLINK && node->gone <= stack->number &&
+                       node->kept > stack->number && !node->inode;
+    return !is_followed ||
+           error_set(err, ERROR_FORMAT,
+               "a newer layer has files below it that would have to follow this symlink to %.200s: "
+               "the layer must name the directory itself",
+               member->link);
+}
+
 /* A member that is no directory. node NULL: hidden, and nobody waits for it. */
 static bool add_other(struct layer_stack *stack, struct layer_reader *reader,
     struct tar_member *member, struct tree_node *node, bool is_hidden, struct error *err)
@@ -280,6 +294,9 @@ static bool add_other(struct layer_stack *stack, struct layer_reader *reader,
                       !(node->inode && node->made > stack->number);
     bool is_needed = is_visible || (node && layer_is_awaited(stack, node));
     enum tar_type type = member->type;
+    if (!is_hidden && !check_followed(stack, node, member, err)) {
+        return false;
+    }
     if (type == TAR_HARDLINK && is_needed) {
         inode = layer_link_inode(stack, member, err);
     } else {

@@ -43,6 +43,7 @@ def refused():
     yield "N10-path", [[file("d/" * 2048 + "x")]], LIMIT
     for i, target in enumerate(("/tmp", "../..", "../../tmp", "l")):
         yield "L1-%d" % i, [[link("l", target), file("l/x")]], FORMAT
+    yield "L1-across", [[Member("d", b"d"), link("l", "d")], [file("l/x")]], FORMAT
     yield "L6-self", [[hard("a", "a")]], FORMAT
     yield "L6-self-later", [[file("a"), hard("./a", "a")]], FORMAT
     yield "L6-missing", [[hard("a", "missing")]], FORMAT
