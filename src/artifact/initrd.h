@@ -33,6 +33,8 @@
  *     env       several, K=V: of the image; for the entrypoint and for every exec
  *     workdir   of the image; the same
  *     user      of the image; the same
+ *     ssh_key   several: public keys for root's authorized_keys, in place of those of the start
+ *               before
  *     agent     none: no agent */
 
 #include <stdbool.h>

@@ -54,6 +54,7 @@ engine_ops = \
 	src/engine/ops_kernel_import.c \
 	src/engine/ops_kernel_pull.c \
 	src/engine/ops_kernel_verify.c \
+	src/engine/ops_ssh.c src/engine/ops_ssh.h \
 	src/engine/ops_vm.c src/engine/ops_vm.h \
 	src/engine/ops_vm_boot.c \
 	src/engine/ops_vm_autostart.c \
@@ -67,5 +68,6 @@ engine_ops = \
 	src/engine/ops_vm_life.c \
 	src/engine/ops_vm_run.c \
 	src/engine/ops_vm_stats.c \
+	src/engine/ops_vm_ssh.c \
 	src/engine/ops_vm_stop.c \
 	src/engine/ops_vm_stream.c

@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "engine/guest_blob.h"
 #include "engine/ops.h"
+#include "engine/ops_ssh.h"
 #include "store/layout.h"
 #include "vm/machine.h"
 
@@ -120,6 +121,11 @@ bool ops_initrd_make(struct ops *ops, const struct machine_spec *spec,
         return error_set_errno(err, errno, "cannot replace %s", OPS_INITRD_FILE);
     }
     auto_done(text) struct text facts = {0};
+    auto_done(strings) struct strings keys = {0};
+    if (!ops_ssh_public_keys(ops, spec, &keys, err)) {
+        return false;
+    }
+    put_list(&facts, "ssh_key", &keys);
     describe_machine(spec, vm_dir, &facts);
     auto_close int to = file_create(vm_dir, OPS_INITRD_FILE, err);
     return to >= 0 && file_copy_data(from, to, OPS_INITRD_FILE, NULL, ops->cancel, err) &&

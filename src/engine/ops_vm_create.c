@@ -81,6 +81,19 @@ static const char *pick_word(const char *given, const char *configured, const ch
     return configured != NULL ? configured : fallback;
 }
 
+/* Kept as a path, so that a key that changes holds from the next start on. */
+static bool take_key(const char *path, struct machine_spec *spec, struct error *err)
+{
+    if (path == NULL || path[0] == '/') {
+        spec->ssh_key = memory_strdup(path);
+    } else {
+        auto_free char *here = getcwd(NULL, 0);
+        spec->ssh_key = memory_printf("%s/%s", here != NULL ? here : "", path);
+    }
+    return spec->ssh_key == NULL || access(spec->ssh_key, R_OK) == 0 ||
+           error_set_errno(err, errno, "--ssh-key %s", path);
+}
+
 static bool add_ports(struct ops *ops, struct machine_spec *spec, struct error *err)
 {
     const struct strings *words = command_all(ops->command, "publish");
@@ -109,6 +122,9 @@ static bool fill_spec(struct ops *ops, struct machine_spec *spec, struct error *
         memory_strdup(pick_word(command_get(command, "vmm"), settings->default_vmm, "auto"));
     spec->accel = memory_strdup(pick_word(ops->config->accel, settings->default_accel, "auto"));
     spec->append = memory_strdup(command_get(command, "append"));
+    if (!take_key(command_get(command, "ssh-key"), spec, err)) {
+        return false;
+    }
     spec->created_at = clock_wall();
     spec->is_ephemeral =
         verb_argument(command_verb(command), "rm") != NULL && command_has(command, "rm");

@@ -17,4 +17,5 @@ bool ops_vm_cp(struct ops *ops, struct json **result, struct error *err);
 bool ops_vm_forward_check(const struct command *command, struct error *err);
 bool ops_vm_forward(struct ops *ops, struct json **result, struct error *err);
 bool ops_vm_ports(struct ops *ops, struct json **result, struct error *err);
+bool ops_vm_ssh(struct ops *ops, struct json **result, struct error *err);
 bool ops_vm_proxy(struct ops *ops, struct json **result, struct error *err);

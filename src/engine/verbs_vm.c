@@ -39,6 +39,8 @@ static const struct column vm_columns[] = {
         .help = "Program that runs the machine (default: auto)"}, \
     {"publish", 'p', ARGUMENT_WORD, .is_many = true, .value_name = "HOST:GUEST", \
         .help = "Reach a port of the guest through one of this host"}, \
+    {"ssh-key", 0, ARGUMENT_FILE, .value_name = "FILE", \
+        .help = "Public key for root of the guest, read at each start (default: one of ours)"}, \
     {"restart", 0, ARGUMENT_CHOICE, .value_name = "WHEN", .choices = "no|on-failure|always", \
         .help = "Start it again when it ends (default: no)"}
 

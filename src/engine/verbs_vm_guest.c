@@ -26,6 +26,16 @@ static const struct argument vm_forward_arguments[] = {
         .help = "[ADDRESS:]HOST:GUEST; HOST 0 or empty takes a free port"},
 };
 static const struct argument vm_ports_arguments[] = {NAME_OF("VM to ask")};
+static const struct argument vm_ssh_arguments[] = {
+    NAME_OF("VM to log in to"),
+    {"user", 'u', ARGUMENT_WORD, .value_name = "USER", .fallback = "root",
+        .help = "User of the guest to log in as"},
+    {"port", 0, ARGUMENT_NUMBER, .value_name = "PORT", .max = UINT16_MAX, .fallback = "22",
+        .help = "Port of the guest that its ssh server listens on"},
+    {"tty", 't', ARGUMENT_FLAG, .help = "Give the command a terminal"},
+    {"command", 0, ARGUMENT_REST, .value_name = "CMD",
+        .help = "Command and its arguments, behind --; without one a shell"},
+};
 static const struct argument vm_proxy_arguments[] = {
     NAME_OF("VM to connect to"),
     {"port", 0, ARGUMENT_NUMBER, .is_positional = true, .is_required = true, .value_name = "PORT",
@@ -53,6 +63,14 @@ static const struct verb rows[] = {
         "ADDRESS:HOST:GUEST once it listens.",
         "banger-tui --batch vm forward web 8080:80 5432:5432",
         ROWS(vm_forward_arguments), .check = ops_vm_forward_check, .run = ops_vm_forward},
+    {"vm", "ssh", NULL, VERB_STREAMS | VERB_CARRIES | VERB_TERMINAL, "Log in to a VM with ssh",
+        "Runs ssh over a connection through the guest's agent, so the guest needs an ssh server\n"
+        "and no network. The key is given to the guest when it starts; the guest's own key is\n"
+        "learnt through the agent, so the first connection is checked like every other. Each word\n"
+        "behind -- is quoted for the remote shell.",
+        "banger-tui --batch vm ssh web\n"
+        "banger-tui --batch vm ssh web -- ls -l '/some dir'",
+        ROWS(vm_ssh_arguments), .run = ops_vm_ssh},
     {"vm", "proxy", NULL, VERB_STREAMS | VERB_CARRIES | VERB_PIPES | VERB_HIDDEN,
         "Connect stdin and stdout with a port of a guest", NULL,
         "banger-tui --batch vm proxy web 22",

@@ -131,6 +131,7 @@ void boot_main(char **argv)
     tell_stage(&facts, "stage_root_ms");
     install_program(program);
     identity_set(&facts);
+    keys_set(&facts);
     if (network_set(&facts)) {
         tell_stage(&facts, "stage_network_ms");
     }

@@ -30,6 +30,11 @@ void identity_set(const struct facts *facts);
  * so when it cannot. */
 void grow_disk(const char *disk, const char *path);
 
+/* keys.c: the public keys of this start in root's authorized_keys, those of the start before out of
+ * it; what else is there stays. keys_set_in is for tests. */
+void keys_set(const struct facts *facts);
+void keys_set_in(const char *home, const struct facts *facts);
+
 /* network.c: loopback, and the first Ethernet device with its fixed address. True when that one is
  * up. */
 _Bool network_set(struct facts *facts);

@@ -11,6 +11,7 @@ guest_sources = \
 	src/guest/facts.c \
 	src/guest/grow.c \
 	src/guest/identity.c \
+	src/guest/keys.c \
 	src/guest/launch.c \
 	src/guest/line.c \
 	src/guest/main.c \

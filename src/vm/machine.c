@@ -21,8 +21,8 @@ static const char *const accel_words[] = {"auto", "kvm", "tcg"};
 
 /* Keys this program writes itself; all others are kept as they were. */
 static const char *const known_keys[] = {"format", "name", "uuid", "mac", "created_at", "image",
-    "kernel_ref", "append", "vmm", "accel", "vcpu", "memory_mib", "disk_bytes", "root", "restart",
-    "publish", "config", "ephemeral", "autostart", "was"};
+    "kernel_ref", "append", "ssh_key", "vmm", "accel", "vcpu", "memory_mib", "disk_bytes", "root",
+    "restart", "publish", "config", "ephemeral", "autostart", "was"};
 
 static bool word_index(
     const char *word, const char *const *words, size_t count, size_t *index_of_word)
@@ -83,6 +83,7 @@ void machine_spec_done(struct machine_spec *spec)
     free(spec->image);
     free(spec->kernel_ref);
     free(spec->append);
+    free(spec->ssh_key);
     free(spec->vmm);
     free(spec->accel);
     free(spec->ports);
@@ -106,6 +107,7 @@ void machine_spec_copy(const struct machine_spec *spec, struct machine_spec *to)
     to->image = memory_strdup(spec->image);
     to->kernel_ref = memory_strdup(spec->kernel_ref);
     to->append = memory_strdup(spec->append);
+    to->ssh_key = memory_strdup(spec->ssh_key);
     to->vmm = memory_strdup(spec->vmm);
     to->accel = memory_strdup(spec->accel);
     to->ports = NULL;
@@ -298,6 +300,7 @@ struct json *machine_spec_to_json(const struct machine_spec *spec)
     json_put_string(json, "image", spec->image);
     json_put_string(json, "kernel_ref", spec->kernel_ref);
     json_put_string(json, "append", spec->append);
+    json_put_string(json, "ssh_key", spec->ssh_key);
     json_put_string(json, "vmm", spec->vmm);
     json_put_string(json, "accel", spec->accel);
     json_put_integer(json, "vcpu", (int64_t)spec->vcpu);
@@ -462,6 +465,7 @@ bool machine_spec_from_json(
                    read_copy(json, "image", true, what, &read.image, err) &&
                    read_copy(json, "kernel_ref", false, what, &read.kernel_ref, err) &&
                    read_copy(json, "append", false, what, &read.append, err) &&
+                   read_copy(json, "ssh_key", false, what, &read.ssh_key, err) &&
                    read_copy(json, "vmm", true, what, &read.vmm, err) &&
                    read_copy(json, "accel", true, what, &read.accel, err) &&
                    read_fixed(json, "uuid", what, read.uuid, sizeof(read.uuid), err) &&

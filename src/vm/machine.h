@@ -65,6 +65,7 @@ struct machine_spec {
     char *image;
     char *kernel_ref; /* NULL: what the image brings */
     char *append;     /* extra kernel arguments; NULL: none */
+    char *ssh_key;    /* file with the operator's public key; NULL: our own key */
     char *vmm;        /* "auto", "qemu" (and later "firecracker") */
     char *accel;      /* "auto", "kvm", "tcg" */
     char uuid[MACHINE_UUID_LEN + 1];

@@ -23,6 +23,7 @@ batch_world_tests = \
 	tests/batch/output.py \
 	tests/batch/progress.py \
 	tests/batch/published.py \
+	tests/batch/real_guest.py \
 	tests/batch/real_machines.py \
 	tests/batch/real_servers.py \
 	tests/batch/scripts.py \

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What tests about machines share: a kernel, an image, and a stand-in for QEMU that has an agent
 (tests/support/fake_qemu.c)."""
+import glob
 import os
 import subprocess
 
@@ -35,3 +36,11 @@ def clean(world):
     for row in world.json("vm", "list"):
         world.run("vm", "rm", row["name"], "--force")
     assert world.entries("vms") == []
+
+
+def find_kernel():
+    for place in (os.environ.get("BANGER_TEST_KERNEL"), os.path.join(BUILDDIR, "test-kernel"), "/"):
+        if place and glob.glob(os.path.join(place, "boot", "vmlinuz-*")) and \
+                glob.glob(os.path.join(place, "lib", "modules", "*")):
+            return place
+    raise Skip("there is no kernel: see tests/smoke/test_kernel.sh")

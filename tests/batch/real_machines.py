@@ -2,23 +2,14 @@
 """Machines on the real QEMU with a distribution's kernel, through the real program: what a person does
 with one. BANGER_TEST_KERNEL names a directory with boot/vmlinuz-* and lib/modules, as
 tests/smoke/test_kernel.sh makes it."""
-import glob
 import os
 import shutil
 import subprocess
 
-from machine_world import clean, state
+from machine_world import clean, find_kernel, state
 from world import BUILDDIR, Skip, main, need, sha256_of
 
 SECTOR = 512
-
-
-def find_kernel():
-    for place in (os.environ.get("BANGER_TEST_KERNEL"), os.path.join(BUILDDIR, "test-kernel"), "/"):
-        if place and glob.glob(os.path.join(place, "boot", "vmlinuz-*")) and \
-                glob.glob(os.path.join(place, "lib", "modules", "*")):
-            return place
-    raise Skip("there is no kernel: see tests/smoke/test_kernel.sh")
 
 
 def prepare(world):

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "guest/boot_parts.h"
 #include "guest/facts.h"
 #include "guest/power.h"
 #include "guest/user.h"
@@ -146,6 +147,59 @@ static void links_of_an_init_are_followed(void **state)
     assert_int_equal(rmdir(dir), 0);
 }
 
+static void put_text(const char *path, const char *text)
+{
+    assert_true(write_file(path, text));
+}
+
+static void assert_text(const char *path, const char *wanted)
+{
+    char *text = read_file(path, 4096, NULL);
+    assert_non_null(text);
+    assert_string_equal(text, wanted);
+    free(text);
+}
+
+static void keys_of_a_start_replace_those_before(void **state)
+{
+    (void)state;
+    char old[4096], dir[] = "/tmp/banger-test-XXXXXX";
+    struct stat status;
+    struct facts none = {0}, first = {0}, second = {0};
+    facts_parse(&first, "ssh_key=ssh-ed25519 AAA\nssh_key=ssh-rsa BBB\nssh_key=two\\nlines\n");
+    facts_parse(&second, "ssh_key=ssh-ed25519 CCC\n");
+    assert_non_null(getcwd(old, sizeof old));
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(chdir(dir), 0);
+    keys_set_in("home", &none); /* nothing to put there, nothing is made */
+    assert_int_equal(access("home", F_OK), -1);
+    keys_set_in("home", &first);
+    assert_int_equal(stat("home/.ssh", &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0700);
+    assert_int_equal(stat("home/.ssh/authorized_keys", &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0600);
+    put_text("home/.ssh/authorized_keys",
+        "ssh-rsa MINE me\nssh-ed25519 AAA banger-operator\nssh-rsa LAST no line feed");
+    keys_set_in("home", &second);
+    assert_text("home/.ssh/authorized_keys",
+        "ssh-rsa MINE me\nssh-rsa LAST no line feed\nssh-ed25519 CCC banger-operator\n");
+    keys_set_in("home", &none);
+    assert_text("home/.ssh/authorized_keys", "ssh-rsa MINE me\nssh-rsa LAST no line feed\n");
+    /* Through no link: what it leads to stays as it is. */
+    assert_int_equal(unlink("home/.ssh/authorized_keys"), 0);
+    put_text("elsewhere", "kept\n");
+    assert_int_equal(symlink("../../elsewhere", "home/.ssh/authorized_keys"), 0);
+    keys_set_in("home", &second);
+    assert_text("elsewhere", "kept\n");
+    assert_text("home/.ssh/authorized_keys", "ssh-ed25519 CCC banger-operator\n");
+    assert_int_equal(unlink("home/.ssh/authorized_keys") + unlink("elsewhere"), 0);
+    assert_int_equal(rmdir("home/.ssh") + rmdir("home"), 0);
+    assert_int_equal(chdir(old), 0);
+    assert_int_equal(rmdir(dir), 0);
+    facts_done(&first);
+    facts_done(&second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +209,7 @@ int main(void)
         cmocka_unit_test(what_is_told_is_replaced_but_warnings_add_up),
         cmocka_unit_test(users_are_names_or_numbers),
         cmocka_unit_test(links_of_an_init_are_followed),
+        cmocka_unit_test(keys_of_a_start_replace_those_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
