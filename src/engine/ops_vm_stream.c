@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* vm exec, logs, console, wait: verbs that stay as long as the guest or the operator does. */
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
@@ -15,11 +16,16 @@
 #include "vm/agent_client.h"
 #include "vm/console.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
 /* A dozen lines: the line above them that says how to leave stays on any screen. */
 #define CONSOLE_REPLAY_BYTES 1024
+/* Between two questions how far a guest's systemd is: each costs it a process. */
+#define SYSTEM_GAP_MS 500
 
 /* The command's descriptors, closed when the operation is over. */
 struct streams {
@@ -160,22 +166,61 @@ bool ops_vm_console(struct ops *ops, struct json **result, struct error *err)
     return true;
 }
 
-/* systemd says running or degraded once everything it wanted to start has been dealt with. */
-static bool wait_system(struct ops *ops, const struct vm_hand *hand, struct error *err)
+/* What `systemctl is-system-running` says, in one word; *exit_status as of a shell. */
+static bool ask_system(
+    struct ops *ops, int dir, char *word, size_t size, int *exit_status, struct error *err)
 {
-    static const char *const argv[] = {"systemctl", "is-system-running", "--wait", NULL};
+    static const char *const argv[] = {"systemctl", "is-system-running", NULL};
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        return error_set_errno(err, errno, "cannot make a pipe");
+    }
+    auto_close int out = ends[0];
+    auto_close int in = ends[1];
+    struct agent_exec_spec spec = {
+        .argv = argv, .stdin_fd = -1, .stdout_fd = in, .stderr_fd = -1, .window_fd = -1};
+    if (!agent_exec(dir, &spec, ops->cancel, exit_status, err)) {
+        return false;
+    }
+    close(take_fd(&in));
+    ssize_t got = read(out, word, size - 1);
+    word[got > 0 ? got : 0] = '\0';
+    word[strcspn(word, "\n")] = '\0';
+    return true;
+}
+
+/* systemd says running or degraded once everything it wanted to start has been dealt with. Early in
+ * a boot it says offline, which is no answer yet. */
+static bool wait_system(
+    struct ops *ops, const struct vm_hand *hand, uint64_t timeout_ms, struct error *err)
+{
     auto_done(machine_timeline) struct machine_timeline timeline = {0};
+    uint64_t deadline = clock_deadline(timeout_ms);
     if (!ops_vm_await_ready(ops, hand->name, hand->dir, &hand->facts.handle, &timeline, err)) {
         return false;
     }
-    struct agent_exec_spec spec = {
-        .argv = argv, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .window_fd = -1};
-    int exit_status = 0;
-    if (!agent_exec(hand->dir, &spec, ops->cancel, &exit_status, err)) {
-        return false;
+    for (;;) {
+        char word[64] = "";
+        int exit_status = 0;
+        if (!ask_system(ops, hand->dir, word, sizeof word, &exit_status, err)) {
+            return false;
+        }
+        if (exit_status == 127) {
+            return error_set(
+                err, ERROR_UNSUPPORTED, "VM %s has no systemd: wait for ready instead", hand->name);
+        }
+        if (strcmp(word, "running") == 0 || strcmp(word, "degraded") == 0) {
+            return true;
+        }
+        struct pollfd stop = {.fd = cancel_fd(ops->cancel), .events = POLLIN};
+        poll(&stop, 1, SYSTEM_GAP_MS);
+        if (cancel_check(ops->cancel, err)) {
+            return false;
+        }
+        if (clock_left_ms(deadline) == 0) {
+            return error_set(err, ERROR_TIMEOUT, "VM %s: its system is still %s", hand->name, word);
+        }
     }
-    return exit_status != 127 || error_set(err, ERROR_UNSUPPORTED,
-                                     "VM %s has no systemd: wait for ready instead", hand->name);
 }
 
 static bool wait_for(
@@ -197,7 +242,7 @@ static bool wait_for(
         return true;
     }
     if (strcmp(what, "system") == 0) {
-        return wait_system(ops, hand, err);
+        return wait_system(ops, hand, timeout_ms, err);
     }
     if (text_has_prefix(what, "text=")) {
         return console_wait_text(hand->dir, what + strlen("text="), timeout_ms, ops->cancel, err);

@@ -191,6 +191,20 @@ def test_logs_and_text(world):
     clean(world)
 
 
+def test_wait_for_the_system(world):
+    """What systemd says before it is up is no answer; a guest without it will never give one."""
+    prepare(world)
+    run(world, "web", "fake.systemd")
+    world.ok("vm", "wait", "web", "--for", "system", "--timeout", "50s")
+    # The words before were passed by: asked the first time, it was offline.
+    run(world, "slow", "fake.systemd")
+    result = world.run("vm", "wait", "slow", "--for", "system", "--timeout", "1ms")
+    assert result.status == 124, str(result)
+    run(world, "bare")
+    world.fails(69, "vm", "wait", "bare", "--for", "system")
+    clean(world)
+
+
 def test_refusals(world):
     prepare(world)
     run(world)

@@ -8,6 +8,7 @@
  *     fake.flood=N     N bytes of numbered lines on the serial port
  *     fake.panic       a kernel panic, then a reset
  *     fake.stubborn    ignores ctrl-alt-del, the agent's power-off and TERM
+ *     fake.systemd     systemctl says that the system comes up
  *     fake.liar        the agent sends more than it has credit for
  *     fake.realagent   the guest's own agent behind the port, in this host's world (real_agent.c)
  * On the serial port: "off" powers off, "reboot" resets, "crash" exits with 3, anything else is
@@ -48,6 +49,7 @@ struct fake {
     const char *append;
     bool is_running;
     bool has_talked;
+    unsigned asked; /* how far its systemd is */
     struct wire_decoder decoder;
     struct wire_buffer agent_out;
     struct wire_buffer serial_out;
@@ -292,7 +294,8 @@ static void open_exec(struct fake *fake, const struct wire_frame *frame)
         result(fake, frame->stream, WIRE_OUTCOME_NOT_EXECUTABLE, 0);
         return;
     } else if (strcmp(command, "cat") != 0 && strcmp(command, "spew") != 0 &&
-               strcmp(command, "env") != 0) {
+               strcmp(command, "env") != 0 &&
+               !(strcmp(command, "systemctl") == 0 && has_word(fake, "fake.systemd"))) {
         result(fake, frame->stream, WIRE_OUTCOME_NOT_FOUND, 0);
         return;
     }
@@ -302,6 +305,13 @@ static void open_exec(struct fake *fake, const struct wire_frame *frame)
     stream->spew_left = strcmp(command, "spew") == 0 ? number : 0;
     if (strcmp(command, "env") == 0) {
         wire_buffer_append(&stream->waiting, text_cstr(&env), env.len);
+    }
+    if (strcmp(command, "systemctl") == 0) {
+        /* As early in a boot, then in the middle, then up. */
+        static const char *const answers[] = {"offline\n", "starting\n", "degraded\n"};
+        const char *word = answers[fake->asked < 2 ? fake->asked : 2];
+        fake->asked++;
+        wire_buffer_append(&stream->waiting, word, strlen(word));
     }
     wire_put_frame(&fake->agent_out, WIRE_STARTED, 0, stream->id, NULL, 0);
     if (!stream->is_cat) {
