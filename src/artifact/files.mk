@@ -10,6 +10,7 @@ src_libartifact_a_SOURCES += \
 	src/artifact/bundle_frame.h \
 	src/artifact/bundle_run.c \
 	src/artifact/bundle_write.c src/artifact/bundle_write.h \
+	src/artifact/bzimage.c src/artifact/bzimage.h \
 	src/artifact/compress.c src/artifact/compress.h \
 	src/artifact/confine.c src/artifact/confine.h \
 	src/artifact/deb.c src/artifact/deb.h \
