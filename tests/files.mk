@@ -25,4 +25,5 @@ include tests/batch/files.mk
 include tests/tui/files.mk
 include tests/smoke/files.mk
 include tests/fault/files.mk
+include tests/fuzz/files.mk
 include tests/lint/files.mk

@@ -84,8 +84,9 @@ bool http_download(int part_dir, const char *part_name, const struct http_reques
     const struct progress *progress, const struct cancel *cancel, int *blob_fd,
     struct http_result *result, struct error *err);
 
-/* Removes a part file and what is beside it; missing is success. Whoever holds the lock only. */
-bool http_part_remove(int part_dir, const char *part_name, struct error *err);
+/* Removes the part that this descriptor is open on, whose lock its owner holds, and what is beside
+ * it. Where the name is another's file by now, nothing is removed; that is success. */
+bool http_part_remove(int part_dir, const char *part_name, int blob_fd, struct error *err);
 /* Whether somebody is fetching into it right now (for sweeping old parts). */
 bool http_part_is_held(int part_dir, const char *part_name);
 

@@ -31,9 +31,19 @@ static bool has_part(CURLU *url, CURLUPart part)
     return curl_url_get(url, part, &text, 0) == CURLUE_OK;
 }
 
+/* curl takes "https:/x", "https:///x" and "x:80" for a URL too; two readers need not. */
+static bool has_two_slashes(const char *text)
+{
+    const char *colon = strchr(text, ':');
+    return colon != NULL && strncmp(colon, "://", 3) == 0 && colon[3] != '/';
+}
+
 /* Parses an http or https URL; NULL when it is anything else. */
 static CURLU *url_parse(const char *text)
 {
+    if (!has_two_slashes(text)) {
+        return NULL;
+    }
     CURLU *url = curl_url();
     auto_curl_text char *scheme = NULL;
     if (url == NULL || curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK ||

@@ -54,8 +54,19 @@ static void remove_unfinished_sidecars(int part_dir, const char *sidecar)
     }
 }
 
-bool http_part_remove(int part_dir, const char *part_name, struct error *err)
+/* Whether the name stands for the file that is open. */
+static bool is_name_of(int dir, const char *name, int fd)
 {
+    struct stat by_name, by_fd;
+    return fstatat(dir, name, &by_name, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fd, &by_fd) == 0 &&
+           by_name.st_dev == by_fd.st_dev && by_name.st_ino == by_fd.st_ino;
+}
+
+bool http_part_remove(int part_dir, const char *part_name, int blob_fd, struct error *err)
+{
+    if (!is_name_of(part_dir, part_name, blob_fd)) {
+        return true;
+    }
     /* The sidecar first: a part alone is harmless, a tag without its bytes is noise. */
     auto_free char *sidecar = sidecar_name(part_name);
     remove_unfinished_sidecars(part_dir, sidecar);
@@ -134,15 +145,6 @@ static bool lock(struct part *part, uint64_t total, const struct progress *progr
         poll(&stop, 1, WAIT_INTERVAL_MS);
     }
     return true;
-}
-
-/* Whether the name still stands for the file that is open. */
-static bool is_still_named(const struct part *part)
-{
-    struct stat by_name, by_fd;
-    return fstatat(part->dir, part->name, &by_name, AT_SYMLINK_NOFOLLOW) == 0 &&
-           fstat(part->fd, &by_fd) == 0 && by_name.st_dev == by_fd.st_dev &&
-           by_name.st_ino == by_fd.st_ino;
 }
 
 static bool open_file(struct part *part, uint64_t *size, struct error *err)
@@ -234,7 +236,7 @@ bool part_open(struct part *part, int dir, const char *name, const struct digest
         if (fstat(part->fd, &status) != 0) {
             return error_set_errno(err, errno, "cannot examine %s", name);
         }
-        part->is_detached = !is_still_named(part);
+        part->is_detached = !is_name_of(part->dir, part->name, part->fd);
         if (!look_at_content(part, (uint64_t)status.st_size, expected, expected_size, progress,
                 cancel, is_complete, err)) {
             return false;
@@ -335,7 +337,7 @@ void part_done(struct part *part)
         if (ftruncate(part->write_fd, (off_t)part->len) != 0 || part->etag == NULL ||
             part->len == 0) {
             struct error ignored = {0};
-            http_part_remove(part->dir, part->name, &ignored);
+            http_part_remove(part->dir, part->name, part->fd, &ignored);
         }
     }
     if (part->write_fd >= 0) {

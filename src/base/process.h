@@ -53,6 +53,16 @@ char *process_find(const char *program);
 
 /* This boot: /proc/sys/kernel/random/boot_id, 36 characters. Read once. */
 const char *process_boot_id(void);
+/* What /proc/PID/stat says that is wanted here. */
+struct process_stat {
+    char state;
+    uint64_t user_ticks;   /* field 14 */
+    uint64_t system_ticks; /* field 15 */
+    uint64_t start_time;   /* field 22 */
+};
+
+/* Reads the line of /proc/PID/stat; false when it is none. */
+bool process_parse_stat(const char *line, struct process_stat *stat);
 bool process_identify(pid_t pid, struct process_identity *identity);
 struct process_identity process_self(void);
 /* Processor time it has used so far, user and system, all threads; 0 when it is gone. */

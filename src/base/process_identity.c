@@ -34,16 +34,18 @@ const char *process_boot_id(void)
     return boot_id;
 }
 
-/* What /proc/PID/stat says that is wanted here. */
-struct stat_line {
-    char state;
-    uint64_t user_ticks;   /* field 14 */
-    uint64_t system_ticks; /* field 15 */
-    uint64_t start_time;   /* field 22 */
-};
-
 /* The command name may hold blanks and brackets, so fields are counted from the last ')'. */
-static bool read_stat(pid_t pid, struct stat_line *line)
+bool process_parse_stat(const char *line, struct process_stat *stat)
+{
+    const char *fields = strrchr(line, ')');
+    return fields != NULL &&
+           sscanf(fields,
+               ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64
+               " %*s %*s %*s %*s %*s %*s %" SCNu64,
+               &stat->state, &stat->user_ticks, &stat->system_ticks, &stat->start_time) == 4;
+}
+
+static bool read_stat(pid_t pid, struct process_stat *stat)
 {
     char path[32];
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
@@ -54,17 +56,12 @@ static bool read_stat(pid_t pid, struct stat_line *line)
         return false;
     }
     text[got] = '\0';
-    const char *fields = strrchr(text, ')');
-    return fields != NULL &&
-           sscanf(fields,
-               ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64
-               " %*s %*s %*s %*s %*s %*s %" SCNu64,
-               &line->state, &line->user_ticks, &line->system_ticks, &line->start_time) == 4;
+    return process_parse_stat(text, stat);
 }
 
 bool process_identify(pid_t pid, struct process_identity *identity)
 {
-    struct stat_line line;
+    struct process_stat line;
     if (pid <= 0 || !read_stat(pid, &line)) {
         return false;
     }
@@ -74,7 +71,7 @@ bool process_identify(pid_t pid, struct process_identity *identity)
 
 uint64_t process_cpu_ms(const struct process_identity *identity)
 {
-    struct stat_line line;
+    struct process_stat line;
     if (!read_stat(identity->pid, &line) || line.start_time != identity->start_time) {
         return 0;
     }
@@ -90,7 +87,7 @@ struct process_identity process_self(void)
 
 bool process_is_alive(const struct process_identity *identity)
 {
-    struct stat_line line;
+    struct process_stat line;
     return identity->pid > 0 && read_stat(identity->pid, &line) &&
            line.start_time == identity->start_time && line.state != 'Z' && line.state != 'X' &&
            line.state != 'x';

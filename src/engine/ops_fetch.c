@@ -9,12 +9,17 @@
 #include "engine/ops.h"
 #include "store/layout.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 #define PART_NAME_SIZE (DIGEST_HEX_LEN + sizeof ".part")
 
 void fetched_done(struct fetched *fetched)
 {
+    for (size_t i = 0; i < fetched->parts.count; i++) {
+        memory_auto_close(&fetched->held[i]);
+    }
+    free(fetched->held);
     strings_done(&fetched->parts);
     free(fetched->from);
     *fetched = (struct fetched){0};
@@ -42,6 +47,8 @@ int ops_fetch(struct ops *ops, const char *const *urls, size_t url_count,
         return -1;
     }
     strings_add(&fetched->parts, part);
+    fetched->held = memory_grow(fetched->held, fetched->parts.count, sizeof(*fetched->held));
+    fetched->held[fetched->parts.count - 1] = fcntl(blob, F_DUPFD_CLOEXEC, 0);
     fetched->size_bytes += result.size_bytes;
     if (fetched->from == NULL) {
         fetched->from = take_ptr(result.fetched_from);
@@ -53,8 +60,8 @@ void ops_fetch_forget(struct ops *ops, const struct fetched *fetched)
 {
     struct error ignored = {0};
     for (size_t i = 0; i < fetched->parts.count; i++) {
-        http_part_remove(
-            store_cache_dir(ops->store, STORE_CACHE_DOWNLOADS), fetched->parts.items[i], &ignored);
+        http_part_remove(store_cache_dir(ops->store, STORE_CACHE_DOWNLOADS),
+            fetched->parts.items[i], fetched->held[i], &ignored);
         error_clear(&ignored);
     }
 }

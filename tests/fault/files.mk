@@ -4,6 +4,8 @@
 check_PROGRAMS += tests/fault/at_call
 tests_fault_at_call_LDADD = $(LINK_BASE)
 fault_tests = \
+	tests/fault/crowd.py \
+	tests/fault/disk_full.py \
 	tests/fault/failing.py \
 	tests/fault/kill.py \
 	tests/fault/kill_machine.py \

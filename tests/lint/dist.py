@@ -10,7 +10,7 @@ top = os.environ.get("SRCDIR", ".")
 # What only a repository needs.
 OUTSIDE = {".gitignore", ".ci/run"}
 # Folders that are listed whole.
-WHOLE = ("docs/screens/", "m4/")
+WHOLE = ("docs/screens/", "m4/", "tests/fuzz/corpus/")
 
 listing = subprocess.run(["git", "-C", top, "ls-files"], capture_output=True, text=True)
 if listing.returncode != 0:

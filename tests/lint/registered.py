@@ -16,11 +16,11 @@ problems = []
 listed = words("tests") | words("src") | words("data") | words("scripts") | words("bench") | set(
     re.split(r"[\s\\=]+", source.read("Makefile.am")))
 checked = 0
-for path in source.files("tests/unit", "tests/tui", "tests/smoke", "tests/fault", ends=(".c",)):
+for path in source.files("tests/unit", "tests/tui", "tests/smoke", "tests/fault", "tests/fuzz", ends=(".c",)):
     checked += 1
     if path[:-2] not in listed and path not in listed:
         problems.append(f"{path}: no .mk file lists it")
-for path in source.files("tests/batch", "tests/fault", "tests/lint", "tests/smoke", ends=(".py", ".sh")):
+for path in source.files("tests/batch", "tests/fault", "tests/fuzz", "tests/lint", "tests/smoke", ends=(".py", ".sh")):
     checked += 1
     if path not in listed:
         problems.append(f"{path}: no .mk file lists it")

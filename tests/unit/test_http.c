@@ -177,7 +177,7 @@ static void expect_blob(const struct world *world, const char *path)
     assert_is_blob(world, fetch.fd);
     assert_int_equal(fetch.result.size_bytes, BLOB_LEN);
     struct error err = {0};
-    assert_true(http_part_remove(world->dir, PART, &err));
+    assert_true(http_part_remove(world->dir, PART, fetch.fd, &err));
     assert_nothing_left(world);
     fetch_done(&fetch);
 }
@@ -369,6 +369,28 @@ static void content_codings_are_refused(void **state)
     expect_failure(world, "fake-gzip/blob", ERROR_FORMAT);
 }
 
+/* Somebody else began anew under the name while this blob was being unpacked. */
+static void a_part_of_somebody_else_is_not_removed(void **state)
+{
+    const struct world *world = *state;
+    struct error err = {0};
+    struct fetch fetch;
+    fetch_init(&fetch, world, "blob", NULL);
+    assert_true(fetch_run(&fetch, world));
+    assert_int_equal(unlinkat(world->dir, PART, 0), 0);
+    static const char *const theirs[] = {PART, PART ".json", PART ".json.tmp-0123456789abcdef"};
+    for (size_t i = 0; i < array_length(theirs); i++) {
+        auto_close int fd = file_create(world->dir, theirs[i], &err);
+        assert_true(fd >= 0);
+    }
+    assert_true(http_part_remove(world->dir, PART, fetch.fd, &err));
+    for (size_t i = 0; i < array_length(theirs); i++) {
+        assert_true(file_exists(world->dir, theirs[i]));
+        assert_int_equal(unlinkat(world->dir, theirs[i], 0), 0);
+    }
+    fetch_done(&fetch);
+}
+
 static void a_signed_query_is_used_and_not_told(void **state)
 {
     const struct world *world = *state;
@@ -379,7 +401,7 @@ static void a_signed_query_is_used_and_not_told(void **state)
     assert_string_equal(fetch.result.fetched_from, shown);
     assert_int_equal(web_server_count(&world->server, "\"/blob?signature=secret\""), 1);
     struct error err = {0};
-    assert_true(http_part_remove(world->dir, PART, &err));
+    assert_true(http_part_remove(world->dir, PART, fetch.fd, &err));
     fetch_done(&fetch);
     fetch_init(&fetch, world, "redirect=to:%2f404%2fblob%3fsignature=secret/blob?a=b", NULL);
     assert_false(fetch_run(&fetch, world));
@@ -651,7 +673,7 @@ static void mirrors_in_turn(void **state)
         assert_non_null(strstr(text_cstr(&fetch.notes), fetch.urls[0]));
         assert_non_null(strstr(text_cstr(&fetch.notes), fetch.urls[1]));
         struct error err = {0};
-        assert_true(http_part_remove(world->dir, PART, &err));
+        assert_true(http_part_remove(world->dir, PART, fetch.fd, &err));
         fetch_done(&fetch);
     }
     struct fetch fetch;
@@ -773,8 +795,8 @@ static void cancel_in_every_phase(void **state)
                 (unsigned long long)(now_ms - fetch.cancelled_at_ms));
         }
         assert_false(http_part_is_held(world->dir, PART));
-        struct error err = {0};
-        assert_true(http_part_remove(world->dir, PART, &err));
+        unlinkat(world->dir, PART, 0);
+        unlinkat(world->dir, PART ".json", 0);
         fetch_done(&fetch);
     }
     deaf_end(&deaf);
@@ -1160,9 +1182,9 @@ static void only_a_trusted_server_is_asked(void **state)
     fetch_init(&fetch, world, right, NULL);
     fetch.request.settings.ca_file = ca;
     assert_true(fetch_run(&fetch, world));
-    fetch_done(&fetch);
     struct error err = {0};
-    assert_true(http_part_remove(world->dir, PART, &err));
+    assert_true(http_part_remove(world->dir, PART, fetch.fd, &err));
+    fetch_done(&fetch);
     /* The system does not know the test's authority; the name must be the certificate's. */
     expect_failure(world, right, ERROR_NETWORK);
     fetch_init(&fetch, world, wrong_name, NULL);
@@ -1306,6 +1328,7 @@ int main(void)
         test(a_flipped_bit),
         test(a_forgotten_digest_matches_nothing),
         test(content_codings_are_refused),
+        test(a_part_of_somebody_else_is_not_removed),
         test(a_signed_query_is_used_and_not_told),
         test(redirects_that_are_refused),
         test(what_is_not_http),

@@ -169,7 +169,8 @@ static void urls_that_are_fetched(void **state)
     static const char *const good[] = {"http://example.org", "https://example.org:8443/a?b=c#d",
         "HTTP://example.org/", "http://[::1]:80/", "file:///a"};
     static const char *const bad[] = {"", "example.org", "ftp://example.org/", "http://",
-        "http://a:99999/", "http://a b/", "javascript:x", "https://user@example.org/",
+        "http://a:99999/", "http://a b/", "javascript:x", "https:/example.org/",
+        "https:///example.org/", "https:example.org", "https://user@example.org/",
         "http://:secret@example.org/", "-x", "http://a/\r\nHost: b"};
     for (size_t i = 0; i < array_length(good); i++) {
         struct error err = {0};
