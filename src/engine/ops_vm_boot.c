@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* vm start: what a boot needs is put together anew each time, then the monitor takes over. */
 #include "artifact/kernel_dir.h"
+#include "artifact/work_seed.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -106,6 +107,25 @@ static void warn_missing(struct ops *ops, const char *kernel, const struct strin
     }
 }
 
+/* A work disk whose home is nested is put right before each start. One that was not unmounted in
+ * order is mounted first, by the guest, and put right at the start after. */
+static void put_work_right(struct ops *ops, const struct vm_hand *hand)
+{
+    bool has_changed = false;
+    struct error failure = {0};
+    auto_close int fd = openat(hand->dir, MACHINE_WORK_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        return;
+    }
+    if (!work_seed_unnest(fd, &has_changed, &failure)) {
+        state_log(ops->state, LOG_WARNING, "the work disk of VM %s stays as it is: %s", hand->name,
+            failure.text);
+    } else if (has_changed) {
+        state_log(
+            ops->state, LOG_INFO, "the home on the work disk of VM %s was put right", hand->name);
+    }
+}
+
 bool ops_vm_boot(struct ops *ops, struct vm_hand *hand, struct error *err)
 {
     auto_done(image_entry) struct image_entry image = {0};
@@ -123,6 +143,7 @@ bool ops_vm_boot(struct ops *ops, struct vm_hand *hand, struct error *err)
         return false;
     }
     warn_missing(ops, kernel.path, &missing);
+    put_work_right(ops, hand);
     auto_free char *rootfs = image_store_rootfs(ops->store, &image);
     auto_free char *qemu = ops_find_qemu(ops);
     auto_free char *firecracker = ops_find_firecracker(ops);

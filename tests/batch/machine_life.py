@@ -240,6 +240,24 @@ def test_work_disk(world):
     clean(world)
 
 
+def test_a_nested_home_is_put_right_at_the_start(world):
+    prepare(world)
+    tree = world.mkdir("seed", "root")
+    world.write(os.path.join("seed", "root", "mine"), "at home")
+    seed = os.path.join(world.state, "images", "small", "work-seed.ext4")
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-d", os.path.dirname(tree), seed, "32M"], check=True)
+    run(world)
+    world.ok("vm", "stop", "web")
+    disk = os.path.join(world.state, "vms", "web", "work.ext4")
+    for path, wanted in (("/mine", "at home"), ("/root/mine", "")):
+        said = subprocess.run(["debugfs", "-R", f"cat {path}", disk], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, check=True, text=True).stdout
+        assert said == wanted, (path, said)
+    assert subprocess.run(["e2fsck", "-fn", disk], capture_output=True,
+                          check=False).returncode == 0
+    clean(world)
+
+
 def test_a_copy_is_as_large_as_its_image(world):
     prepare(world)
     big = world.path("big.ext4")
