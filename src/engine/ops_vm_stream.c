@@ -12,6 +12,7 @@
 #include "engine/ops.h"
 #include "engine/ops_common.h"
 #include "engine/ops_vm.h"
+#include "store/config.h"
 #include "store/vm_store.h"
 #include "vm/agent_client.h"
 #include "vm/console.h"
@@ -147,8 +148,23 @@ bool ops_vm_logs(struct ops *ops, struct json **result, struct error *err)
     return true;
 }
 
+/* What the command says, else the settings, else ^]. */
+static bool detach_key(struct ops *ops, int *key, struct error *err)
+{
+    const char *word = command_get(ops->command, "detach-keys");
+    *key = CONSOLE_DETACH_DEFAULT;
+    if (word == NULL) {
+        word = config_pairs_get(&ops->settings->ui, "detach_keys");
+    }
+    return word == NULL || console_parse_key(word, key, err);
+}
+
 bool ops_vm_console(struct ops *ops, struct json **result, struct error *err)
 {
+    int key = 0;
+    if (!detach_key(ops, &key, err)) {
+        return false;
+    }
     const char *name = command_get(ops->command, "name");
     auto_done(streams) struct streams streams = take_streams(ops);
     auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
@@ -157,7 +173,7 @@ bool ops_vm_console(struct ops *ops, struct json **result, struct error *err)
     }
     struct console_attach_options options = {.in_fd = streams.in,
         .out_fd = streams.out,
-        .detach_key = isatty(streams.in) ? CONSOLE_DETACH_DEFAULT : -1,
+        .detach_key = isatty(streams.in) ? key : -1,
         .replay_bytes = CONSOLE_REPLAY_BYTES};
     if (!console_attach(hand.dir, &options, ops->cancel, err)) {
         return error_wrap(err, "VM %s", name);

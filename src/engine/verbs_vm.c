@@ -91,7 +91,11 @@ static const struct argument vm_logs_arguments[] = {
         .help = "Only what is younger than this, such as 10m"},
     {"timestamps", 'T', ARGUMENT_FLAG, .help = "Put the time in front of each line"},
 };
-static const struct argument vm_console_arguments[] = {NAME_OF("VM to connect to")};
+static const struct argument vm_console_arguments[] = {
+    NAME_OF("VM to connect to"),
+    {"detach-keys", 0, ARGUMENT_WORD, .value_name = "KEY",
+        .help = "Key that ends it, such as ctrl-a or ^A (default: [ui] detach_keys, else ^])"},
+};
 static const struct argument vm_wait_arguments[] = {
     NAME_OF("VM to wait for"),
     {"for", 0, ARGUMENT_WORD, .value_name = "WHAT", .fallback = "ready",

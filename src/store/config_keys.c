@@ -38,7 +38,7 @@ static const struct section_row section_rows[] = {
     {"network", SHAPE_WORDS, AT(network), "mode bridge cidr dns "},
     {"registries", SHAPE_FIELDS, 0, NULL},
     {"mirrors", SHAPE_NAMES, AT(mirrors), NULL},
-    {"ui", SHAPE_WORDS, AT(ui), "theme ascii mouse columns tick "},
+    {"ui", SHAPE_WORDS, AT(ui), "theme ascii mouse columns tick detach_keys "},
     {"limits", SHAPE_FIELDS, 0, NULL},
 };
 

@@ -56,6 +56,20 @@ static void show_notice(struct attach *attach, const char *sentence, size_t len)
     show(attach, line);
 }
 
+bool console_parse_key(const char *word, int *key, struct error *err)
+{
+    const char *letter = text_has_prefix(word, "ctrl-") ? word + strlen("ctrl-")
+                         : word[0] == '^'               ? word + 1
+                                                        : "";
+    char c = *letter >= 'a' && *letter <= 'z' ? (char)(*letter - 0x20) : *letter;
+    if (c > '@' && c <= '_' && letter[1] == '\0') {
+        *key = c - '@';
+        return true;
+    }
+    return error_set(err, ERROR_INVALID,
+        "the detach key is ctrl- or ^ and one of a-z [ \\ ] ^ _, such as ctrl-a, not '%s'", word);
+}
+
 /* "^]" for 0x1d. */
 static void name_key(int key, char name[8])
 {

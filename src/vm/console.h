@@ -34,6 +34,9 @@ bool console_wait_text(int vm_dir, const char *needle, uint64_t timeout_ms,
 
 #define CONSOLE_DETACH_DEFAULT 0x1d /* ^] */
 
+/* "ctrl-a", "^A", "^]": the byte such a key sends. ERROR_INVALID. */
+bool console_parse_key(const char *word, int *key, struct error *err);
+
 struct console_attach_options {
     int in_fd; /* -1: watch only */
     int out_fd;

@@ -75,6 +75,22 @@ def test_console(world):
     clean(world)
 
 
+def test_console_is_left_by_the_key_one_chose(world):
+    prepare(world)
+    run(world)
+    with open(world.env["BANGER_CONFIG"], "a", encoding="utf-8") as file:
+        file.write("[ui]\ndetach_keys = ctrl-t\n")
+    for words, key in ((["--detach-keys", "^a"], b"\x01"), ([], b"\x14")):
+        seat = Seat(world, "vm", "console", "web", *words)
+        world.wait_until(seat.is_raw, "the terminal is raw")
+        seat.type(b"a\x1db\n")  # the usual key is the guest's now
+        seat.read_until(b"got a\x1db")
+        seat.type(key)
+        assert seat.end() == 0
+    assert Seat(world, "vm", "console", "web", "--detach-keys", "x").end() == 64
+    clean(world)
+
+
 def test_failure_gives_the_terminal_back(world):
     prepare(world)
     assert Seat(world, "vm", "console", "nope").end() == 66
