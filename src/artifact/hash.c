@@ -2,6 +2,7 @@
 #include "artifact/hash.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "base/progress.h"
 
 #define READ_CHUNK ((size_t)256 << 10)
+#define CONTENT_BLOCK ((size_t)4096)
 
 struct hash {
     EVP_MD_CTX *context;
@@ -136,6 +138,75 @@ bool hash_fd(int fd, const char *shown, const struct progress *progress,
         progress_report(progress, PROGRESS_VERIFY, PROGRESS_BYTES, offset,
             (uint64_t)status.st_size > offset ? (uint64_t)status.st_size : offset);
     }
+}
+
+static void update_number(struct hash *hash, uint64_t number)
+{
+    unsigned char bytes[8];
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (unsigned char)(number >> (8 * i));
+    }
+    hash_update(hash, bytes, sizeof bytes);
+}
+
+/* Bytes from offset on, as many blocks as fit the chunk; the last block is filled up with zeros. */
+static bool update_blocks(struct hash *hash, int fd, const char *shown, char *chunk,
+    uint64_t offset, uint64_t end, struct error *err)
+{
+    size_t want = end - offset < READ_CHUNK ? (size_t)(end - offset) : READ_CHUNK;
+    size_t got = 0;
+    while (got < want) {
+        ssize_t step = pread(fd, chunk + got, want - got, (off_t)(offset + got));
+        if (step < 0 && errno == EINTR) {
+            continue;
+        }
+        if (step <= 0) {
+            return step < 0 ? error_set_errno(err, errno, "cannot read %s", shown)
+                            : error_set(err, ERROR_IO, "%s became shorter while it was read", shown);
+        }
+        got += (size_t)step;
+    }
+    memset(chunk + got, 0, (CONTENT_BLOCK - got % CONTENT_BLOCK) % CONTENT_BLOCK);
+    for (size_t at = 0; at < got; at += CONTENT_BLOCK) {
+        if (!memory_is_zero(chunk + at, CONTENT_BLOCK)) {
+            update_number(hash, (offset + at) / CONTENT_BLOCK);
+            hash_update(hash, chunk + at, CONTENT_BLOCK);
+        }
+    }
+    return true;
+}
+
+/* From `at` on, the block in which the next data begins; `size` when there is none. A file system
+ * that knows no holes calls everything data. */
+static uint64_t next_data(int fd, uint64_t at, uint64_t size)
+{
+    off_t data = lseek(fd, (off_t)at, SEEK_DATA);
+    if (data < 0) {
+        return errno == ENXIO ? size : at;
+    }
+    return (uint64_t)data / CONTENT_BLOCK * CONTENT_BLOCK;
+}
+
+bool hash_content(int fd, const char *shown, const struct progress *progress,
+    const struct cancel *cancel, struct digest *digest, struct error *err)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0) {
+        return error_set_errno(err, errno, "cannot examine %s", shown);
+    }
+    auto_free char *chunk = memory_alloc(READ_CHUNK);
+    auto_hash struct hash *hash = hash_new();
+    uint64_t size = (uint64_t)status.st_size;
+    for (uint64_t at = next_data(fd, 0, size); at < size; at = next_data(fd, at, size)) {
+        if (cancel_check(cancel, err) || !update_blocks(hash, fd, shown, chunk, at, size, err)) {
+            return false;
+        }
+        at = size - at < READ_CHUNK ? size : at + READ_CHUNK;
+        progress_report(progress, PROGRESS_VERIFY, PROGRESS_BYTES, at, size);
+    }
+    update_number(hash, size);
+    hash_finish(hash, digest);
+    return true;
 }
 
 void hash_bytes(const void *bytes, size_t len, struct digest *digest)

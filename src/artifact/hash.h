@@ -35,5 +35,10 @@ bool hash_update_fd(struct hash *hash, int fd, const char *shown, uint64_t offse
  * not move. ERROR_IO, ERROR_CANCELLED. */
 bool hash_fd(int fd, const char *shown, const struct progress *progress,
     const struct cancel *cancel, struct digest *digest, struct error *err);
+/* The digest of what a sparse file holds, the same however its holes are laid out and in a time that
+ * grows with its data only: every 4 KiB block that is not all zeros behind its number (8 bytes,
+ * little-endian), in order, then the size of the file likewise. Errors as hash_fd. */
+bool hash_content(int fd, const char *shown, const struct progress *progress,
+    const struct cancel *cancel, struct digest *digest, struct error *err);
 /* The digest of len bytes in memory. */
 void hash_bytes(const void *bytes, size_t len, struct digest *digest);

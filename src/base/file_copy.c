@@ -16,11 +16,6 @@
 #define COPY_CHUNK ((size_t)1 << 20)
 #define HOLE_BLOCK ((size_t)4096)
 
-static bool is_zero(const char *bytes, size_t len)
-{
-    return len == 0 || (bytes[0] == '\0' && memcmp(bytes, bytes + 1, len - 1) == 0);
-}
-
 bool file_write_sparse(int fd, const void *bytes, size_t len, uint64_t offset, struct error *err)
 {
     const char *at = bytes;
@@ -31,7 +26,7 @@ bool file_write_sparse(int fd, const void *bytes, size_t len, uint64_t offset, s
         while (data < len) {
             size_t block = HOLE_BLOCK - (size_t)((offset + data) % HOLE_BLOCK);
             block = block < len - data ? block : len - data;
-            if (is_zero(at + data, block)) {
+            if (memory_is_zero(at + data, block)) {
                 zeros = block;
                 break;
             }

@@ -83,6 +83,12 @@ char *memory_printf(const char *format, ...)
     return result;
 }
 
+bool memory_is_zero(const void *bytes, size_t len)
+{
+    const char *at = bytes;
+    return len == 0 || (at[0] == '\0' && memcmp(at, at + 1, len - 1) == 0);
+}
+
 void memory_auto_free(void *pointer_to_pointer)
 {
     void *memory;

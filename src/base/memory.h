@@ -10,6 +10,7 @@
  * `auto_done(text) struct text t = {0}` calls text_done(&t) when t leaves its scope. What is handed
  * on is taken out first with take_ptr / take_fd. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -22,6 +23,9 @@ char *memory_strdup(const char *text) __attribute__((malloc));
 char *memory_strndup(const char *text, size_t len) __attribute__((malloc, returns_nonnull));
 char *memory_printf(const char *format, ...)
     __attribute__((format(printf, 1, 2), malloc, returns_nonnull));
+
+/* Nothing but zeros; true of no bytes at all. */
+bool memory_is_zero(const void *bytes, size_t len);
 
 void memory_auto_free(void *pointer_to_pointer);
 void memory_auto_close(int *fd);

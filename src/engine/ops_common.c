@@ -63,8 +63,8 @@ static bool follow_holder(struct ops *ops, const char *object, uint64_t *last)
     return false;
 }
 
-struct lock *ops_lock(
-    struct ops *ops, enum store_kind kind, const char *name, const char *purpose, struct error *err)
+static struct lock *wait_for_lock(struct ops *ops, enum store_kind kind, const char *name,
+    const char *purpose, bool is_work, struct error *err)
 {
     auto_free char *object = memory_printf("%s/%s", store_kind_name(kind), name);
     uint64_t timeout_ms = ops_lock_timeout_ms(ops);
@@ -73,8 +73,10 @@ struct lock *ops_lock(
     for (;;) {
         struct error failure = {0};
         uint64_t slice = timeout_ms < LOCK_SLICE_MS ? timeout_ms : LOCK_SLICE_MS;
-        struct lock *lock = lock_take(
-            ops->store, kind, name, LOCK_EXCLUSIVE, purpose, slice, NULL, ops->cancel, &failure);
+        struct lock *lock =
+            is_work ? lock_take_work(ops->store, kind, name, purpose, slice, ops->cancel, &failure)
+                    : lock_take(ops->store, kind, name, LOCK_EXCLUSIVE, purpose, slice, NULL,
+                          ops->cancel, &failure);
         if (lock != NULL) {
             progress_note(ops->progress, "%s", "");
             return lock;
@@ -87,6 +89,18 @@ struct lock *ops_lock(
             return NULL;
         }
     }
+}
+
+struct lock *ops_lock(
+    struct ops *ops, enum store_kind kind, const char *name, const char *purpose, struct error *err)
+{
+    return wait_for_lock(ops, kind, name, purpose, false, err);
+}
+
+struct lock *ops_lock_work(
+    struct ops *ops, enum store_kind kind, const char *name, const char *purpose, struct error *err)
+{
+    return wait_for_lock(ops, kind, name, purpose, true, err);
 }
 
 bool ops_image_users(struct ops *ops, const char *image, struct strings *users, struct error *err)

@@ -21,6 +21,10 @@ struct strings;
 struct lock *ops_lock(struct ops *ops, enum store_kind kind, const char *name, const char *purpose,
     struct error *err);
 
+/* The lock of the work that makes an entry (lock_take_work), waited for in the same way. */
+struct lock *ops_lock_work(struct ops *ops, enum store_kind kind, const char *name,
+    const char *purpose, struct error *err);
+
 /* Names of the images and VMs that need this kernel, as "image debian", "VM web". */
 bool ops_kernel_users(
     struct ops *ops, const char *kernel, struct strings *users, struct error *err);

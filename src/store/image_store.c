@@ -27,6 +27,10 @@ void image_entry_done(struct image_entry *entry)
     free(entry->initrd_path);
     free(entry->modules_path);
     json_free(entry->config);
+    free(entry->content_sha256);
+    free(entry->kernel_sha256);
+    free(entry->manifest_digest);
+    json_free(entry->history);
     free(entry->damage);
     json_free(entry->document);
     *entry = (struct image_entry){0};
@@ -74,6 +78,9 @@ static void read_manifest(int kind_dir, struct image_entry *entry)
     entry->source = entries_take_string(&document, "source");
     entry->digest = entries_take_string(&document, "digest");
     entry->kernel_ref = entries_take_string(&document, "kernel_ref");
+    entry->content_sha256 = entries_take_digest(&document, "content_sha256");
+    entry->kernel_sha256 = entries_take_digest(&document, "kernel_sha256");
+    entry->manifest_digest = entries_take_string(&document, "manifest_digest");
     entry->created_at = entries_take_time(&document, "created_at");
     entries_take_size(&document, "size_bytes", &entry->size_bytes);
     entry->damage = take_ptr(document.damage);
@@ -90,6 +97,8 @@ static void read_manifest(int kind_dir, struct image_entry *entry)
     } else if (config != NULL) {
         set_damage(entry, memory_strdup("\"config\" in its manifest is not an object"));
     }
+    const struct json *history = json_get(document.json, "history");
+    entry->history = json_is_array(history) ? json_copy(history) : NULL;
     entry->document = take_ptr(document.json);
 }
 
@@ -251,6 +260,10 @@ bool image_store_write_manifest(int staging_dir, const struct image_entry *entry
     }
     put_paths(json, entry);
     json_put(json, "config", json_copy(entry->config));
+    json_put_string(json, "content_sha256", entry->content_sha256);
+    json_put_string(json, "kernel_sha256", entry->kernel_sha256);
+    json_put_string(json, "manifest_digest", entry->manifest_digest);
+    json_put(json, "history", json_copy(entry->history));
     return entries_write_document(staging_dir, STORE_MANIFEST, json, err);
 }
 

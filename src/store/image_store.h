@@ -36,6 +36,11 @@ struct image_entry {
     char *initrd_path;
     char *modules_path;
     struct json *config; /* {entrypoint,cmd,env,workdir,user}; NULL when there is none */
+    /* Of managed images, recorded when they were published. */
+    char *content_sha256;  /* of rootfs.ext4, as hash_content computes it */
+    char *kernel_sha256;   /* of kernel/vmlinux */
+    char *manifest_digest; /* of the one manifest that a registry's image was made from */
+    struct json *history;  /* [{created_at,created_by,size_bytes,digest}], oldest first, or NULL */
     bool has_rootfs;     /* the rootfs is there as a regular file, wherever it is */
     bool has_work_seed;
     bool has_kernel; /* kernel/ in the entry */

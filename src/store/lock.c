@@ -200,6 +200,19 @@ struct lock *lock_take(const struct store *store, enum store_kind kind, const ch
     return take_file(store_area_dir(store, area_of(kind)), name, mode, purpose, &waiting, err);
 }
 
+struct lock *lock_take_work(const struct store *store, enum store_kind kind, const char *name,
+    const char *purpose, uint64_t timeout_ms, const struct cancel *cancel, struct error *err)
+{
+    if (!name_check_entry(name, store_kind_name(kind), err)) {
+        return NULL;
+    }
+    auto_free char *shown = memory_printf("%s %s", store_kind_name(kind), name);
+    auto_free char *file = memory_printf("%s~work", name); /* no entry has such a name */
+    struct waiting waiting = {.shown = shown, .timeout_ms = timeout_ms, .cancel = cancel};
+    return take_file(
+        store_area_dir(store, area_of(kind)), file, LOCK_EXCLUSIVE, purpose, &waiting, err);
+}
+
 struct lock *lock_take_store(const struct store *store, enum lock_mode mode, const char *purpose,
     uint64_t timeout_ms, const struct progress *progress, const struct cancel *cancel,
     struct error *err)

@@ -31,6 +31,11 @@ enum lock_mode { LOCK_SHARED, LOCK_EXCLUSIVE };
 struct lock *lock_take(const struct store *store, enum store_kind kind, const char *name,
     enum lock_mode mode, const char *purpose, uint64_t timeout_ms, const struct progress *progress,
     const struct cancel *cancel, struct error *err);
+/* Keeps the same entry from being made twice at the same time: held during slow work, and nobody
+ * needs it to publish or to remove, so nothing but the same work ever waits for it. Taken before
+ * the entry's own lock. Same rules. */
+struct lock *lock_take_work(const struct store *store, enum store_kind kind, const char *name,
+    const char *purpose, uint64_t timeout_ms, const struct cancel *cancel, struct error *err);
 /* The lock around renames in the whole store. Same rules. */
 struct lock *lock_take_store(const struct store *store, enum lock_mode mode, const char *purpose,
     uint64_t timeout_ms, const struct progress *progress, const struct cancel *cancel,

@@ -30,6 +30,7 @@ struct staging {
     char *temporary; /* its name in the kind's directory */
     char *path;
     int dir; /* locked: the mark of life */
+    bool is_exchanged; /* the old entry has our temporary name */
     bool is_published;
 };
 
@@ -167,11 +168,24 @@ static bool rename_into_place(struct staging *staging, enum publish_mode mode, s
         return error_set(err, ERROR_EXISTS, "%s %s is here already: add --force to replace it",
             store_kind_name(staging->kind), staging->name);
     }
-    if (errno != EEXIST || !rename_exchange(parent, staging->temporary, staging->name)) {
-        return error_set_errno(err, errno, "cannot give %s %s its name",
-            store_kind_name(staging->kind), staging->name);
-    }
-    return true;
+    staging->is_exchanged =
+        errno == EEXIST && rename_exchange(parent, staging->temporary, staging->name);
+    return staging->is_exchanged ||
+           error_set_errno(err, errno, "cannot give %s %s its name", store_kind_name(staging->kind),
+               staging->name);
+}
+
+/* A rename that a power cut could undo was none: the name goes back to what it was. False when even
+ * that does not work. */
+static bool undo_rename(struct staging *staging)
+{
+    struct error ignored = {0};
+    int parent = store_kind_dir(staging->store, staging->kind);
+    auto_lock struct lock *lock = lock_take_store(
+        staging->store, LOCK_EXCLUSIVE, "publish", RENAME_WAIT_MS, NULL, NULL, &ignored);
+    return lock != NULL &&
+           (staging->is_exchanged ? rename_exchange(parent, staging->temporary, staging->name)
+                                  : rename_new(parent, staging->name, staging->temporary));
 }
 
 /* Opens and locks what is about to lose its name, so that a sweep does not remove it at the same
@@ -193,6 +207,11 @@ static void remove_doomed(int parent, const char *name)
     }
 }
 
+bool staging_sync(const struct staging *staging, struct error *err)
+{
+    return sync_tree(staging->dir, staging->path, err);
+}
+
 bool staging_publish(struct staging *staging, enum publish_mode mode, struct error *err)
 {
     int parent = store_kind_dir(staging->store, staging->kind);
@@ -206,12 +225,13 @@ bool staging_publish(struct staging *staging, enum publish_mode mode, struct err
     if (!rename_into_place(staging, mode, err)) {
         return false;
     }
+    if (!file_sync(parent, store_kind_folder(staging->kind), err)) {
+        staging->is_published = !undo_rename(staging);
+        return error_wrap(err, "%s %s was not published", store_kind_name(staging->kind),
+            staging->name);
+    }
     staging->is_published = true;
     flock(staging->dir, LOCK_UN);
-    if (!file_sync(parent, store_kind_folder(staging->kind), err)) {
-        return error_wrap(err, "%s %s is published, but a power cut could still undo it",
-            store_kind_name(staging->kind), staging->name);
-    }
     if (mode == PUBLISH_REPLACE) {
         remove_doomed(parent, staging->temporary);
     }

@@ -6,8 +6,8 @@
  * RENAME_EXCHANGE). A staging directory is locked (flock on the directory itself) as long as its
  * maker lives; store_sweep removes those nobody holds.
  *
- * The caller holds the entry's exclusive lock (lock_take) from before staging_begin until after
- * staging_publish. Workers only. */
+ * The caller holds the entry's exclusive lock (lock_take) around staging_publish; slow work that
+ * fills the staging may be done before that, without it. Workers only. */
 
 #include "store/layout.h"
 
@@ -30,8 +30,10 @@ struct staging *staging_begin(
 int staging_dir(const struct staging *staging);
 /* Absolute path of it, for child programs. Borrowed. */
 const char *staging_path(const struct staging *staging);
-/* Syncs every file and directory in it, renames, syncs the parent; the rename is the point of no
- * return. On success the staging is used up (free it with staging_abandon all the same, which then
+/* Brings what is in it to the disk, so that staging_publish has little left to sync. */
+bool staging_sync(const struct staging *staging, struct error *err);
+/* Syncs every file and directory in it, renames, syncs the parent. A rename that cannot be
+ * made durable is undone again. On success the staging is used up (free it with staging_abandon all the same, which then
  * removes nothing). On failure nothing has the final name that did not have it before. */
 bool staging_publish(struct staging *staging, enum publish_mode mode, struct error *err);
 /* Removes what was not published and frees. NULL is accepted. */

@@ -127,7 +127,10 @@ def fail_everywhere(place, scenario, calls, error):
         else:
             assert done.returncode in (66, 70, 73, 74, 75, 77), (why, done.returncode, done.stderr)
             assert done.stderr.strip() != "", why
+            # What failed has not happened, even behind the rename.
+            assert now == scenario.before or scenario.action == "remove", (why, now)
             assert now in (scenario.before, scenario.after), why
+            assert scenario.action == "remove" or leftovers(state) == [] or name == "unlinkat", why
         scenario.finish(state, why)
         count += 1
     return count

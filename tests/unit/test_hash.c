@@ -184,10 +184,51 @@ static void what_cannot_be_read(void **state)
     assert_non_null(strstr(err.text, "the root"));
 }
 
+static void content_does_not_depend_on_holes(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct digest sparse, dense, other;
+    auto_close int holes = memfd_create("holes", MFD_CLOEXEC);
+    auto_close int plain = memfd_create("plain", MFD_CLOEXEC);
+    size_t size = (5 << 20) + 100;
+    auto_free char *bytes = memory_zero(1, size);
+    memcpy(bytes + 4096 * 3 + 7, "data", 4);
+    bytes[size - 1] = 'x';
+    assert_int_equal(write(plain, bytes, size), (ssize_t)size);
+    assert_int_equal(pwrite(holes, "data", 4, 4096 * 3 + 7), 4);
+    assert_int_equal(pwrite(holes, "x", 1, (off_t)size - 1), 1);
+    assert_true(hash_content(holes, "holes", NULL, NULL, &sparse, &err));
+    assert_true(hash_content(plain, "plain", NULL, NULL, &dense, &err));
+    assert_true(digest_equal(&sparse, &dense));
+
+    /* As it is written down: number, block, size. */
+    auto_hash struct hash *hash = hash_new();
+    static const unsigned char first[8] = {3}, last[8] = {0, 5}, end[8] = {100, 0, 0x50};
+    hash_update(hash, first, 8);
+    hash_update(hash, bytes + 4096 * 3, 4096);
+    hash_update(hash, last, 8);
+    char tail[4096] = {0};
+    tail[99] = 'x';
+    hash_update(hash, tail, sizeof tail);
+    hash_update(hash, end, 8);
+    hash_finish(hash, &other);
+    assert_true(digest_equal(&sparse, &other));
+
+    /* The same data elsewhere, and the same data in a longer file, are something else. */
+    assert_int_equal(ftruncate(holes, (off_t)size + 4096), 0);
+    assert_true(hash_content(holes, "holes", NULL, NULL, &other, &err));
+    assert_false(digest_equal(&sparse, &other));
+    assert_int_equal(pwrite(plain, "\0\0\0\0data", 8, 4096 * 3 + 7), 8);
+    assert_true(hash_content(plain, "plain", NULL, NULL, &other, &err));
+    assert_false(digest_equal(&sparse, &other));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_messages),
+        cmocka_unit_test(content_does_not_depend_on_holes),
         cmocka_unit_test(a_million_in_odd_pieces),
         cmocka_unit_test(finishing_does_not_end_it),
         cmocka_unit_test(a_file_from_its_start_wherever_it_stands),

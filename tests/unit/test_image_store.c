@@ -72,6 +72,11 @@ static void test_managed(void **state)
     written.source = memory_strdup("pull:https://example.org/i.tar.zst");
     written.digest = memory_strdup("sha256:00");
     written.kernel_ref = memory_strdup("debian-cloud");
+    written.content_sha256 = memory_printf("%064d", 1);
+    written.kernel_sha256 = memory_printf("%064d", 2);
+    written.manifest_digest = memory_strdup("sha256:01");
+    written.history = json_new_array();
+    json_append(written.history, json_new_string("step"));
     written.config = json_new_object();
     json_put_string(written.config, "workdir", "/srv");
     make(world, &written, PUBLISH_NEW);
@@ -83,6 +88,10 @@ static void test_managed(void **state)
     assert_string_equal(entry.source, written.source);
     assert_string_equal(entry.digest, written.digest);
     assert_string_equal(entry.kernel_ref, "debian-cloud");
+    assert_string_equal(entry.content_sha256, written.content_sha256);
+    assert_string_equal(entry.kernel_sha256, written.kernel_sha256);
+    assert_string_equal(entry.manifest_digest, "sha256:01");
+    assert_string_equal(json_string_value(json_first(entry.history)), "step");
     assert_int_equal(entry.created_at, WHEN);
     assert_int_equal(entry.size_bytes, 1 << 24);
     assert_true(entry.disk_bytes < 1 << 24);

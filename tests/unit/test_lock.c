@@ -299,6 +299,22 @@ static void test_bad_names_make_no_files(void **state)
     assert_string_equal(files, "");
 }
 
+static void test_work_keeps_only_the_same_work_away(void **state)
+{
+    struct world *world = *state;
+    struct error err = {0};
+    auto_lock struct lock *work =
+        lock_take_work(world->store, STORE_KERNEL, "k", "pull", 0, NULL, &err);
+    assert_non_null(work);
+    auto_lock struct lock *entry = take(world, "k", LOCK_EXCLUSIVE, 0, &err);
+    assert_non_null(entry);
+    auto_lock struct lock *other =
+        lock_take_work(world->store, STORE_KERNEL, "l", "pull", 0, NULL, &err);
+    assert_non_null(other);
+    assert_null(lock_take_work(world->store, STORE_KERNEL, "k", "pull", 0, NULL, &err));
+    assert_code(err, ERROR_BUSY);
+}
+
 #define LOCK_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -314,6 +330,7 @@ int main(void)
         LOCK_TEST(test_waiting_can_be_cancelled),
         LOCK_TEST(test_not_handed_to_programs),
         LOCK_TEST(test_store_lock),
+        LOCK_TEST(test_work_keeps_only_the_same_work_away),
         LOCK_TEST(test_bad_names_make_no_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
