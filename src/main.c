@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "batch/batch.h"
 #include "batch/options.h"
@@ -36,6 +37,7 @@ struct outside {
     char *cache_dir;
     char *config_file;
     char *unit_dir;
+    char *auth_files;
 };
 
 static void outside_done(struct outside *outside)
@@ -44,6 +46,7 @@ static void outside_done(struct outside *outside)
     free(outside->cache_dir);
     free(outside->config_file);
     free(outside->unit_dir);
+    free(outside->auth_files);
 }
 
 /* Set and not empty, else NULL. */
@@ -112,6 +115,32 @@ static void read_places(struct outside *outside)
     }
 }
 
+/* Where docker and podman keep what registries know us by, in the order podman looks
+ * (containers-auth.json(5)): the first one that knows a registry is believed. */
+static char *find_auth_files(void)
+{
+    static const struct {
+        const char *variable;
+        const char *below;
+    } places[] = {
+        {"REGISTRY_AUTH_FILE", ""},
+        {"XDG_RUNTIME_DIR", "/containers/auth.json"},
+        {"XDG_CONFIG_HOME", "/containers/auth.json"},
+        {"HOME", "/.config/containers/auth.json"},
+        {"DOCKER_CONFIG", "/config.json"},
+        {"HOME", "/.docker/config.json"},
+        {"HOME", "/.dockercfg"},
+    };
+    auto_done(strings) struct strings files = {0};
+    for (size_t i = 0; i < array_length(places); ++i) {
+        const char *base = variable(places[i].variable);
+        if (base != NULL) {
+            strings_printf(&files, "%s%s", base, places[i].below);
+        }
+    }
+    return strings_join(&files, "\n");
+}
+
 /* BANGER_CLOCK: seconds since 1970, or RFC 3339. */
 static bool read_clock(struct error *err)
 {
@@ -161,6 +190,8 @@ static bool read_environment(struct outside *outside, struct error *err)
     config->accel = variable("BANGER_ACCEL");
     config->firecracker = variable("FIRECRACKER_BIN");
     config->ca_file = variable("SSL_CERT_FILE");
+    outside->auth_files = find_auth_files();
+    config->auth_files = outside->auth_files;
     outside->setup.term = getenv("TERM");
     outside->is_monochrome = variable("NO_COLOR") != NULL;
     const char *jobs = variable("BANGER_JOBS");

@@ -15,6 +15,7 @@
 #define WORD_MAX_BYTES 256
 #define LIST_MAX 4096
 #define LIST_MAX_BYTES ((size_t)1 << 20)
+#define STEP_MAX_BYTES 1024
 
 static const char what[] = "the image's config";
 
@@ -160,6 +161,43 @@ static bool parse_diff_ids(const struct json *root, struct oci_image *image, str
     return true;
 }
 
+/* One line of what somebody wrote, cut between characters. */
+static char *one_line(const struct json *object, const char *key)
+{
+    const char *text = json_string(object, key, NULL);
+    if (text == NULL || text[0] == '\0') {
+        return NULL;
+    }
+    size_t len = strnlen(text, STEP_MAX_BYTES);
+    while (text[len] != '\0' && len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80) {
+        len--;
+    }
+    char *line = memory_strndup(text, len);
+    for (char *c = line; *c != '\0'; c++) {
+        *c = (unsigned char)*c < 0x20 || *c == 0x7f ? ' ' : *c;
+    }
+    return line;
+}
+
+/* For people only: what is not understood is left out. */
+static void take_steps(const struct json *root, struct oci_image *image)
+{
+    const struct json *history = json_get(root, "history");
+    if (!json_is_array(history)) {
+        return;
+    }
+    image->steps = memory_zero(json_count(history), sizeof *image->steps);
+    for (const struct json *item = json_first(history);
+         item != NULL && image->step_count < LIST_MAX; item = json_next(item)) {
+        if (json_is_object(item)) {
+            image->steps[image->step_count++] =
+                (struct oci_step){.created = one_line(item, "created"),
+                    .created_by = one_line(item, "created_by"),
+                    .is_empty = json_bool(item, "empty_layer", false)};
+        }
+    }
+}
+
 static bool check_platform(const struct oci_platform *platform, const struct oci_image *image,
     const char *os, struct error *err)
 {
@@ -188,6 +226,7 @@ bool oci_config_parse(const char *bytes, size_t len, const struct oci_platform *
         !take_word(root, "created", WORD_MAX_BYTES, &image->created, err)) {
         return false;
     }
+    take_steps(root, image);
     return check_platform(platform, image, json_string(root, "os", "linux"), err) &&
            parse_diff_ids(root, image, err) &&
            parse_run(json_get(root, "config"), limits, &image->run, err);

@@ -20,6 +20,11 @@ void oci_image_done(struct oci_image *image)
         close(image->cache_hold);
     }
     run_done(&image->run);
+    for (size_t i = 0; i < image->step_count; i++) {
+        free(image->steps[i].created);
+        free(image->steps[i].created_by);
+    }
+    free(image->steps);
     free(image->layers);
     free(image->reference);
     free(image->architecture);

@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "base/text.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,13 @@ struct oci_run {
     char *stop_signal;  /* "SIGTERM", "15" */
 };
 
+/* How the image was made, as its maker tells it. */
+struct oci_step {
+    char *created;    /* RFC 3339 as written, or NULL */
+    char *created_by; /* or NULL; one line, cut where it is long */
+    bool is_empty;    /* made no layer */
+};
+
 /* Zero-initialise; free with oci_image_done. */
 struct oci_image {
     char *reference; /* canonical, with tag or digest: docker.io/library/debian:bookworm */
@@ -57,6 +65,8 @@ struct oci_image {
     char *variant;         /* "v8" or NULL */
     char *created;         /* RFC 3339 as written, or NULL */
     struct oci_run run;
+    struct oci_step *steps; /* oldest first */
+    size_t step_count;
     int cache_hold; /* shared lock: the blobs stay in the cache until oci_image_done; 0: none */
 };
 

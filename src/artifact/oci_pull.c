@@ -39,6 +39,7 @@ struct pull {
     struct digest pinned;
     struct digest manifest;
     struct oci_document document;
+    bool is_plan; /* nothing is put into the cache */
 };
 
 static void pull_done(struct pull *pull)
@@ -86,6 +87,13 @@ static bool parse_document(struct pull *pull, const struct text *bytes, const ch
         pull->limits, pull->shown, &pull->document, err);
 }
 
+static bool keep(
+    struct pull *pull, const struct digest *digest, const struct text *bytes, struct error *err)
+{
+    return pull->is_plan ||
+           blob_cache_put(pull->settings->blobs_dir, digest, text_cstr(bytes), bytes->len, err);
+}
+
 /* Fetches the document that the reference names from one registry, and pins it. */
 static bool fetch_root_from(struct pull *pull, struct oci_registry *registry, struct error *err)
 {
@@ -109,8 +117,7 @@ static bool fetch_root_from(struct pull *pull, struct oci_registry *registry, st
         return false;
     }
     pull->pinned = pull->manifest = pinned.digest;
-    return blob_cache_put(
-        pull->settings->blobs_dir, &pinned.digest, text_cstr(&bytes), bytes.len, err);
+    return keep(pull, &pinned.digest, &bytes, err);
 }
 
 /* A document by digest that is in the cache; false without *err when it is not or cannot be told
@@ -185,8 +192,7 @@ static bool fetch_wanted_from(struct pull *pull, const struct wanted *wanted,
         return false;
     }
     *wanted->content_type = memory_strdup(http_reply_header(&reply, "content-type"));
-    return blob_cache_put(pull->settings->blobs_dir, &descriptor->digest, text_cstr(wanted->bytes),
-        wanted->bytes->len, err);
+    return keep(pull, &descriptor->digest, wanted->bytes, err);
 }
 
 static bool fetch_wanted(struct pull *pull, const struct wanted *wanted, struct error *err)
@@ -348,6 +354,37 @@ bool oci_pull(const struct oci_settings *settings, const char *reference,
     found.pinned_digest = pull.pinned;
     *image = found;
     found = (struct oci_image){0};
+    return true;
+}
+
+void oci_plan_done(struct oci_plan *plan)
+{
+    free(plan->reference);
+    *plan = (struct oci_plan){0};
+}
+
+bool oci_plan(const struct oci_settings *settings, const char *reference,
+    const struct cancel *cancel, struct oci_plan *plan, struct error *err)
+{
+    auto_done(pull) struct pull pull = {.settings = settings, .cancel = cancel, .is_plan = true};
+    if (!begin(&pull, reference, err) || !find_manifest(&pull, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < pull.document.layer_count; i++) {
+        const struct oci_layer *layer = &pull.document.layers[i];
+        const struct oci_descriptor blob = {
+            .digest = layer->digest, .size_bytes = layer->size_bytes};
+        bool is_repeated = false;
+        for (size_t j = 0; j < i && !is_repeated; j++) {
+            is_repeated = digest_equal(&layer->digest, &pull.document.layers[j].digest);
+        }
+        if (!is_repeated) {
+            plan->layers_bytes += layer->size_bytes;
+            plan->missing_bytes +=
+                blob_cache_has(settings->blobs_dir, &blob) ? 0 : layer->size_bytes;
+        }
+    }
+    plan->reference = take_ptr(pull.shown);
     return true;
 }
 

@@ -58,6 +58,18 @@ void oci_resolution_done(struct oci_resolution *resolution);
 bool oci_resolve(const struct oci_settings *settings, const char *reference,
     const struct cancel *cancel, struct oci_resolution *resolution, struct error *err);
 
+/* What a pull would do, asked of the registry and kept nowhere. */
+struct oci_plan {
+    char *reference;        /* canonical */
+    uint64_t layers_bytes;  /* of all layers as they come, each once */
+    uint64_t missing_bytes; /* of these, what is not in the cache */
+};
+
+void oci_plan_done(struct oci_plan *plan);
+/* Errors as oci_pull. */
+bool oci_plan(const struct oci_settings *settings, const char *reference,
+    const struct cancel *cancel, struct oci_plan *plan, struct error *err);
+
 /* Brings everything of the image into the cache and describes it in a zeroed *image. What is there
  * already is not fetched again; a reference by digest that is whole in the cache needs no network.
  * ERROR_INVALID (the reference), ERROR_NOT_FOUND, ERROR_AUTH, ERROR_NETWORK, ERROR_DIGEST,

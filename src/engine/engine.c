@@ -42,6 +42,7 @@ static const size_t config_strings[] = {
     offsetof(struct engine_config, accel),
     offsetof(struct engine_config, firecracker),
     offsetof(struct engine_config, ca_file),
+    offsetof(struct engine_config, auth_files),
     offsetof(struct engine_config, self_path),
 };
 

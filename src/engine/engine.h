@@ -18,7 +18,19 @@ struct command;
 struct engine;
 struct engine_hooks;
 struct error;
+struct image_draft;
+struct image_request;
+struct ops;
 struct snapshot;
+
+/* The slow steps of images, which tests replace; NULL is the real one (ops_image_draft.h). */
+struct image_steps {
+    bool (*bundle_fetch)(struct ops *ops, const struct image_request *request,
+        struct image_draft *draft, struct error *err);
+    bool (*pull_and_flatten)(struct ops *ops, const struct image_request *request,
+        struct image_draft *draft, struct error *err);
+    bool (*finalize_rootfs)(struct ops *ops, struct image_draft *draft, struct error *err);
+};
 
 /* Everything the outside decides, read once in main.c; a zeroed one with a state directory is a
  * complete engine. Strings are copied by engine_new. Test hooks are fields here, never #ifdef. */
@@ -32,12 +44,14 @@ struct engine_config {
     const char *accel;           /* "auto", "kvm", "tcg"; NULL: config, else auto */
     const char *firecracker;     /* FIRECRACKER_BIN; NULL: config, else PATH */
     const char *ca_file;         /* --cacert, SSL_CERT_FILE; NULL: the system's */
+    const char *auth_files;  /* docker's and podman's, in order, separated by newlines; NULL: none */
     const char *self_path;     /* this program, for monitors and extraction; NULL: /proc/self/exe */
     unsigned transfer_workers; /* 0: 4 */
     unsigned local_workers;    /* 0: 4; BANGER_JOBS=1 gives 1 and 1 */
     uint64_t lock_timeout_ms;  /* 0: 30 s */
     bool is_readonly;
     bool is_watching; /* false: no inotify, no listing at start (one-shot batch commands) */
+    struct image_steps image_steps;
     const struct engine_hooks *hooks; /* NULL; tests replace housekeeping (engine_internal.h) */
 };
 

@@ -44,8 +44,13 @@ engine_ops = \
 	src/engine/ops_host.c src/engine/ops_host.h \
 	src/engine/ops_host_gc.c \
 	src/engine/ops_image.c src/engine/ops_image.h \
+	src/engine/ops_image_draft.c src/engine/ops_image_draft.h \
+	src/engine/ops_image_bundle.c \
+	src/engine/ops_image_promote.c \
 	src/engine/ops_image_pull.c \
 	src/engine/ops_image_register.c \
+	src/engine/ops_image_registry.c src/engine/ops_image_registry.h \
+	src/engine/ops_image_verify.c \
 	src/engine/ops_initrd.c src/engine/ops_initrd.h \
 	src/engine/ops_job.c \
 	src/engine/ops_trash.c src/engine/ops_trash.h \

@@ -81,6 +81,12 @@ bool ops_image_list(struct ops *ops, struct json **result, struct error *err);
 bool ops_image_show(struct ops *ops, struct json **result, struct error *err);
 bool ops_image_register(struct ops *ops, struct json **result, struct error *err);
 bool ops_image_pull(struct ops *ops, struct json **result, struct error *err);
+bool ops_image_promote(struct ops *ops, struct json **result, struct error *err);
+bool ops_image_verify(struct ops *ops, struct json **result, struct error *err);
+bool ops_image_history(struct ops *ops, struct json **result, struct error *err);
+bool ops_image_refresh(struct ops *ops, struct json **result, struct error *err);
+bool ops_image_export(struct ops *ops, struct json **result, struct error *err);
+bool ops_image_cache(struct ops *ops, struct json **result, struct error *err);
 bool ops_image_rm(struct ops *ops, struct json **result, struct error *err);
 
 bool ops_vm_run(struct ops *ops, struct json **result, struct error *err);

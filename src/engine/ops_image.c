@@ -2,6 +2,7 @@
 /* The images on this host: list, show, rm, look-up, and their part of the state. */
 #include "engine/ops_image.h"
 
+#include "artifact/oci_ref.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -18,6 +19,7 @@
 #include "engine/state.h"
 #include "store/catalog.h"
 #include "store/image_store.h"
+#include "store/kernel_store.h"
 #include "store/lock.h"
 #include "store/vm_store.h"
 
@@ -157,9 +159,15 @@ static void put_paths(struct ops *ops, struct json *json, const struct image_ent
     auto_free char *rootfs = image_store_rootfs(ops->store, entry);
     struct json *paths = json_new_object();
     json_put_string(paths, "rootfs", rootfs);
-    json_put_string(paths, "kernel", entry->kernel_path);
-    json_put_string(paths, "initrd", entry->initrd_path);
-    json_put_string(paths, "modules", entry->modules_path);
+    if (entry->has_kernel) {
+        auto_free char *kernel = store_entry_path(
+            ops->store, STORE_IMAGE, entry->name, IMAGE_KERNEL "/" KERNEL_FILE);
+        json_put_string(paths, "kernel", kernel);
+    } else {
+        json_put_string(paths, "kernel", entry->kernel_path);
+        json_put_string(paths, "initrd", entry->initrd_path);
+        json_put_string(paths, "modules", entry->modules_path);
+    }
     json_put(json, "paths", paths);
 }
 
@@ -183,6 +191,9 @@ bool ops_image_show(struct ops *ops, struct json **result, struct error *err)
     collect_users(&inventory, name, &users);
     ops_put_strings(json, "used_by", &users);
     put_paths(ops, json, &entry);
+    json_put_string(json, "manifest_digest", entry.manifest_digest);
+    json_put_string(json, "content_sha256", entry.content_sha256);
+    json_put_bool(json, "has_work_seed", entry.has_work_seed);
     json_put(json, "config", json_copy(entry.config));
     *result = json;
     return true;
@@ -220,36 +231,103 @@ bool ops_image_rm(struct ops *ops, struct json **result, struct error *err)
     return true;
 }
 
+bool ops_image_check_free(struct ops *ops, const char *name, bool is_forced, struct error *err)
+{
+    auto_done(image_entry) struct image_entry entry = {0};
+    struct error missing = {0};
+    if (!image_store_read(ops->store, name, &entry, &missing)) {
+        if (missing.code == ERROR_NOT_FOUND) {
+            return true;
+        }
+        *err = missing;
+        return false;
+    }
+    if (!is_forced) {
+        return error_set(err, ERROR_EXISTS,
+            "image %s is already here%s: --force replaces it, or choose another name", name,
+            entry.is_damaged ? " but damaged" : "");
+    }
+    /* Disks of VMs hold only the difference to this very image. */
+    auto_done(strings) struct strings users = {0};
+    return ops_image_users(ops, name, &users, err) &&
+           (users.count == 0 || ops_refuse_in_use("image", name, &users, false, err));
+}
+
+const char *ops_image_reference(const struct image_entry *entry)
+{
+    bool is_pulled = entry->source != NULL && text_has_prefix(entry->source, "pull:");
+    return is_pulled && strstr(entry->source, "://") == NULL ? entry->source + strlen("pull:")
+                                                             : NULL;
+}
+
+/* ---- the look-up ---- */
+
 /* Pulls it in the same job. */
-static bool pull_on_the_way(struct ops *ops, const char *name, struct error *err)
+static bool pull_on_the_way(
+    struct ops *ops, const char *word, const char *kernel_ref, struct error *err)
 {
     struct command *pull = command_new(verb_find("image", "pull"));
-    if (!command_set(pull, "image", name, err)) {
+    if (!command_set(pull, "image", word, err) || !command_set(pull, "if-absent", NULL, err) ||
+        (kernel_ref != NULL && !command_set(pull, "kernel-ref", kernel_ref, err))) {
         command_free(pull);
         return false;
     }
     return ops_call(ops, pull, NULL, err) ||
-           error_wrap(err, "image %s is not here and could not be pulled", name);
+           error_wrap(err, "image %s is not here and could not be pulled", word);
 }
 
-bool ops_image_find(struct ops *ops, const char *word, struct image_entry *entry, struct error *err)
+/* The name here of what a reference was pulled to: any that came from it; else the one that a pull
+ * would give it. NULL on failure; ERROR_EXISTS when something else has that. Caller frees. */
+static char *name_of_reference(struct ops *ops, const char *word, struct error *err)
 {
-    if (!name_check_entry(word, "image name", err)) {
+    auto_done(oci_ref) struct oci_ref ref = {0};
+    auto_done(image_list) struct image_list images = {0};
+    if (!oci_ref_parse(word, &ref, err) || !image_store_list(ops->store, &images, err)) {
+        return NULL;
+    }
+    auto_free char *canonical = oci_ref_format(&ref);
+    auto_free char *name = command_image_name(word);
+    const struct image_entry *other = NULL;
+    for (size_t i = 0; i < images.count; i++) {
+        const char *from = ops_image_reference(&images.items[i]);
+        if (from != NULL && strcmp(from, canonical) == 0) {
+            return memory_strdup(images.items[i].name);
+        }
+        other = strcmp(images.items[i].name, name) == 0 ? &images.items[i] : other;
+    }
+    if (other != NULL) {
+        error_set(err, ERROR_EXISTS,
+            "image %s here is not %s but %s: use it by its name, or pull the other one with "
+            "`image pull %s --name NAME`",
+            name, canonical, other->source != NULL ? other->source : "of unknown origin", word);
+        return NULL;
+    }
+    return take_ptr(name);
+}
+
+bool ops_image_find(struct ops *ops, const char *word, const char *kernel_ref,
+    struct image_entry *entry, struct error *err)
+{
+    bool is_reference = strpbrk(word, "/:@") != NULL;
+    auto_free char *name =
+        is_reference ? name_of_reference(ops, word, err) : memory_strdup(word);
+    if (name == NULL || !name_check_entry(name, "image name", err)) {
         return false;
     }
     struct error missing = {0};
-    if (!image_store_read(ops->store, word, entry, &missing)) {
+    if (!image_store_read(ops->store, name, entry, &missing)) {
         if (missing.code != ERROR_NOT_FOUND) {
             *err = missing;
             return false;
         }
-        if (!pull_on_the_way(ops, word, err) || !image_store_read(ops->store, word, entry, err)) {
+        if (!pull_on_the_way(ops, word, kernel_ref, err) ||
+            !image_store_read(ops->store, name, entry, err)) {
             return false;
         }
     }
     if (entry->is_damaged) {
         return error_set(err, ERROR_FORMAT,
-            "image %s is damaged (%s): remove it and pull or register it again", word,
+            "image %s is damaged (%s): remove it and pull or register it again", name,
             entry->damage);
     }
     return true;

@@ -38,3 +38,5 @@ bool ops_offers_json(
 /* Makes sure that the kernel is here, pulling it in the same job when it is absent. Any other
  * failure to read it is that error. */
 bool ops_kernel_ensure(struct ops *ops, const char *name, struct error *err);
+/* What that would add to a plan. */
+bool ops_kernel_plan(struct ops *ops, const char *name, struct json *plan, struct error *err);

@@ -312,3 +312,21 @@ bool ops_kernel_ensure(struct ops *ops, const char *name, struct error *err)
     return ops_call(ops, pull, NULL, err) ||
            error_wrap(err, "kernel %s is not here and could not be pulled", name);
 }
+
+bool ops_kernel_plan(struct ops *ops, const char *name, struct json *plan, struct error *err)
+{
+    if (file_exists(store_kind_dir(ops->store, STORE_KERNEL), name)) {
+        return true;
+    }
+    auto_done(catalog) struct catalog catalog = {0};
+    if (!ops_catalog_load(ops, false, &catalog, err)) {
+        return false;
+    }
+    const struct catalog_entry *offer = catalog_require(&catalog, CATALOG_KERNEL, name, err);
+    if (offer == NULL) {
+        return false;
+    }
+    auto_free char *object = memory_printf("kernel/%s", name);
+    ops_plan_add(plan, "pull", object, offer->size_bytes);
+    return true;
+}

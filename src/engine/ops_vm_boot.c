@@ -50,23 +50,34 @@ static bool kernel_from_store(
     return true;
 }
 
-/* A registered image that brings its own kernel, by path. */
-static bool kernel_from_paths(
-    const struct image_entry *image, struct boot_kernel *kernel, struct error *err)
+/* An image that brings its own kernel, by path; modules_path NULL: none. */
+static bool kernel_from_paths(const char *image, const char *path, const char *modules_path,
+    struct boot_kernel *kernel, struct error *err)
 {
     struct stat status;
-    if (stat(image->kernel_path, &status) != 0) {
-        return error_set_errno(
-            err, errno, "image %s: its kernel %s", image->name, image->kernel_path);
+    if (stat(path, &status) != 0) {
+        return error_set_errno(err, errno, "image %s: its kernel %s", image, path);
     }
-    kernel->path = memory_strdup(image->kernel_path);
-    kernel->identity = memory_printf("%s %jd %jd.%09ld", image->kernel_path,
-        (intmax_t)status.st_size, (intmax_t)status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
-    if (image->modules_path != NULL) {
-        kernel->modules_dir = kernel_modules_open(AT_FDCWD, image->modules_path, NULL, err);
+    kernel->path = memory_strdup(path);
+    kernel->identity = memory_printf("%s %jd %jd.%09ld", path, (intmax_t)status.st_size,
+        (intmax_t)status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+    if (modules_path != NULL) {
+        kernel->modules_dir = kernel_modules_open(AT_FDCWD, modules_path, NULL, err);
         return kernel->modules_dir >= 0;
     }
     return true;
+}
+
+/* The one in a managed image's own kernel/. */
+static bool kernel_from_image(
+    struct ops *ops, const char *image, struct boot_kernel *kernel, struct error *err)
+{
+    auto_free char *path =
+        store_entry_path(ops->store, STORE_IMAGE, image, IMAGE_KERNEL "/" KERNEL_FILE);
+    auto_free char *modules =
+        store_entry_path(ops->store, STORE_IMAGE, image, IMAGE_KERNEL "/" KERNEL_MODULES);
+    return kernel_from_paths(
+        image, path, file_exists(AT_FDCWD, modules) ? modules : NULL, kernel, err);
 }
 
 static bool find_kernel(struct ops *ops, const struct vm_hand *hand,
@@ -76,7 +87,11 @@ static bool find_kernel(struct ops *ops, const struct vm_hand *hand,
         return kernel_from_store(ops, hand->spec.kernel_ref, kernel, err);
     }
     if (image->kernel_path != NULL) {
-        return kernel_from_paths(image, kernel, err);
+        return kernel_from_paths(
+            image->name, image->kernel_path, image->modules_path, kernel, err);
+    }
+    if (image->has_kernel) {
+        return kernel_from_image(ops, image->name, kernel, err);
     }
     return error_set(
         err, ERROR_INVALID, "VM %s has no kernel: make it again with --kernel-ref", hand->name);

@@ -171,11 +171,11 @@ static bool choose_image(
             "no image was named: give one (`image list`, `image list --available`), or set image "
             "under [defaults] in config.ini");
     }
-    if (!ops_image_find(ops, word, image, err)) {
+    const char *kernel = command_get(ops->command, "kernel-ref");
+    if (!ops_image_find(ops, word, kernel, image, err)) {
         return false;
     }
     spec->image = memory_strdup(image->name);
-    const char *kernel = command_get(ops->command, "kernel-ref");
     if (kernel == NULL && image->kernel_path == NULL && !image->has_kernel) {
         kernel = pick_word(image->kernel_ref, ops->settings->default_kernel, NULL);
         if (kernel == NULL) {

@@ -34,6 +34,15 @@ extern const struct verb_group kernel_verbs, image_verbs, vm_verbs, vm_guest_ver
         "name", 0, ARGUMENT_NAME, .is_positional = true, .is_required = true, .is_many = true,     \
                                   .value_name = "NAME", .help = (what_help)                        \
     }
+#define SOME_OF(what_help)                                                                         \
+    {                                                                                              \
+        "name", 0, ARGUMENT_NAME, .is_positional = true, .is_many = true, .value_name = "NAME",    \
+                                  .help = (what_help)                                              \
+    }
+#define SIZE_OF(what_help)                                                                         \
+    {                                                                                              \
+        "size", 0, ARGUMENT_SIZE, .value_name = "SIZE", .help = (what_help)                        \
+    }
 #define FORCE(what_help)                                                                           \
     {                                                                                              \
         "force", 'f', ARGUMENT_FLAG, .help = (what_help)                                           \

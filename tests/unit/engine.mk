@@ -2,6 +2,7 @@
 engine_tests = \
 	tests/unit/test_command \
 	tests/unit/test_engine \
+	tests/unit/test_image_pull \
 	tests/unit/test_job \
 	tests/unit/test_job_file \
 	tests/unit/test_leave \
@@ -17,6 +18,8 @@ tests_unit_test_command_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_command_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)
 tests_unit_test_engine_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_engine_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)
+tests_unit_test_image_pull_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_image_pull_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)
 tests_unit_test_job_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_job_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)
 tests_unit_test_job_file_CPPFLAGS = $(TEST_CPPFLAGS)

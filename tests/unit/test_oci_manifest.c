@@ -297,6 +297,24 @@ static void test_a_config_is_read(void **state)
     assert_true(digest_equal(&image.layers[0].diff_id, &digest));
 }
 
+static void test_steps_are_for_people(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    auto_done(oci_image) struct oci_image image = {0};
+    assert_true(
+        parse_config("{\"os\":\"linux\",\"architecture\":\"amd64\"," ROOTFS ",\"history\":["
+                     "{\"created\":\"2026-01-01T00:00:00Z\",\"created_by\":\"ADD \\u001b[31m x\"},"
+                     "{\"created_by\":\"CMD\",\"empty_layer\":true},7]}",
+            &image, &err));
+    assert_int_equal(image.step_count, 2);
+    assert_string_equal(image.steps[0].created, "2026-01-01T00:00:00Z");
+    assert_string_equal(image.steps[0].created_by, "ADD  [31m x");
+    assert_false(image.steps[0].is_empty);
+    assert_true(image.steps[1].is_empty);
+    assert_null(image.steps[1].created);
+}
+
 static const struct bad bad_configs[] = {
     {"[]", ERROR_FORMAT},
     {"{}", ERROR_FORMAT},
@@ -349,6 +367,7 @@ int main(void)
         cmocka_unit_test(test_embedded_data_may_be_right),
         cmocka_unit_test(test_too_much_is_refused),
         cmocka_unit_test(test_a_config_is_read),
+        cmocka_unit_test(test_steps_are_for_people),
         cmocka_unit_test(test_bad_configs_are_refused),
     };
     return cmocka_run_group_tests_name("oci_manifest", tests, NULL, NULL);
