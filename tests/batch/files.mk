@@ -9,6 +9,7 @@ batch_world_tests = \
 	tests/batch/doctor.py \
 	tests/batch/generic_kernel.py \
 	tests/batch/guest.py \
+	tests/batch/image_pull.py \
 	tests/batch/images.py \
 	tests/batch/kernel_import.py \
 	tests/batch/kernel_list.py \
