@@ -481,3 +481,11 @@ bool tar_scan_finish(struct tar_scan *scan, struct error *err)
     }
     return error_set(err, ERROR_FORMAT, "the archive is cut off: its end mark is missing");
 }
+
+bool tar_scan_could_end(const struct tar_scan *scan)
+{
+    bool is_extended = scan->has_pax || scan->long_path != NULL || scan->long_link != NULL;
+    bool is_between = scan->state == AT_HEADER && scan->block_len == 0 && !is_extended;
+    bool is_unpadded = scan->state == IN_DATA && scan->data_left == 0 && scan->skip < TAR_BLOCK;
+    return is_between || is_unpadded || (scan->state == BEHIND_END && scan->tail % TAR_BLOCK == 0);
+}

@@ -81,3 +81,6 @@ bool tar_scan_walk(struct tar_scan *scan, const void *bytes, size_t len, size_t 
     const void **data, size_t *data_len, struct error *err);
 /* To be called where the stream ends: the archive must be whole. */
 bool tar_scan_finish(struct tar_scan *scan, struct error *err);
+/* Whether the last member is complete, so that an end mark (and the padding in front of it) is all
+ * that could be missing. For tar_scan_walk. */
+bool tar_scan_could_end(const struct tar_scan *scan);

@@ -156,8 +156,10 @@ def test_many_at_once(world):
                              "--name", f"other{i}", "--format", "json", stdout=subprocess.PIPE,
                              stderr=subprocess.DEVNULL) for i in range(3)]
     results = [json.loads(child.communicate(timeout=2 * PATIENCE_S)[0]) for child in children]
-    assert [child.returncode for child in children] == [0] * len(children), results
-    assert sum(result["changed"] for result in results[:8]) == 1, results
+    # One that looks only when the winner is done finds what was there before it.
+    late = [result for result in results[:8] if result.get("error", {}).get("code") == "EXISTS"]
+    assert all("error" not in result or result in late for result in results), results
+    assert sum(result.get("changed", False) for result in results[:8]) == 1, results
     assert all(result["changed"] for result in results[8:]), results
     assert len(world.entries("images")) == 4
     for name in world.entries("images"):
