@@ -161,8 +161,9 @@ static bool update_blocks(struct hash *hash, int fd, const char *shown, char *ch
             continue;
         }
         if (step <= 0) {
-            return step < 0 ? error_set_errno(err, errno, "cannot read %s", shown)
-                            : error_set(err, ERROR_IO, "%s became shorter while it was read", shown);
+            return step < 0
+                       ? error_set_errno(err, errno, "cannot read %s", shown)
+                       : error_set(err, ERROR_IO, "%s became shorter while it was read", shown);
         }
         got += (size_t)step;
     }

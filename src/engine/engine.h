@@ -44,8 +44,8 @@ struct engine_config {
     const char *accel;           /* "auto", "kvm", "tcg"; NULL: config, else auto */
     const char *firecracker;     /* FIRECRACKER_BIN; NULL: config, else PATH */
     const char *ca_file;         /* --cacert, SSL_CERT_FILE; NULL: the system's */
-    const char *auth_files;  /* docker's and podman's, in order, separated by newlines; NULL: none */
-    const char *self_path;     /* this program, for monitors and extraction; NULL: /proc/self/exe */
+    const char *auth_files; /* docker's and podman's, in order, separated by newlines; NULL: none */
+    const char *self_path;  /* this program, for monitors and extraction; NULL: /proc/self/exe */
     unsigned transfer_workers; /* 0: 4 */
     unsigned local_workers;    /* 0: 4; BANGER_JOBS=1 gives 1 and 1 */
     uint64_t lock_timeout_ms;  /* 0: 30 s */

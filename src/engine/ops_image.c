@@ -160,8 +160,8 @@ static void put_paths(struct ops *ops, struct json *json, const struct image_ent
     struct json *paths = json_new_object();
     json_put_string(paths, "rootfs", rootfs);
     if (entry->has_kernel) {
-        auto_free char *kernel = store_entry_path(
-            ops->store, STORE_IMAGE, entry->name, IMAGE_KERNEL "/" KERNEL_FILE);
+        auto_free char *kernel =
+            store_entry_path(ops->store, STORE_IMAGE, entry->name, IMAGE_KERNEL "/" KERNEL_FILE);
         json_put_string(paths, "kernel", kernel);
     } else {
         json_put_string(paths, "kernel", entry->kernel_path);
@@ -309,8 +309,7 @@ bool ops_image_find(struct ops *ops, const char *word, const char *kernel_ref,
     struct image_entry *entry, struct error *err)
 {
     bool is_reference = strpbrk(word, "/:@") != NULL;
-    auto_free char *name =
-        is_reference ? name_of_reference(ops, word, err) : memory_strdup(word);
+    auto_free char *name = is_reference ? name_of_reference(ops, word, err) : memory_strdup(word);
     if (name == NULL || !name_check_entry(name, "image name", err)) {
         return false;
     }

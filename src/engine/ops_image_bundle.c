@@ -33,9 +33,8 @@ static bool take_manifest(struct ops *ops, const struct bundle_report *report,
     const struct image_request *request, struct image_draft *draft, struct error *err)
 {
     struct image_entry *entry = &draft->entry;
-    auto_json struct json *manifest = json_parse(text_cstr(&report->manifest),
-        report->manifest.len, ops->limits->json_bytes, ops->limits->json_depth,
-        "the bundle's manifest.json", err);
+    auto_json struct json *manifest = json_parse(text_cstr(&report->manifest), report->manifest.len,
+        ops->limits->json_bytes, ops->limits->json_depth, "the bundle's manifest.json", err);
     if (manifest == NULL) {
         return false;
     }
@@ -43,8 +42,8 @@ static bool take_manifest(struct ops *ops, const struct bundle_report *report,
         entry->config = json_copy(json_get(manifest, "config"));
     }
     return request->kernel_ref != NULL ||
-           ops_image_choose_kernel(ops, request->name,
-               json_string(manifest, "kernel_ref", NULL), &entry->kernel_ref, err);
+           ops_image_choose_kernel(ops, request->name, json_string(manifest, "kernel_ref", NULL),
+               &entry->kernel_ref, err);
 }
 
 bool image_draft_fetch_bundle(struct ops *ops, const struct image_request *request,
@@ -55,8 +54,9 @@ bool image_draft_fetch_bundle(struct ops *ops, const struct image_request *reque
     auto_done(bundle_report) struct bundle_report report = {0};
     auto_close int blob = ops_fetch(ops, (const char *const *)offer->urls.items, offer->urls.count,
         &offer->digest, offer->size_bytes, &fetched, err);
-    if (blob < 0 || !bundle_extract(blob, staging_dir(draft->staging), BUNDLE_IMAGE, ops->limits,
-                        ops_self_path(ops), ops->progress, ops->cancel, &report, err) ||
+    if (blob < 0 ||
+        !bundle_extract(blob, staging_dir(draft->staging), BUNDLE_IMAGE, ops->limits,
+            ops_self_path(ops), ops->progress, ops->cancel, &report, err) ||
         !take_manifest(ops, &report, request, draft, err)) {
         return false;
     }
@@ -88,8 +88,8 @@ static char *bundle_manifest(const struct image_entry *entry)
 
 /* The directory that holds rootfs.ext4: the entry's; for a registered image one of our own with a
  * copy in it, by clone where the file system can. */
-static bool open_source(struct ops *ops, const struct image_entry *entry,
-    struct staging **staging, int *dir, struct error *err)
+static bool open_source(struct ops *ops, const struct image_entry *entry, struct staging **staging,
+    int *dir, struct error *err)
 {
     if (entry->rootfs_path == NULL) {
         *dir = image_store_open(ops->store, entry->name, err);
@@ -101,8 +101,7 @@ static bool open_source(struct ops *ops, const struct image_entry *entry,
     }
     auto_close int from = file_open_read(AT_FDCWD, entry->rootfs_path, err);
     auto_close int to = from >= 0 ? file_create(staging_dir(*staging), IMAGE_ROOTFS, err) : -1;
-    if (to < 0 ||
-        !file_copy_data(from, to, entry->rootfs_path, ops->progress, ops->cancel, err)) {
+    if (to < 0 || !file_copy_data(from, to, entry->rootfs_path, ops->progress, ops->cancel, err)) {
         return false;
     }
     *dir = fcntl(staging_dir(*staging), F_DUPFD_CLOEXEC, 3);
@@ -132,8 +131,8 @@ static char *final_path(
     struct utsname host;
     const char *arch = json_string(entry->document, "arch", NULL);
     arch = arch == NULL && uname(&host) == 0 ? host.machine : arch;
-    return memory_printf("%s/%s-%s-%.12s.tar.zst", to, entry->name, arch,
-        digest_format(&written->digest, hex));
+    return memory_printf(
+        "%s/%s-%s-%.12s.tar.zst", to, entry->name, arch, digest_format(&written->digest, hex));
 }
 
 /* Never over a file that is there. */
@@ -176,8 +175,9 @@ static bool export_to(struct ops *ops, const struct image_entry *entry, const ch
     json_put_string(*result, "sha256", digest_format(&written.digest, hex));
     json_put_integer(*result, "size_bytes", (int64_t)written.size_bytes);
     if (entry->kernel_ref == NULL) {
-        strings_printf(&written.notes, "the kernel of image %s is not in the bundle: whoever pulls "
-                                       "it names one with --kernel-ref",
+        strings_printf(&written.notes,
+            "the kernel of image %s is not in the bundle: whoever pulls "
+            "it names one with --kernel-ref",
             entry->name);
     }
     ops_put_strings(*result, "notes", &written.notes);

@@ -4,6 +4,7 @@
 #include "artifact/flatten.h"
 #include "artifact/hash.h"
 #include "artifact/kernel_dir.h"
+#include "artifact/work_seed.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/error.h"
@@ -41,8 +42,7 @@ struct image_steps image_steps(const struct ops *ops)
     steps.bundle_fetch = steps.bundle_fetch ? steps.bundle_fetch : image_draft_fetch_bundle;
     steps.pull_and_flatten =
         steps.pull_and_flatten ? steps.pull_and_flatten : image_draft_pull_and_flatten;
-    steps.finalize_rootfs =
-        steps.finalize_rootfs ? steps.finalize_rootfs : image_draft_finalize;
+    steps.finalize_rootfs = steps.finalize_rootfs ? steps.finalize_rootfs : image_draft_finalize;
     return steps;
 }
 
@@ -85,8 +85,7 @@ void image_draft_history(struct image_draft *draft, const char *created_by)
 }
 
 /* A path of the operator's into the staging. */
-static bool copy_in(
-    struct ops *ops, const char *path, int dir, const char *name, struct error *err)
+static bool copy_in(struct ops *ops, const char *path, int dir, const char *name, struct error *err)
 {
     auto_close int from = file_open_read(AT_FDCWD, path, err);
     auto_close int to = from >= 0 ? file_create(dir, name, err) : -1;
@@ -106,8 +105,8 @@ bool image_draft_copy_kernel(struct ops *ops, struct image_draft *draft, const c
     auto_close int dir = file_open_dir(staging, IMAGE_KERNEL, err);
     if (dir < 0 || !copy_in(ops, kernel, dir, KERNEL_FILE, err) ||
         (initrd != NULL && !copy_in(ops, initrd, dir, KERNEL_INITRD, err)) ||
-        (modules != NULL && !kernel_modules_copy(AT_FDCWD, modules, dir, ops->progress,
-                                ops->cancel, &draft->notes, err))) {
+        (modules != NULL && !kernel_modules_copy(AT_FDCWD, modules, dir, ops->progress, ops->cancel,
+                                &draft->notes, err))) {
         return false;
     }
     char hex[DIGEST_HEX_LEN + 1];
@@ -119,6 +118,33 @@ bool image_draft_copy_kernel(struct ops *ops, struct image_draft *draft, const c
     draft->entry.kernel_sha256 = memory_strdup(digest_format(&digest, hex));
     draft->entry.has_kernel = true;
     return true;
+}
+
+/* The home of the image as the template of work disks. An image can do without: what goes wrong is
+ * a note, unless it is the operator's wish or the host's lack of room. */
+static bool make_work_seed(
+    struct ops *ops, struct image_draft *draft, int rootfs, struct error *err)
+{
+    int staging = staging_dir(draft->staging);
+    const struct work_seed_options options = {.label = "work"};
+    struct flatten_report report = {0};
+    struct error failure = {0};
+    auto_close int fd = file_create(staging, IMAGE_WORK_SEED, err);
+    if (fd < 0) {
+        return false;
+    }
+    if (work_seed_make(rootfs, &options, fd, ops->limits, ops->cancel, &report, &failure)) {
+        draft->entry.has_work_seed = true;
+        return true;
+    }
+    if (failure.code == ERROR_CANCELLED || failure.code == ERROR_NO_SPACE) {
+        *err = failure;
+        return false;
+    }
+    if (failure.code != ERROR_NOT_FOUND) {
+        strings_printf(&draft->notes, "machines get no disk for /root: %s", failure.text);
+    }
+    return file_remove_tree(staging, IMAGE_WORK_SEED, err);
 }
 
 bool image_draft_finalize(struct ops *ops, struct image_draft *draft, struct error *err)
@@ -135,7 +161,7 @@ bool image_draft_finalize(struct ops *ops, struct image_draft *draft, struct err
     free(entry->content_sha256);
     entry->content_sha256 = memory_strdup(digest_format(&digest, hex));
     progress_report(ops->progress, PROGRESS_PUBLISH, PROGRESS_STEPS, 0, 2);
-    if (!staging_sync(draft->staging, err)) {
+    if (!make_work_seed(ops, draft, fd, err) || !staging_sync(draft->staging, err)) {
         return false;
     }
     if (fstat(fd, &status) != 0) {
@@ -176,10 +202,9 @@ bool image_draft_publish(
 {
     const char *name = draft->entry.name;
     auto_lock struct lock *lock = ops_lock(ops, STORE_IMAGE, name, "publish", err);
-    if (lock == NULL ||
-        !(how == IMAGE_PUBLISH_PROMOTE
-                ? check_unchanged(ops, draft, err)
-                : ops_image_check_free(ops, name, how == IMAGE_PUBLISH_REPLACE, err))) {
+    if (lock == NULL || !(how == IMAGE_PUBLISH_PROMOTE ? check_unchanged(ops, draft, err)
+                                                       : ops_image_check_free(ops, name,
+                                                             how == IMAGE_PUBLISH_REPLACE, err))) {
         return false;
     }
     progress_report(ops->progress, PROGRESS_PUBLISH, PROGRESS_STEPS, 1, 2);

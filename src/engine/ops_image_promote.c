@@ -57,8 +57,7 @@ static bool copy_rootfs(struct ops *ops, struct image_draft *draft, struct error
 static bool stage(struct ops *ops, struct image_draft *draft, struct error *err)
 {
     const struct image_entry *entry = &draft->entry;
-    if (!file_need_space(
-            store_kind_dir(ops->store, STORE_IMAGE), ".", entry->disk_bytes, err)) {
+    if (!file_need_space(store_kind_dir(ops->store, STORE_IMAGE), ".", entry->disk_bytes, err)) {
         return error_wrap(err, "image %s was not promoted", entry->name);
     }
     return image_draft_begin(ops, entry->name, draft, err) && copy_rootfs(ops, draft, err) &&

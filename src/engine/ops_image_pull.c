@@ -61,9 +61,8 @@ static char *suggest_kernel(struct ops *ops)
         return memory_strdup(only);
     }
     error_clear(&ignored);
-    bool is_offered =
-        ops_catalog_load(ops, false, &catalog, &ignored) &&
-        catalog_require(&catalog, CATALOG_KERNEL, USUAL_KERNEL, &ignored) != NULL;
+    bool is_offered = ops_catalog_load(ops, false, &catalog, &ignored) &&
+                      catalog_require(&catalog, CATALOG_KERNEL, USUAL_KERNEL, &ignored) != NULL;
     return memory_strdup(is_offered ? USUAL_KERNEL : "KERNEL");
 }
 
@@ -203,8 +202,8 @@ static void show_digest(struct ops *ops, const struct image_draft *draft)
     }
 }
 
-static bool pull(struct ops *ops, const struct image_request *request, struct json **result,
-    struct error *err)
+static bool pull(
+    struct ops *ops, const struct image_request *request, struct json **result, struct error *err)
 {
     uint64_t started_ms = clock_monotonic_ms();
     auto_lock struct lock *work = ops_lock_work(ops, STORE_IMAGE, request->name, "pull", err);
@@ -256,8 +255,8 @@ static bool plan_reference(
     return true;
 }
 
-static bool make_plan(struct ops *ops, const struct image_request *request, struct json **result,
-    struct error *err)
+static bool make_plan(
+    struct ops *ops, const struct image_request *request, struct json **result, struct error *err)
 {
     auto_json struct json *plan = ops_plan(ops);
     auto_free char *object = memory_printf("image/%s", request->name);

@@ -53,8 +53,7 @@ static int open_path(
         return -1;
     }
     *path = realpath(given, NULL);
-    auto_close int fd =
-        *path != NULL ? open(*path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    auto_close int fd = *path != NULL ? open(*path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
     if (fd < 0 || fstat(fd, status) != 0) {
         error_set_errno(err, errno, "--%s %s", flag, given);
         return -1;
@@ -162,14 +161,13 @@ static bool build(
     if (fd < 0) {
         return false;
     }
-    bool is_made =
-        sources->place == PLACE_DIRECTORY
-            ? flatten_directory(sources->fd, sources->rootfs, &options, fd, ops->limits,
-                  ops->progress, ops->cancel, &report, err)
-            : flatten_tar(sources->fd, sources->rootfs, &options, fd, ops->limits, ops->progress,
-                  ops->cancel, &report, err);
-    if (!is_made || !image_draft_copy_kernel(ops, draft, sources->kernel, sources->initrd,
-                        sources->modules, err)) {
+    bool is_made = sources->place == PLACE_DIRECTORY
+                       ? flatten_directory(sources->fd, sources->rootfs, &options, fd, ops->limits,
+                             ops->progress, ops->cancel, &report, err)
+                       : flatten_tar(sources->fd, sources->rootfs, &options, fd, ops->limits,
+                             ops->progress, ops->cancel, &report, err);
+    if (!is_made || !image_draft_copy_kernel(
+                        ops, draft, sources->kernel, sources->initrd, sources->modules, err)) {
         return false;
     }
     image_draft_tell(draft, &report);
@@ -189,10 +187,10 @@ static bool make(struct ops *ops, struct sources *sources, bool is_forced,
     entry->source = memory_printf("register:%s", sources->rootfs);
     auto_free char *line = memory_printf("image register %s", sources->rootfs);
     image_draft_history(draft, line);
-    bool is_made = sources->place == PLACE_EXT4 ? refer(sources, draft, err)
-                                                : build(ops, sources, draft, err);
-    return is_made && image_draft_publish(ops, draft,
-                          is_forced ? IMAGE_PUBLISH_REPLACE : IMAGE_PUBLISH_NEW, err);
+    bool is_made =
+        sources->place == PLACE_EXT4 ? refer(sources, draft, err) : build(ops, sources, draft, err);
+    return is_made && image_draft_publish(
+                          ops, draft, is_forced ? IMAGE_PUBLISH_REPLACE : IMAGE_PUBLISH_NEW, err);
 }
 
 static struct json *plan(struct ops *ops, const struct sources *sources, const char *name)
@@ -203,8 +201,7 @@ static struct json *plan(struct ops *ops, const struct sources *sources, const c
     auto_free char *object = memory_printf("image/%s", name);
     struct json *plan = ops_plan(ops);
     bool is_tar = sources->place == PLACE_TAR && fstat(sources->fd, &status) == 0;
-    ops_plan_add(
-        plan, actions[sources->place], object, is_tar ? (uint64_t)status.st_size : 0);
+    ops_plan_add(plan, actions[sources->place], object, is_tar ? (uint64_t)status.st_size : 0);
     return plan;
 }
 

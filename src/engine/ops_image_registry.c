@@ -42,7 +42,8 @@ static void add_mirrors(const struct config_pairs *pairs, struct registry *regis
         strings_split(&urls, pairs->items[i].value, " \t,");
         for (size_t j = 0; j < urls.count; j++) {
             strings_add(&registry->mirror_urls, urls.items[j]);
-            registry->mirrors = memory_grow(registry->mirrors, count + 1, sizeof(struct oci_mirror));
+            registry->mirrors =
+                memory_grow(registry->mirrors, count + 1, sizeof(struct oci_mirror));
             registry->mirrors[count++] = (struct oci_mirror){.registry = pairs->items[i].key};
         }
     }
@@ -71,7 +72,6 @@ void registry_settle(struct ops *ops, struct registry *registry)
     settings->insecure = (const char *const *)registry->insecure.items;
     settings->auth_files = (const char *const *)registry->auth_files.items;
 }
-
 
 /* What `vm run` reads again. */
 static struct json *config_of(const struct oci_run *run)
@@ -127,7 +127,8 @@ bool image_draft_pull_and_flatten(struct ops *ops, const struct image_request *r
     auto_done(registry) struct registry registry = {0};
     auto_done(oci_image) struct oci_image image = {0};
     registry_settle(ops, &registry);
-    if (!oci_pull(&registry.settings, request->reference, ops->progress, ops->cancel, &image, err)) {
+    if (!oci_pull(
+            &registry.settings, request->reference, ops->progress, ops->cancel, &image, err)) {
         return false;
     }
     progress_digest(ops->progress, &image.manifest_digest, &image.manifest_digest);
@@ -161,8 +162,8 @@ static bool compare(struct ops *ops, const struct registry *registry,
 }
 
 /* *is_skipped: not of a registry, and not asked for by name. */
-static struct json *refresh_one(struct ops *ops, const struct registry *registry, const char *name,
-    struct error *err)
+static struct json *refresh_one(
+    struct ops *ops, const struct registry *registry, const char *name, struct error *err)
 {
     auto_done(image_entry) struct image_entry entry = {0};
     if (!image_store_read(ops->store, name, &entry, err)) {
@@ -227,8 +228,8 @@ bool ops_image_cache(struct ops *ops, struct json **result, struct error *err)
     }
     if (is_dry_run) {
         *result = ops_plan(ops);
-        auto_free char *object = memory_printf("%llu blobs of the cache",
-            (unsigned long long)tally.blobs);
+        auto_free char *object =
+            memory_printf("%llu blobs of the cache", (unsigned long long)tally.blobs);
         if (tally.blobs > 0) {
             ops_plan_add(*result, "remove", object, tally.bytes);
         }

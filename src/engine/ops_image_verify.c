@@ -93,8 +93,8 @@ static bool verify_files(struct ops *ops, const struct image_entry *entry, struc
     return true;
 }
 
-static bool verify_one(struct ops *ops, const char *name, struct json *rows, struct error *first,
-    struct error *err)
+static bool verify_one(
+    struct ops *ops, const char *name, struct json *rows, struct error *first, struct error *err)
 {
     auto_done(image_entry) struct image_entry entry = {0};
     if (!image_store_read(ops->store, name, &entry, err)) {

@@ -87,8 +87,7 @@ static bool find_kernel(struct ops *ops, const struct vm_hand *hand,
         return kernel_from_store(ops, hand->spec.kernel_ref, kernel, err);
     }
     if (image->kernel_path != NULL) {
-        return kernel_from_paths(
-            image->name, image->kernel_path, image->modules_path, kernel, err);
+        return kernel_from_paths(image->name, image->kernel_path, image->modules_path, kernel, err);
     }
     if (image->has_kernel) {
         return kernel_from_image(ops, image->name, kernel, err);

@@ -41,7 +41,7 @@ struct image_entry {
     char *kernel_sha256;   /* of kernel/vmlinux */
     char *manifest_digest; /* of the one manifest that a registry's image was made from */
     struct json *history;  /* [{created_at,created_by,size_bytes,digest}], oldest first, or NULL */
-    bool has_rootfs;     /* the rootfs is there as a regular file, wherever it is */
+    bool has_rootfs;       /* the rootfs is there as a regular file, wherever it is */
     bool has_work_seed;
     bool has_kernel; /* kernel/ in the entry */
     bool is_damaged;

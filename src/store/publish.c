@@ -29,7 +29,7 @@ struct staging {
     char *name;
     char *temporary; /* its name in the kind's directory */
     char *path;
-    int dir; /* locked: the mark of life */
+    int dir;           /* locked: the mark of life */
     bool is_exchanged; /* the old entry has our temporary name */
     bool is_published;
 };
@@ -170,9 +170,8 @@ static bool rename_into_place(struct staging *staging, enum publish_mode mode, s
     }
     staging->is_exchanged =
         errno == EEXIST && rename_exchange(parent, staging->temporary, staging->name);
-    return staging->is_exchanged ||
-           error_set_errno(err, errno, "cannot give %s %s its name", store_kind_name(staging->kind),
-               staging->name);
+    return staging->is_exchanged || error_set_errno(err, errno, "cannot give %s %s its name",
+                                        store_kind_name(staging->kind), staging->name);
 }
 
 /* A rename that a power cut could undo was none: the name goes back to what it was. False when even
@@ -227,8 +226,8 @@ bool staging_publish(struct staging *staging, enum publish_mode mode, struct err
     }
     if (!file_sync(parent, store_kind_folder(staging->kind), err)) {
         staging->is_published = !undo_rename(staging);
-        return error_wrap(err, "%s %s was not published", store_kind_name(staging->kind),
-            staging->name);
+        return error_wrap(
+            err, "%s %s was not published", store_kind_name(staging->kind), staging->name);
     }
     staging->is_published = true;
     flock(staging->dir, LOCK_UN);

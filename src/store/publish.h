@@ -32,9 +32,10 @@ int staging_dir(const struct staging *staging);
 const char *staging_path(const struct staging *staging);
 /* Brings what is in it to the disk, so that staging_publish has little left to sync. */
 bool staging_sync(const struct staging *staging, struct error *err);
-/* Syncs every file and directory in it, renames, syncs the parent. A rename that cannot be
- * made durable is undone again. On success the staging is used up (free it with staging_abandon all the same, which then
- * removes nothing). On failure nothing has the final name that did not have it before. */
+/* Syncs every file and directory in it, renames, syncs the parent. A rename that cannot be made
+ * durable is undone again. On success the staging is used up (free it with staging_abandon all
+ * the same, which then removes nothing). On failure nothing has the final name that did not have
+ * it before. */
 bool staging_publish(struct staging *staging, enum publish_mode mode, struct error *err);
 /* Removes what was not published and frees. NULL is accepted. */
 void staging_abandon(struct staging *staging);

@@ -10,6 +10,7 @@ batch_world_tests = \
 	tests/batch/generic_kernel.py \
 	tests/batch/guest.py \
 	tests/batch/image_pull.py \
+	tests/batch/image_service.py \
 	tests/batch/images.py \
 	tests/batch/kernel_import.py \
 	tests/batch/kernel_list.py \
@@ -36,6 +37,6 @@ batch_world_tests = \
 	tests/batch/two_at_once.py \
 	tests/batch/usage.py
 TESTS += $(batch_world_tests)
-EXTRA_DIST += $(batch_world_tests) tests/batch/world.py tests/batch/machine_world.py \
+EXTRA_DIST += $(batch_world_tests) tests/batch/world.py tests/batch/images_world.py tests/batch/machine_world.py \
 	tests/batch/web_world.py tests/support/distro_repo.py
 tests/batch/local.log: banger

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 
+from images_world import import_kernel
 from world import PATIENCE_S, PROGRAM, SUPPORT, interrupt, main, need, sha256_of
 
 
@@ -31,10 +32,6 @@ def real_registry(world):
 def digest_of(world, name):
     with open(world.path("registry", f"{name}.digest"), encoding="ascii") as file:
         return file.read()
-
-
-def import_kernel(world):
-    world.ok("kernel", "import", "lab", "--from", world.kernel_tree())
 
 
 def rootfs(world, name):

@@ -2,24 +2,11 @@
 """image register, list, show, pull, rm."""
 import os
 
+from images_world import import_kernel, rootfs
 from world import main, need, sha256_of
 
 FIELDS = {"name", "source", "kernel_ref", "size_bytes", "disk_bytes", "managed", "created_at",
           "state", "used_by"}
-
-
-def rootfs(world, name="rootfs.ext4"):
-    """Large enough for a superblock; what is in it is the VM's business."""
-    need("mkfs.ext4")
-    path = world.path(name)
-    with open(path, "wb") as file:
-        file.truncate(4 << 20)
-    os.system(f"mkfs.ext4 -q -F {path}")
-    return path
-
-
-def import_kernel(world, name="lab"):
-    world.ok("kernel", "import", name, "--from", world.kernel_tree(name=f"tree-{name}"))
 
 
 def offer_image(world, url, **more):

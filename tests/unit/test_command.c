@@ -101,8 +101,8 @@ static void table_rows_keep_their_promises(void **state)
             const struct argument *argument = &verb->arguments[j];
             check_argument(argument);
             /* Optional ones mean all of them when none is given: one command then. */
-            has_many_names |= argument->kind == ARGUMENT_NAME && argument->is_many &&
-                              argument->is_required;
+            has_many_names |=
+                argument->kind == ARGUMENT_NAME && argument->is_many && argument->is_required;
             has_many_things |= argument->is_positional && argument->is_many;
             for (size_t k = 0; k < j; k++) {
                 assert_string_not_equal(verb->arguments[k].name, argument->name);

@@ -177,8 +177,8 @@ static void a_name_clash_at_publishing_has_one_winner(void **state)
     assert_int_equal(ftruncate(fd, DISK_BYTES), 0);
     assert_int_equal(pwrite(fd, "\x53\xef", 2, 1024 + 56), 2);
     struct world second = second_of(world);
-    uint64_t quick = submit(second.engine, "image", "register", "name", "x", "rootfs", disk,
-        "kernel-ref", "lab", NULL);
+    uint64_t quick = submit(
+        second.engine, "image", "register", "name", "x", "rootfs", disk, "kernel-ref", "lab", NULL);
     assert_ended(&second, quick, ERROR_NONE);
     engine_free(second.engine);
     gate_open(gate);
@@ -250,8 +250,8 @@ static void else_the_catalogs(void **state)
     world->config.config_file = memory_printf("%s/config.ini", world->dir);
     scratch_write(world->dir, "config.ini", "[defaults]\nkernel = lab\n");
     world_start(world);
-    assert_ended(world, submit(world->engine, "image", "pull", "image", "offered", NULL),
-        ERROR_NONE);
+    assert_ended(
+        world, submit(world->engine, "image", "pull", "image", "offered", NULL), ERROR_NONE);
     auto_free char *manifest = manifest_of(world, "offered");
     assert_non_null(strstr(manifest, "\"kernel_ref\": \"other\""));
 }
