@@ -10,6 +10,7 @@ src_libvm_a_SOURCES = \
 	src/vm/agent_line.h \
 	src/vm/agent_relay.c src/vm/agent_relay.h \
 	src/vm/agent_stream.c src/vm/agent_stream.h \
+	src/vm/api_client.c src/vm/api_client.h \
 	src/vm/boot_watch.c src/vm/boot_watch.h \
 	src/vm/console.c src/vm/console.h \
 	src/vm/console_bell.c src/vm/console_bell.h \

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: MIT
-vm_tests = tests/unit/test_accel tests/unit/test_agent_client \
+vm_tests = tests/unit/test_accel tests/unit/test_agent_client tests/unit/test_api_client \
 	tests/unit/test_agent_relay tests/unit/test_console tests/unit/test_machine \
 	tests/unit/test_machine_kill \
 	tests/unit/test_monitor tests/unit/test_monitor_again tests/unit/test_net tests/unit/test_pid_reuse tests/unit/test_qemu tests/unit/test_qmp \
 	tests/unit/test_serial_log tests/unit/test_vmm_qemu
-check_PROGRAMS += $(vm_tests) tests/support/fake_qemu
+check_PROGRAMS += $(vm_tests) tests/support/fake_qemu tests/support/fake_firecracker
 TESTS += $(vm_tests)
 tests_support_fake_qemu_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_support_fake_qemu_LDADD = $(LINK_BASE)
+tests_support_fake_firecracker_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_support_fake_firecracker_LDADD = $(LINK_BASE)
+tests_unit_test_api_client_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_api_client_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 EXTRA_DIST += tests/support/machine_world.h tests/support/tiny_guest.S
 
 tests_unit_test_accel_CPPFLAGS = $(TEST_CPPFLAGS)

@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: MIT */
+/* A stand-in for firecracker, as strict as its published API description: a socket that is there
+ * already ends it, fields it does not know are refused, what is configured before the start is
+ * refused after it and the other way round, and a start wants a kernel, which must be an ELF. The
+ * serial port is stdin and stdout, and stdin is only read when it is a terminal. Behind the vsock
+ * is the guest's own agent (real_agent.c) on port 1022. What it does is said by words in boot_args:
+ *     fake.exit=N    complains and exits with N right after the start
+ *     fake.panic     a kernel panic, then the end by reboot
+ *     fake.noagent   nobody listens behind the vsock
+ *     fake.late      the agent listens from the second call on
+ *     fake.stubborn  ignores ctrl-alt-del and TERM
+ * On the serial port: "reboot" ends it as a guest's reboot does, "off" halts (and the process
+ * stays), "exit N" exits with N; anything else is echoed as "got …". A name that ends with
+ * -1.3.0 makes it that version. */
+#include "base/error.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define PEERS 16
+#define AGENT_PORT 1022
+
+enum slot { STDIN, API, VSOCK, SLOTS };
+enum when { BEFORE, AFTER, ANY };
+
+struct peer {
+    int fd;
+    bool is_vsock;
+    struct text input;
+};
+
+struct fake {
+    const char *version;
+    const char *id;
+    int fds[SLOTS];
+    struct peer peers[PEERS];
+    struct text serial;
+    char *boot_args; /* NULL: no boot source */
+    bool has_machine;
+    bool is_running;
+    bool is_paused;
+    unsigned connects;
+    unsigned drives;
+};
+
+static volatile sig_atomic_t is_reboot_asked;
+static volatile sig_atomic_t is_power_off_asked;
+
+static void note_reboot(int number)
+{
+    (void)number;
+    is_reboot_asked = 1;
+}
+
+static void note_power_off(int number)
+{
+    (void)number;
+    is_power_off_asked = 1;
+}
+
+static void print(const char *words)
+{
+    (void)!write(1, words, strlen(words));
+}
+
+static bool has_word(const struct fake *fake, const char *word)
+{
+    return fake->boot_args != NULL && strstr(fake->boot_args, word) != NULL;
+}
+
+static int listen_at(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool is_bound = bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    return is_bound && listen(fd, 16) == 0 ? fd : -1;
+}
+
+/* ---- what each call wants ------------------------------------------------------------------- */
+
+typedef const char *handler(struct fake *fake, const struct json *body, const char *id);
+
+static const char *put_machine(struct fake *fake, const struct json *body, const char *id)
+{
+    (void)id;
+    int64_t vcpus = json_integer(body, "vcpu_count", 0);
+    fake->has_machine = true;
+    return vcpus < 1 || vcpus > 32 || json_integer(body, "mem_size_mib", 0) < 1
+               ? "The vCPU number or the memory size is invalid."
+               : NULL;
+}
+
+static const char *put_boot(struct fake *fake, const struct json *body, const char *id)
+{
+    (void)id;
+    char magic[4] = "";
+    const char *initrd = json_string(body, "initrd_path", NULL);
+    int fd = open(json_string(body, "kernel_image_path", ""), O_RDONLY | O_CLOEXEC);
+    bool is_elf = fd >= 0 && read(fd, magic, 4) == 4 && memcmp(magic, "\177ELF", 4) == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (initrd != NULL && access(initrd, R_OK) != 0) {
+        return "The initrd file cannot be opened.";
+    }
+    if (!is_elf) {
+        return "The kernel file cannot be opened, or is no ELF.";
+    }
+    free(fake->boot_args);
+    fake->boot_args = memory_strdup(json_string(body, "boot_args", "reboot=k panic=1 nomodule"));
+    return NULL;
+}
+
+static const char *put_drive(struct fake *fake, const struct json *body, const char *id)
+{
+    struct stat status;
+    const char *path = json_string(body, "path_on_host", "");
+    bool is_readonly = json_bool(body, "is_read_only", false);
+    fake->drives++;
+    if (strcmp(json_string(body, "drive_id", ""), id) != 0) {
+        return "The id from the path does not match the id from the body!";
+    }
+    return stat(path, &status) != 0 || !S_ISREG(status.st_mode) ||
+                   access(path, is_readonly ? R_OK : R_OK | W_OK) != 0
+               ? "The drive's file cannot be opened."
+               : NULL;
+}
+
+static const char *put_vsock(struct fake *fake, const struct json *body, const char *id)
+{
+    (void)id;
+    if (json_integer(body, "guest_cid", 0) < 3) {
+        return "The guest CID is invalid.";
+    }
+    fake->fds[VSOCK] = listen_at(json_string(body, "uds_path", ""));
+    return fake->fds[VSOCK] < 0 ? "Cannot bind the vsock: Address in use" : NULL;
+}
+
+static const char *put_device(struct fake *fake, const struct json *body, const char *id)
+{
+    (void)fake;
+    (void)body;
+    (void)id;
+    return NULL;
+}
+
+static const char *start(struct fake *fake)
+{
+    if (fake->is_running) {
+        return "The requested operation is not supported after starting the microVM.";
+    }
+    if (fake->boot_args == NULL) {
+        return "Cannot start microvm without kernel configuration.";
+    }
+    fake->is_running = true;
+    return NULL;
+}
+
+static const char *act(struct fake *fake, const struct json *body, const char *id)
+{
+    (void)id;
+    const char *action = json_string(body, "action_type", "");
+    if (strcmp(action, "InstanceStart") == 0) {
+        return start(fake);
+    }
+    if (strcmp(action, "SendCtrlAltDel") != 0 && strcmp(action, "FlushMetrics") != 0) {
+        return "The action is not known.";
+    }
+    if (!fake->is_running) {
+        return "The requested operation is not supported before starting the microVM.";
+    }
+    is_reboot_asked = strcmp(action, "SendCtrlAltDel") == 0 && !has_word(fake, "fake.stubborn");
+    return NULL;
+}
+
+static const char *patch_vm(struct fake *fake, const struct json *body, const char *id)
+{
+    (void)id;
+    const char *state = json_string(body, "state", "");
+    if (strcmp(state, "Paused") != 0 && strcmp(state, "Resumed") != 0) {
+        return "The state is not known.";
+    }
+    fake->is_paused = strcmp(state, "Paused") == 0;
+    return NULL;
+}
+
+static const struct row {
+    const char *method;
+    const char *path; /* one that ends with / is followed by an id */
+    enum when when;
+    const char *fields;   /* all it knows, each between spaces */
+    const char *required; /* the same, of those it must have */
+    handler *take;
+} rows[] = {
+    {"PUT", "/machine-config", BEFORE,
+        " vcpu_count mem_size_mib smt track_dirty_pages cpu_template ", "vcpu_count mem_size_mib",
+        put_machine},
+    {"PUT", "/boot-source", BEFORE, " kernel_image_path initrd_path boot_args ",
+        "kernel_image_path", put_boot},
+    {"PUT", "/drives/", BEFORE,
+        " drive_id is_root_device path_on_host is_read_only partuuid cache_type io_engine "
+        "rate_limiter socket ",
+        "drive_id is_root_device", put_drive},
+    {"PUT", "/vsock", BEFORE, " guest_cid uds_path vsock_id ", "guest_cid uds_path", put_vsock},
+    {"PUT", "/entropy", BEFORE, " rate_limiter ", "", put_device},
+    {"PUT", "/balloon", BEFORE, " amount_mib deflate_on_oom stats_polling_interval_s ",
+        "amount_mib deflate_on_oom", put_device},
+    {"PUT", "/actions", ANY, " action_type ", "action_type", act},
+    {"PATCH", "/vm", AFTER, " state ", "state", patch_vm},
+};
+
+static const char *check_fields(const struct row *row, const struct json *body)
+{
+    auto_done(strings) struct strings required = {0};
+    if (!json_is_object(body)) {
+        return "The body is no JSON object.";
+    }
+    for (const struct json *member = json_first(body); member != NULL; member = json_next(member)) {
+        auto_free char *word = memory_printf(" %s ", json_key(member));
+        if (strstr(row->fields, word) == NULL) {
+            return "unknown field";
+        }
+    }
+    auto_free char *words = memory_strdup(row->required);
+    char *rest = NULL;
+    for (char *word = strtok_r(words, " ", &rest); word != NULL;
+         word = strtok_r(NULL, " ", &rest)) {
+        if (json_get(body, word) == NULL) {
+            return "missing field";
+        }
+    }
+    return NULL;
+}
+
+static const char *obey(
+    struct fake *fake, const char *method, const char *path, const struct json *body)
+{
+    for (size_t i = 0; i < array_length(rows); i++) {
+        const struct row *row = &rows[i];
+        size_t len = strlen(row->path);
+        bool has_id = row->path[len - 1] == '/';
+        bool is_met = has_id ? strncmp(path, row->path, len) == 0 : strcmp(path, row->path) == 0;
+        if (!is_met || strcmp(method, row->method) != 0) {
+            continue;
+        }
+        if (strcmp(path, "/entropy") == 0 && strcmp(fake->version, "1.3.0") == 0) {
+            break;
+        }
+        const char *fault = check_fields(row, body);
+        if (fault == NULL && row->when == BEFORE && fake->is_running) {
+            fault = "The requested operation is not supported after starting the microVM.";
+        }
+        if (fault == NULL && row->when == AFTER && !fake->is_running) {
+            fault = "The requested operation is not supported before starting the microVM.";
+        }
+        return fault != NULL ? fault : row->take(fake, body, path + len);
+    }
+    return "Invalid request method and/or path.";
+}
+
+/* ---- HTTP ----------------------------------------------------------------------------------- */
+
+static void answer(int fd, unsigned status, const char *body)
+{
+    auto_free char *text = status == 204
+                               ? memory_printf("HTTP/1.1 204 \r\nServer: Firecracker API\r\n"
+                                               "Connection: keep-alive\r\n\r\n")
+                               : memory_printf("HTTP/1.1 %u \r\nServer: Firecracker API\r\n"
+                                               "Content-Type: application/json\r\n"
+                                               "Content-Length: %zu\r\n\r\n%s",
+                                     status, strlen(body), body);
+    (void)!send(fd, text, strlen(text), MSG_NOSIGNAL);
+}
+
+static void serve_get(const struct fake *fake, int fd, const char *path)
+{
+    const char *state = fake->is_paused ? "Paused" : (fake->is_running ? "Running" : "Not started");
+    auto_free char *info = memory_printf("{\"id\":\"%s\",\"state\":\"%s\",\"vmm_version\":\"%s\","
+                                         "\"app_name\":\"Firecracker\"}",
+        fake->id, state, fake->version);
+    auto_free char *version = memory_printf("{\"firecracker_version\":\"%s\"}", fake->version);
+    if (strcmp(path, "/") == 0) {
+        answer(fd, 200, info);
+    } else if (strcmp(path, "/version") == 0) {
+        answer(fd, 200, version);
+    } else {
+        answer(fd, 400, "{\"fault_message\":\"Invalid request method and/or path.\"}");
+    }
+}
+
+static void serve(struct fake *fake, int fd, const char *method, const char *path, const char *body)
+{
+    struct error ignored = {0};
+    if (strcmp(method, "GET") == 0) {
+        serve_get(fake, fd, path);
+        return;
+    }
+    auto_json struct json *json = json_parse(body, strlen(body), 1 << 20, 32, "the body", &ignored);
+    const char *fault = obey(fake, method, path, json);
+    if (fault == NULL) {
+        answer(fd, 204, "");
+        return;
+    }
+    auto_free char *text = memory_printf("{\"fault_message\":\"%s\"}", fault);
+    answer(fd, 400, text);
+}
+
+/* True when a whole request was there, which is gone from the input then. */
+static bool take_request(struct fake *fake, struct peer *peer)
+{
+    char method[16] = "";
+    char path[256] = "";
+    const char *input = text_cstr(&peer->input);
+    const char *end = strstr(input, "\r\n\r\n");
+    if (end == NULL || sscanf(input, "%15s %255s", method, path) != 2) {
+        return false;
+    }
+    const char *length = strcasestr(input, "\r\nContent-Length:");
+    size_t body_len = length != NULL && length < end
+                          ? strtoul(length + strlen("\r\nContent-Length:"), NULL, 10)
+                          : 0;
+    size_t head_len = (size_t)(end - input) + 4;
+    if (peer->input.len < head_len + body_len) {
+        return false;
+    }
+    auto_free char *body = memory_strndup(end + 4, body_len);
+    memmove(peer->input.data, peer->input.data + head_len + body_len,
+        peer->input.len - head_len - body_len);
+    peer->input.len -= head_len + body_len;
+    peer->input.data[peer->input.len] = '\0';
+    serve(fake, peer->fd, method, path, body);
+    return true;
+}
+
+/* ---- vsock ---------------------------------------------------------------------------------- */
+
+static void hang_up(struct peer *peer)
+{
+    close(peer->fd);
+    text_done(&peer->input);
+    *peer = (struct peer){.fd = -1};
+}
+
+static void start_agent(int fd)
+{
+    char here[4096] = "";
+    ssize_t len = readlink("/proc/self/exe", here, sizeof here - 1);
+    char *slash = len > 0 ? strrchr(here, '/') : NULL;
+    if (slash == NULL) {
+        exit(70);
+    }
+    *slash = '\0';
+    auto_free char *program = memory_printf("%s/real_agent", here);
+    if (fork() == 0) {
+        auto_free char *number = memory_printf("%d", dup(fd));
+        execl(program, "@banger-guest", number, (char *)NULL);
+        _exit(127);
+    }
+}
+
+/* Nobody listens in the guest: hung up on without a word. */
+static void take_connect(struct fake *fake, struct peer *peer)
+{
+    unsigned port = 0;
+    if (strchr(text_cstr(&peer->input), '\n') == NULL) {
+        return;
+    }
+    fake->connects++;
+    bool is_there = sscanf(text_cstr(&peer->input), "CONNECT %u\n", &port) == 1 &&
+                    port == AGENT_PORT && fake->is_running && !has_word(fake, "fake.noagent") &&
+                    (fake->connects > 1 || !has_word(fake, "fake.late"));
+    if (is_there) {
+        (void)!send(peer->fd, "OK 1073741824\n", 14, MSG_NOSIGNAL);
+        start_agent(peer->fd);
+    }
+    hang_up(peer);
+}
+
+static void read_peer(struct fake *fake, struct peer *peer)
+{
+    char chunk[4096];
+    ssize_t got = recv(peer->fd, chunk, sizeof chunk, MSG_DONTWAIT);
+    if (got <= 0) {
+        hang_up(peer);
+        return;
+    }
+    text_append_bytes(&peer->input, chunk, (size_t)got);
+    if (peer->is_vsock) {
+        take_connect(fake, peer);
+        return;
+    }
+    while (peer->fd >= 0 && take_request(fake, peer)) {
+    }
+}
+
+static void accept_peer(struct fake *fake, int listener, bool is_vsock)
+{
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    for (size_t i = 0; fd >= 0 && i < PEERS; i++) {
+        if (fake->peers[i].fd < 0) {
+            fake->peers[i] = (struct peer){.fd = fd, .is_vsock = is_vsock};
+            return;
+        }
+    }
+    close(fd);
+}
+
+/* ---- serial port and life ------------------------------------------------------------------- */
+
+static void take_serial(const char *line)
+{
+    int status = 0;
+    if (strcmp(line, "reboot") == 0) {
+        exit(0);
+    } else if (strcmp(line, "off") == 0) {
+        print("reboot: System halted\r\n");
+    } else if (sscanf(line, "exit %d", &status) == 1) {
+        exit(status);
+    } else {
+        auto_free char *echo = memory_printf("got %s\r\n", line);
+        print(echo);
+    }
+}
+
+static void read_serial(struct fake *fake)
+{
+    char chunk[4096];
+    char *feed;
+    ssize_t got = read(0, chunk, sizeof chunk);
+    if (got <= 0) {
+        fake->fds[STDIN] = -1;
+        return;
+    }
+    text_append_bytes(&fake->serial, chunk, (size_t)got);
+    while (fake->serial.len > 0 &&
+           (feed = memchr(fake->serial.data, '\n', fake->serial.len)) != NULL) {
+        size_t len = (size_t)(feed - fake->serial.data);
+        auto_free char *line = memory_strndup(fake->serial.data, len);
+        memmove(fake->serial.data, feed + 1, fake->serial.len - len - 1);
+        fake->serial.len -= len + 1;
+        take_serial(line);
+    }
+}
+
+static void talk(const struct fake *fake)
+{
+    const char *status = fake->boot_args == NULL ? NULL : strstr(fake->boot_args, "fake.exit=");
+    if (status != NULL) {
+        fprintf(stderr, "fake-firecracker: something is wrong\n");
+        exit(atoi(status + strlen("fake.exit=")));
+    }
+    print("[    0.000000] Linux version 6.1.0-fake\r\n");
+    print("[    0.100000] banger-guest: init\r\n");
+    if (has_word(fake, "fake.panic")) {
+        print("[    0.200000] Kernel panic - not syncing: VFS: no root\r\n");
+        exit(0);
+    }
+}
+
+static void run(struct fake *fake)
+{
+    bool has_talked = false;
+    for (;;) {
+        struct pollfd fds[SLOTS + PEERS];
+        if (is_reboot_asked) {
+            exit(0);
+        }
+        if (is_power_off_asked) {
+            is_power_off_asked = 0;
+            print("reboot: System halted\r\n");
+        }
+        if (fake->is_running && !has_talked) {
+            has_talked = true;
+            talk(fake);
+        }
+        for (size_t i = 0; i < SLOTS; i++) {
+            fds[i] = (struct pollfd){fake->fds[i], POLLIN, 0};
+        }
+        fds[STDIN].fd = fake->is_running ? fake->fds[STDIN] : -1;
+        for (size_t i = 0; i < PEERS; i++) {
+            fds[SLOTS + i] = (struct pollfd){fake->peers[i].fd, POLLIN, 0};
+        }
+        if (poll(fds, SLOTS + PEERS, -1) < 0) {
+            continue;
+        }
+        for (size_t i = 0; i < PEERS; i++) {
+            if (fds[SLOTS + i].revents != 0) {
+                read_peer(fake, &fake->peers[i]);
+            }
+        }
+        if (fds[STDIN].revents != 0) {
+            read_serial(fake);
+        }
+        if (fds[API].revents != 0) {
+            accept_peer(fake, fake->fds[API], false);
+        }
+        if (fds[VSOCK].revents != 0) {
+            accept_peer(fake, fake->fds[VSOCK], true);
+        }
+    }
+}
+
+static const char *version_of(const char *program)
+{
+    const char *dash = strrchr(program, '-');
+    return dash != NULL && strcmp(dash, "-1.3.0") == 0 ? dash + 1 : "1.12.0";
+}
+
+int main(int argc, char **argv)
+{
+    static struct fake fake;
+    const char *socket = "/run/firecracker.socket";
+    fake.version = version_of(argv[0]);
+    fake.id = "anonymous-instance";
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--version") == 0) {
+            printf("Firecracker v%s\n\nSupported snapshot data format versions: 5.0.0\n",
+                fake.version);
+            return 0;
+        }
+        if (i + 1 < argc && strcmp(argv[i], "--api-sock") == 0) {
+            socket = argv[++i];
+        } else if (i + 1 < argc && strcmp(argv[i], "--id") == 0) {
+            fake.id = argv[++i];
+        } else {
+            fprintf(stderr, "Arguments parsing error: found argument '%s'\n", argv[i]);
+            return 153;
+        }
+    }
+    for (size_t i = 0; i < PEERS; i++) {
+        fake.peers[i].fd = -1;
+    }
+    fake.fds[STDIN] = isatty(0) ? 0 : -1;
+    fake.fds[VSOCK] = -1;
+    fake.fds[API] = listen_at(socket);
+    if (fake.fds[API] < 0) {
+        fprintf(stderr, "RunWithApiError: Failed to open the API socket: %s\n", strerror(errno));
+        return 1;
+    }
+    signal(SIGUSR1, note_power_off);
+    signal(SIGUSR2, note_reboot);
+    signal(SIGCHLD, SIG_IGN);
+    run(&fake);
+    return 0;
+}
