@@ -27,6 +27,16 @@ struct layer_stack *layer_stack_new(const struct layer_world *world)
     return stack;
 }
 
+static void forget_followed(struct layer_stack *stack)
+{
+    for (size_t i = 0; i < stack->followed_count; i++) {
+        free(stack->followed[i].link);
+    }
+    free(stack->followed);
+    stack->followed = NULL;
+    stack->followed_count = 0;
+}
+
 void layer_stack_free(struct layer_stack *stack)
 {
     if (!stack) {
@@ -44,6 +54,7 @@ void layer_stack_free(struct layer_stack *stack)
     }
     layer_path_done(&stack->path);
     layer_path_done(&stack->target);
+    forget_followed(stack);
     free(stack);
 }
 
@@ -271,18 +282,36 @@ static void put_other(
     put_inode(stack, node, tree_inode_share(inode));
 }
 
-/* A newer layer has put files below the name without saying that it is a directory: they were meant
- * to go where the link leads. Better no image than one without its /lib. */
-static bool check_followed(const struct layer_stack *stack, const struct tree_node *node,
-    const struct tar_member *member, struct error *err)
+/* A newer layer has put files below the name without saying that it is a directory: unless this
+ * one does, they were meant to go where the link leads. */
+static void note_followed(
+    struct layer_stack *stack, struct tree_node *node, const struct tar_member *member)
 {
     bool is_followed = member->type == TAR_SYMLINK && node->gone <= stack->number &&
                        node->kept > stack->number && !node->inode;
-    return !is_followed ||
-           error_set(err, ERROR_FORMAT,
-               "a newer layer has files below it that would have to follow this symlink to %.200s: "
-               "the layer must name the directory itself",
-               member->link);
+    if (is_followed) {
+        stack->followed =
+            memory_grow(stack->followed, stack->followed_count + 1, sizeof *stack->followed);
+        stack->followed[stack->followed_count++] =
+            (struct layer_followed){.node = node, .link = memory_strdup(member->link)};
+    }
+}
+
+/* Better no image than one without its /lib. */
+static bool check_followed(
+    struct layer_stack *stack, const struct layer_blob *blob, struct error *err)
+{
+    bool is_fine = true;
+    for (size_t i = 0; i < stack->followed_count && is_fine; i++) {
+        const struct layer_followed *followed = &stack->followed[i];
+        is_fine = followed->node->inode ||
+                  error_set(err, ERROR_FORMAT,
+                      "%s: member %.200s: a newer layer has files below it that would have to "
+                      "follow this symlink to %.200s: the layer must name the directory itself",
+                      blob->shown, followed->node->name, followed->link);
+    }
+    forget_followed(stack);
+    return is_fine;
 }
 
 /* A member that is no directory. node NULL: hidden, and nobody waits for it. */
@@ -294,8 +323,8 @@ static bool add_other(struct layer_stack *stack, struct layer_reader *reader,
                       !(node->inode && node->made > stack->number);
     bool is_needed = is_visible || (node && layer_is_awaited(stack, node));
     enum tar_type type = member->type;
-    if (!is_hidden && !check_followed(stack, node, member, err)) {
-        return false;
+    if (!is_hidden) {
+        note_followed(stack, node, member);
     }
     if (type == TAR_HARDLINK && is_needed) {
         inode = layer_link_inode(stack, member, err);
@@ -448,7 +477,7 @@ bool layer_stack_add(
     stack->index = 0;
     auto_layer_reader struct layer_reader *reader = layer_reader_new(
         blob->fd, blob->accepted, blob->diff_id, blob->shown, &limits, stack->world.cancel, err);
-    if (!reader || !read_layer(stack, reader, blob, err)) {
+    if (!reader || !read_layer(stack, reader, blob, err) || !check_followed(stack, blob, err)) {
         return false;
     }
     stack->expanded += layer_reader_out(reader);

@@ -36,6 +36,13 @@ struct layer_stack {
     uint64_t dropped; /* names gone through to take back what a layer has put below them */
     struct tree_wanted *wanted;
     struct layer_path path, target; /* kept for their memory */
+    /* Symlinks of the layer at hand that newer files would have to follow: judged at its end, for
+     * the layer may yet say that the name is a directory. */
+    struct layer_followed {
+        struct tree_node *node;
+        char *link;
+    } * followed;
+    size_t followed_count;
 };
 
 /* The inode of the member: type, owner, times and attributes checked against what ext4 can hold. */
