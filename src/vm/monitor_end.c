@@ -80,6 +80,20 @@ static void explain_panic(const struct monitor *monitor, struct machine_exit *ex
     }
 }
 
+/* A status with a meaning of its own says more than the last of many words. */
+static void explain_failure(const struct monitor *monitor, struct machine_exit *exit)
+{
+    const struct vmm_backend *backend = monitor->backend;
+    const char *sentence = backend->explain_status == NULL || exit->code < 0
+                               ? NULL
+                               : backend->explain_status(exit->code);
+    if (sentence != NULL) {
+        snprintf(exit->detail, sizeof(exit->detail), "%s", sentence);
+    } else {
+        monitor_last_words(monitor, exit->detail, sizeof(exit->detail));
+    }
+}
+
 static void explain_end(const struct monitor *monitor, struct machine_exit *exit)
 {
     int status = monitor->wait_status;
@@ -102,7 +116,7 @@ static void explain_end(const struct monitor *monitor, struct machine_exit *exit
     if (exit->reason == MACHINE_EXIT_PANIC) {
         explain_panic(monitor, exit);
     } else if (exit->reason == MACHINE_EXIT_VMM_ERROR) {
-        monitor_last_words(monitor, exit->detail, sizeof(exit->detail));
+        explain_failure(monitor, exit);
     }
     if (exit->reason == MACHINE_EXIT_VMM_ERROR && monitor->is_adopted) {
         snprintf(exit->detail, sizeof(exit->detail),

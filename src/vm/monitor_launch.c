@@ -236,6 +236,8 @@ void launch_sweep_lines(int vm_dir)
     for (size_t i = 0; i < VMM_LINE_COUNT; i++) {
         unlinkat(vm_dir, vmm_line_socket((enum vmm_line)i), 0);
     }
+    unlinkat(vm_dir, VMM_API_SOCKET, 0);
+    unlinkat(vm_dir, VMM_VSOCK_SOCKET, 0);
 }
 
 void launch_sweep(int vm_dir)

@@ -37,6 +37,11 @@ struct json *monitor_order_to_json(const struct monitor_order *order)
         json_append(argv, json_new_string(order->plan.argv.items[i]));
     }
     json_put(json, "argv", argv);
+    struct json *calls = json_new_array();
+    for (size_t i = 0; i < order->plan.calls.count; i++) {
+        json_append(calls, json_new_string(order->plan.calls.items[i]));
+    }
+    json_put(json, "calls", calls);
     struct json *lines = json_new_array();
     for (size_t i = 0; i < VMM_LINE_COUNT; i++) {
         if (order->plan.has_line[i]) {
@@ -101,6 +106,21 @@ static bool read_argv(const struct json *json, struct vmm_plan *plan, struct err
     return true;
 }
 
+/* None: of an older engine, or of a back end that is told everything by argv. */
+static bool read_calls(const struct json *json, struct vmm_plan *plan, struct error *err)
+{
+    const struct json *calls = json_get(json, "calls");
+    for (size_t i = 0; calls != NULL && i < json_count(calls); i++) {
+        const char *word = json_string_value(json_at(calls, i));
+        if (word == NULL) {
+            return error_set(err, ERROR_FORMAT, WHAT " holds a call that is none");
+        }
+        strings_add(&plan->calls, word);
+    }
+    return plan->calls.count % 2 == 0 ||
+           error_set(err, ERROR_FORMAT, WHAT " holds a call without a body");
+}
+
 static bool read_words(const struct json *json, struct monitor_order *order, struct error *err)
 {
     const char *name = NULL;
@@ -134,7 +154,8 @@ bool monitor_order_from_json(
         json_read_size(json, "console_log_bytes", true, WHAT, &read.console_log_bytes, err) &&
         json_read_size(json, "start_timeout_ms", true, WHAT, &read.start_timeout_ms, err) &&
         (read.is_adoption || read_argv(json, &read.plan, err)) &&
-        read_lines(json, &read.plan, err) && read_ports(json, &read, err);
+        read_calls(json, &read.plan, err) && read_lines(json, &read.plan, err) &&
+        read_ports(json, &read, err);
     if (!is_read) {
         monitor_order_done(&read);
         return false;

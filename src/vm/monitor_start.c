@@ -56,9 +56,12 @@ bool monitor_start_vmm(struct monitor *monitor, struct error *err)
     relay_done(&monitor->relay);
     relay_init(&monitor->relay);
     monitor_greet_agent(monitor);
-    if (monitor->backend->boot != NULL &&
-        !monitor->backend->boot(monitor->launch.lines[VMM_LINE_EVENTS],
-            monitor->order.start_timeout_ms, &monitor->events, err)) {
+    struct vmm_start start = {.plan = &monitor->order.plan,
+        .vm_dir = monitor->vm_dir,
+        .events_fd = monitor->launch.lines[VMM_LINE_EVENTS],
+        .pidfd = monitor->launch.pidfd,
+        .timeout_ms = monitor->order.start_timeout_ms};
+    if (monitor->backend->boot != NULL && !monitor->backend->boot(&start, &monitor->events, err)) {
         return false;
     }
     monitor_reach(monitor, MACHINE_STAGE_VMM);

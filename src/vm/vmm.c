@@ -18,6 +18,7 @@ static const char *const line_sockets[] = {
 void vmm_plan_done(struct vmm_plan *plan)
 {
     strings_done(&plan->argv);
+    strings_done(&plan->calls);
 }
 
 void vmm_probe_done(struct vmm_probe *probe)

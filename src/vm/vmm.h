@@ -39,11 +39,27 @@ enum vmm_line {
 struct vmm_plan {
     char kind[16];       /* name of the back end */
     struct strings argv; /* argv[0] is absolute */
+    /* A machine that is described by calls and not by argv: path and body of each, in their order,
+     * and empty where there are none. */
+    struct strings calls;
     enum accel_kind accel;
     char accel_why[200];
     bool has_line[VMM_LINE_COUNT];
 };
 void vmm_plan_done(struct vmm_plan *plan);
+
+/* Sockets that a VMM makes itself, in the machine's directory. */
+#define VMM_API_SOCKET "firecracker.sock"
+#define VMM_VSOCK_SOCKET "vsock.sock"
+
+/* A VMM that was executed and does not run its guest yet. */
+struct vmm_start {
+    const struct vmm_plan *plan;
+    int vm_dir;
+    int events_fd; /* -1: none */
+    int pidfd;     /* readable once the VMM has ended */
+    uint64_t timeout_ms;
+};
 
 struct vmm_probe {
     bool is_usable;
@@ -70,9 +86,9 @@ struct vmm_backend {
     void (*probe)(const char *path, struct vmm_probe *probe);
     bool (*plan)(const struct machine_spec *spec, const struct machine_boot *boot,
         const struct accel_choice *accel, struct vmm_plan *plan, struct error *err);
-    /* In the monitor, on its own event line, blocking up to timeout_ms: until the guest runs. Bytes
-     * that were read too far go into *rest. The descriptor stays the monitor's. */
-    bool (*boot)(int events_fd, uint64_t timeout_ms, struct text *rest, struct error *err);
+    /* In the monitor, blocking up to its timeout: until the guest runs. What was read too far from
+     * the event line goes into *rest. The descriptors stay the monitor's. */
+    bool (*boot)(const struct vmm_start *start, struct text *rest, struct error *err);
     /* The same for a VMM that runs already, which it leaves as it is. */
     bool (*attach)(int events_fd, uint64_t timeout_ms, struct text *rest, struct error *err);
     /* One complete line from the event line. */
@@ -90,6 +106,7 @@ struct vmm_backend {
 /* NULL-ended, best first. */
 extern const struct vmm_backend *const vmm_backends[];
 extern const struct vmm_backend vmm_qemu;
+extern const struct vmm_backend vmm_firecracker;
 
 /* NULL when there is none of that name. */
 const struct vmm_backend *vmm_find(const char *name);

@@ -233,9 +233,9 @@ static bool open_events(
     return is_open;
 }
 
-static bool boot_machine(int events_fd, uint64_t timeout_ms, struct text *rest, struct error *err)
+static bool boot_machine(const struct vmm_start *start, struct text *rest, struct error *err)
 {
-    return open_events(events_fd, "cont", timeout_ms, rest, err);
+    return open_events(start->events_fd, "cont", start->timeout_ms, rest, err);
 }
 
 static bool attach_machine(int events_fd, uint64_t timeout_ms, struct text *rest, struct error *err)

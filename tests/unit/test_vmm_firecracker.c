@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* What is asked of Firecracker and in which order, against a stand-in as strict as its description
+ * (tests/support/fake_firecracker.c). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "support/machine_world.h"
+
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "vm/api_client.h"
+#include "vm/monitor_launch.h"
+#include "vm/monitor_order.h"
+#include "vm/vmm.h"
+
+#define TIMEOUT_MS 20000
+
+static const struct accel_choice kvm = {.kind = ACCEL_KVM};
+
+static void make_world(struct world *world, const char *append)
+{
+    auto_free char *built = world_built("tests/support/fake_firecracker");
+    auto_free char *program = realpath(built, NULL);
+    assert_non_null(program);
+    world_make(world, append, program);
+    scratch_write(world->path, "vmlinux", "\177ELF and more");
+}
+
+static bool try_plan(
+    struct world *world, const char *program, struct vmm_plan *plan, struct error *err)
+{
+    struct machine_boot boot = {.vm_dir = world->dir,
+        .kernel_path = "vmlinux",
+        .image_path = "rootfs.ext4",
+        .guest_args = "banger.x=1",
+        .firecracker = program};
+    *err = (struct error){0};
+    return vmm_firecracker.plan(&world->spec, &boot, &kvm, plan, err);
+}
+
+static void make_plan(struct world *world, const char *program, struct vmm_plan *plan)
+{
+    struct error err = {0};
+    bool is_made = try_plan(world, program, plan, &err);
+    assert_fine(err);
+    assert_true(is_made);
+}
+
+/* The body of a call to this path; NULL: no such call. */
+static const char *body_of(const struct vmm_plan *plan, const char *path)
+{
+    for (size_t i = 0; i + 1 < plan->calls.count; i += 2) {
+        if (strcmp(plan->calls.items[i], path) == 0) {
+            return plan->calls.items[i + 1];
+        }
+    }
+    return NULL;
+}
+
+static pid_t spawn(const struct world *world, const struct vmm_plan *plan)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (chdir(world->path) == 0) {
+            execv(plan->argv.items[0], plan->argv.items);
+        }
+        _exit(127);
+    }
+    return pid;
+}
+
+static bool boot(
+    const struct world *world, const struct vmm_plan *plan, pid_t pid, struct error *err)
+{
+    auto_close int pidfd = (int)syscall(SYS_pidfd_open, pid, 0U);
+    struct vmm_start start = {.plan = plan,
+        .vm_dir = world->dir,
+        .events_fd = -1,
+        .pidfd = pidfd,
+        .timeout_ms = TIMEOUT_MS};
+    return vmm_firecracker.boot(&start, NULL, err);
+}
+
+static void assert_state(const struct world *world, const char *state)
+{
+    struct error err = {0};
+    struct json *reply = NULL;
+    struct api_target target = {.dir = world->dir, .socket = VMM_API_SOCKET, .who = "the stand-in"};
+    api_call(&target, "GET", "/", NULL, TIMEOUT_MS, NULL, &reply, &err);
+    assert_fine(err);
+    assert_string_equal(json_string(reply, "state", ""), state);
+    assert_string_equal(json_string(reply, "id", ""), world->spec.uuid);
+    json_free(reply);
+}
+
+static void test_life(void **state)
+{
+    (void)state;
+    struct world world;
+    struct vmm_plan plan;
+    struct error err = {0};
+    int status = 0;
+    make_world(&world, "quiet x=y");
+    make_plan(&world, world.qemu, &plan);
+    pid_t pid = spawn(&world, &plan);
+    boot(&world, &plan, pid, &err);
+    assert_fine(err);
+    assert_state(&world, "Running");
+    assert_true(vmm_firecracker.pause(world.dir, TIMEOUT_MS, NULL, &err));
+    assert_state(&world, "Paused");
+    assert_true(vmm_firecracker.resume(world.dir, TIMEOUT_MS, NULL, &err));
+    assert_state(&world, "Running");
+    assert_true(vmm_firecracker.press_ctrl_alt_del(world.dir, TIMEOUT_MS, NULL, &err));
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    /* It leaves its sockets, and the next one does not start beside them. */
+    pid = spawn(&world, &plan);
+    assert_false(boot(&world, &plan, pid, &err));
+    assert_code(err, ERROR_VMM);
+    waitpid(pid, NULL, 0);
+    launch_sweep_lines(world.dir);
+    error_clear(&err);
+    pid = spawn(&world, &plan);
+    boot(&world, &plan, pid, &err);
+    assert_fine(err);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    vmm_plan_done(&plan);
+    world_remove(&world);
+}
+
+static void test_what_is_asked_for(void **state)
+{
+    (void)state;
+    struct world world;
+    struct vmm_plan plan;
+    struct error err = {0};
+    make_world(&world, "quiet x=y");
+    make_plan(&world, world.qemu, &plan);
+    assert_string_equal(plan.calls.items[plan.calls.count - 2], "/actions");
+    assert_true(strings_contain(&plan.argv, world.spec.uuid));
+    const char *source = body_of(&plan, "/boot-source");
+    assert_non_null(strstr(source, "console=ttyS0 reboot=k panic=1"));
+    assert_non_null(strstr(source, " banger.x=1 quiet x=y\""));
+    assert_null(strstr(source, "nomodule"));
+    const char *words = body_of(&plan, "/drives/image");
+    auto_json struct json *image = json_parse(words, strlen(words), 4096, 8, "image", &err);
+    assert_true(json_bool(image, "is_read_only", false));
+    assert_false(json_bool(image, "is_root_device", true));
+    words = body_of(&plan, "/drives/upper");
+    auto_json struct json *upper = json_parse(words, strlen(words), 4096, 8, "upper", &err);
+    assert_false(json_bool(upper, "is_read_only", true));
+    assert_string_equal(json_string(upper, "cache_type", ""), "Writeback");
+    assert_non_null(body_of(&plan, "/entropy"));
+    vmm_plan_done(&plan);
+    world_remove(&world);
+}
+
+/* A version that does not know a device is not asked for it, and starts. */
+static void test_an_older_version(void **state)
+{
+    (void)state;
+    struct world world;
+    struct vmm_plan plan;
+    struct error err = {0};
+    make_world(&world, "");
+    auto_free char *old = memory_printf("%s/firecracker-1.3.0", world.path);
+    assert_int_equal(symlink(world.qemu, old), 0);
+    make_plan(&world, old, &plan);
+    assert_null(body_of(&plan, "/entropy"));
+    pid_t pid = spawn(&world, &plan);
+    boot(&world, &plan, pid, &err);
+    assert_fine(err);
+    assert_state(&world, "Running");
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    vmm_plan_done(&plan);
+    world_remove(&world);
+}
+
+static void test_what_cannot_work_is_refused(void **state)
+{
+    (void)state;
+    struct world world;
+    struct vmm_plan plan;
+    struct error err = {0};
+    make_world(&world, "");
+    assert_false(try_plan(&world, "/nowhere/firecracker", &plan, &err));
+    assert_code(err, ERROR_UNSUPPORTED);
+    assert_false(try_plan(&world, "/bin/true", &plan, &err));
+    assert_code(err, ERROR_UNSUPPORTED);
+    world.spec.vcpu = 33;
+    assert_false(try_plan(&world, world.qemu, &plan, &err));
+    assert_code(err, ERROR_UNSUPPORTED);
+    world.spec.vcpu = 1;
+    world.spec.port_count = 1;
+    assert_false(try_plan(&world, world.qemu, &plan, &err));
+    assert_code(err, ERROR_UNSUPPORTED);
+    world.spec.port_count = 0;
+    scratch_write(world.path, "vmlinux", "MZ, as a bzImage begins");
+    assert_false(try_plan(&world, world.qemu, &plan, &err));
+    assert_code(err, ERROR_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "vmlinux"));
+    world_remove(&world);
+}
+
+/* The plan goes to the monitor as JSON and is the same there. */
+static void test_the_order_keeps_the_calls(void **state)
+{
+    (void)state;
+    struct world world;
+    struct error err = {0};
+    struct monitor_order order = {.name = memory_strdup("web")};
+    struct monitor_order read;
+    make_world(&world, "");
+    make_plan(&world, world.qemu, &order.plan);
+    snprintf(order.plan.kind, sizeof order.plan.kind, "qemu");
+    memcpy(order.uuid, world.spec.uuid, sizeof order.uuid);
+    auto_json struct json *json = monitor_order_to_json(&order);
+    monitor_order_from_json(json, &read, &err);
+    assert_fine(err);
+    assert_int_equal(read.plan.calls.count, order.plan.calls.count);
+    for (size_t i = 0; i < read.plan.calls.count; i++) {
+        assert_string_equal(read.plan.calls.items[i], order.plan.calls.items[i]);
+    }
+    monitor_order_done(&read);
+    monitor_order_done(&order);
+    world_remove(&world);
+}
+
+static void test_statuses(void **state)
+{
+    (void)state;
+    for (int status = 0; status < 256; status++) {
+        const char *sentence = vmm_firecracker.explain_status(status);
+        assert_int_equal(sentence != NULL, status >= 148 && status <= 157);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_life),
+        cmocka_unit_test(test_what_is_asked_for),
+        cmocka_unit_test(test_an_older_version),
+        cmocka_unit_test(test_what_cannot_work_is_refused),
+        cmocka_unit_test(test_the_order_keeps_the_calls),
+        cmocka_unit_test(test_statuses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
