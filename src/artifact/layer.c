@@ -289,6 +289,15 @@ static void note_followed(
 {
     bool is_followed = member->type == TAR_SYMLINK && node->gone <= stack->number &&
                        node->kept > stack->number && !node->inode;
+    size_t kept = 0; /* whatever the layer called a symlink before, this is what it is now */
+    for (size_t i = 0; i < stack->followed_count; i++) {
+        if (stack->followed[i].node == node) {
+            free(stack->followed[i].link);
+        } else {
+            stack->followed[kept++] = stack->followed[i];
+        }
+    }
+    stack->followed_count = kept;
     if (is_followed) {
         stack->followed =
             memory_grow(stack->followed, stack->followed_count + 1, sizeof *stack->followed);
