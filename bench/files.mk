@@ -1,3 +1,9 @@
 # SPDX-License-Identifier: MIT
 # Measurements side by side with what people would use instead; run by hand.
-EXTRA_DIST += bench/create.sh
+EXTRA_DIST += \
+	bench/README \
+	bench/console.py \
+	bench/create.sh \
+	bench/harness.py \
+	bench/measures.py \
+	bench/run

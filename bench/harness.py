@@ -6,6 +6,7 @@ import socket
 import statistics
 import subprocess
 import tempfile
+import threading
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -30,15 +31,30 @@ def facts():
                       f"{os.getloadavg()[0]:.1f} before"] + tools)
 
 
+def watch_peak(pid, side):
+    """The largest resident set of the process itself, looked at until it ends. (What wait4 tells
+    holds what this program had when it forked.)"""
+    while True:
+        try:
+            with open(f"/proc/{pid}/status", encoding="ascii") as file:
+                peaks = [line for line in file if line.startswith("VmHWM:")]
+        except OSError:
+            return
+        if not peaks:
+            return  # it has ended
+        side.peak_kib = max(side.peak_kib, int(peaks[0].split()[1]))
+        time.sleep(0.005)
+
+
 class Side:
     """One of the two things compared: what was measured of it."""
 
     def __init__(self, name):
-        self.name, self.seconds, self.cpu, self.rss_kib = name, [], [], 0
+        self.name, self.seconds, self.cpu, self.peak_kib = name, [], [], 0
 
     def __str__(self):
         return (f"{statistics.median(self.seconds):8.3f} s  cpu {statistics.median(self.cpu):6.2f} s"
-                f"  peak {self.rss_kib / 1024:5.1f} MiB  {self.name}")
+                f"  peak {self.peak_kib / 1024:5.1f} MiB  {self.name}")
 
 
 class Bench:
@@ -110,13 +126,15 @@ class Bench:
         began = time.monotonic()
         child = subprocess.Popen(words, env={**os.environ, **(env or {})},
                                  stdout=subprocess.DEVNULL)
+        watch = threading.Thread(target=watch_peak, args=(child.pid, side), daemon=True)
+        watch.start()
         _, status, usage = os.wait4(child.pid, 0)
+        watch.join()
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode != 0:
             raise SystemExit(f"failed with {child.returncode}: {words}")
         side.seconds.append(time.monotonic() - began)
         side.cpu.append(usage.ru_utime + usage.ru_stime)
-        side.rss_kib = max(side.rss_kib, usage.ru_maxrss)
 
     def pairs(self, name, target, ours, peer, runs=RUNS):
         """ours and peer: (what it is, function of (side, number) that runs it once). One pair warms

@@ -130,7 +130,7 @@ def pull(bench, kind, gates):
         more, sides = bench.pairs(f"{gate} {kind}", target, (f"banger {kind} pull", ours),
                                   (label, peer))
         missed += more
-        missed += bench.verdict("P7 peak MiB of the pull", sides[0].rss_kib / 1024, RSS_MIB)
+        missed += bench.verdict("P7 peak MiB of the pull", sides[0].peak_kib / 1024, RSS_MIB)
         if kind == "image":
             missed += disk_used(bench, place)
     return missed

@@ -43,10 +43,10 @@ tests_tui_test_machine_CPPFLAGS = $(TUI_CPPFLAGS)
 tests_tui_test_machine_LDADD = $(TUI_LIBS)
 
 # Renders docs/screens anew: look at what changed before it is committed.
-.PHONY: screens
 screens: tests/tui/fake_console$(EXEEXT) tests/tui/test_screens$(EXEEXT)
 	SCREENS_WRITE=$(abs_srcdir)/docs/screens BUILDDIR=$(abs_builddir) SRCDIR=$(abs_srcdir) \
 		tests/tui/test_screens
 endif
 endif
+.PHONY: screens
 EXTRA_DIST += docs/screens

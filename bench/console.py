@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The console on long lists, as a person at a terminal meets it: time from start to the first rows,
+time from a key to what it changes, processor time and bytes while nothing happens; on the same rows
+in tig, side by side. Prints medians and the 99th percentile.
+
+usage: bench/console.py PROGRAM [KERNELS [VMS]]"""
+import fcntl, json, os, pty, select, shutil, signal, statistics, struct, subprocess, sys, tempfile, termios, time
+
+ROWS, COLUMNS = 50, 200
+KEYS = 300
+
+
+class Screen:
+    """A program on a terminal of its own; every byte it writes is read at once."""
+
+    def __init__(self, argv, env):
+        self.start = time.monotonic()
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execvpe(argv[0], argv, env)
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        self.bytes = 0
+
+    def read(self, seconds):
+        """What comes within the time; ends at the first silence of 30 ms after some bytes."""
+        got = b""
+        end = time.monotonic() + seconds
+        while True:
+            left = end - time.monotonic()
+            ready, _, _ = select.select([self.fd], [], [], max(0, min(left, 0.03 if got else left)))
+            if not ready:
+                return got
+            try:
+                part = os.read(self.fd, 1 << 16)
+            except OSError:
+                return got
+            got += part
+            self.bytes += len(part)
+
+    def until(self, text, seconds=30):
+        seen = b""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            ready, _, _ = select.select([self.fd], [], [], 0.5)
+            if ready:
+                seen = (seen + os.read(self.fd, 1 << 16))[-(1 << 20):]
+                if text in seen:
+                    return time.monotonic() - self.start
+        sys.exit(f"{text!r} did not come")
+
+    def key(self, key):
+        """Milliseconds until the first byte of the answer."""
+        os.write(self.fd, key)
+        begin = time.perf_counter()
+        ready, _, _ = select.select([self.fd], [], [], 5)
+        took = (time.perf_counter() - begin) * 1000
+        self.read(0.05)
+        return took if ready else 5000.0
+
+    def cpu_ms(self):
+        with open(f"/proc/{self.pid}/stat") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+
+    def rss_mib(self):
+        with open(f"/proc/{self.pid}/statm") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+    def close(self):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.fd)
+
+
+def make_store(state, kernels, vms):
+    for i in range(kernels):
+        place = f"{state}/kernels/k{i:05d}"
+        os.makedirs(place, mode=0o700)
+        with open(f"{place}/vmlinux", "wb") as kernel:
+            kernel.write(b"\x7fELF")
+        with open(f"{place}/manifest.json", "w") as manifest:
+            json.dump({"name": f"k{i:05d}", "distro": "bench", "arch": "x86_64", "kernel_version": f"6.1.{i}",
+                       "sha256": f"{i:064x}", "source": "import:/bench", "imported_at": "2026-01-01T00:00:00Z"}, manifest)
+    for i in range(vms):
+        place = f"{state}/vms/vm{i:04d}"
+        os.makedirs(place, mode=0o700)
+        with open(f"{place}/vm.json", "w") as spec:
+            json.dump({"format": 1, "name": f"vm{i:04d}", "uuid": f"00000000-0000-4000-8000-{i:012x}",
+                       "mac": f"52:54:00:00:{i >> 8:02x}:{i & 255:02x}", "image": "none", "kernel_ref": "k00001",
+                       "vcpu": 1, "memory_mib": 512, "created_at": "2026-01-01T00:00:00Z"}, spec)
+
+
+def make_repository(place, commits):
+    subprocess.run(["git", "init", "-q", place], check=True)
+    stream = "".join(
+        f"commit refs/heads/main\ncommitter a <a@b> {1700000000 + i} +0000\ndata 8\ncommit {i % 10}\n" for i in range(commits))
+    subprocess.run(["git", "-C", place, "fast-import", "--quiet"], input=stream.encode(), check=True)
+    subprocess.run(["git", "-C", place, "symbolic-ref", "HEAD", "refs/heads/main"], check=True)
+
+
+def measure(name, argv, env, shows, prepare, down):
+    opened = []
+    for _ in range(5):
+        screen = Screen(argv, env)
+        opened.append(screen.until(shows) * 1000)
+        screen.close()
+    screen = Screen(argv, env)
+    screen.until(shows)
+    screen.read(1.0)
+    for key in prepare:
+        screen.key(key)
+    took = sorted(screen.key(down) for _ in range(KEYS))
+    screen.read(2.5)
+    before_cpu, before_bytes = screen.cpu_ms(), screen.bytes
+    screen.read(10.0)
+    print(f"{name:12} opens {statistics.median(opened):6.0f} ms   key to paint {statistics.median(took):5.2f} ms "
+          f"(99 of 100: {took[int(KEYS * 0.99)]:5.2f})   idle 10 s: {screen.cpu_ms() - before_cpu:3.0f} ms of processor, "
+          f"{screen.bytes - before_bytes} bytes   {screen.rss_mib():5.1f} MiB")
+    screen.close()
+    return statistics.median(opened), statistics.median(took)
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    program = os.path.abspath(sys.argv[1])
+    kernels = int(sys.argv[2]) if len(sys.argv) > 2 else 10000
+    vms = int(sys.argv[3]) if len(sys.argv) > 3 else 1000
+    world = tempfile.mkdtemp(prefix="bench-console-")
+    try:
+        state = f"{world}/state"
+        os.makedirs(state, mode=0o700)
+        make_store(state, kernels, vms)
+        env = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "BANGER_STATE_DIR": state,
+               "HOME": world, "BANGER_CONFIG": f"{world}/none.ini"}
+        print(f"{kernels} kernels, {vms} VMs, {COLUMNS}x{ROWS}; medians of 5 starts and of {KEYS} keys")
+        ours = measure("banger-tui", [program], env, b"vm0000", [b"2", b"z"], b"j")
+        if shutil.which("tig"):
+            make_repository(f"{world}/repository", kernels)
+            os.chdir(f"{world}/repository")
+            theirs = measure("tig", ["tig"], env, b"commit", [], b"j")
+            print(f"ratio        opens {ours[0] / theirs[0]:.2f}   key to paint {ours[1] / theirs[1]:.2f}")
+        else:
+            print("tig is not installed: apt-get install tig")
+    finally:
+        shutil.rmtree(world)
+
+
+main()
