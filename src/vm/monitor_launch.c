@@ -5,10 +5,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -39,6 +41,7 @@ void launch_init(struct launch *launch)
 
 struct child_fds {
     int listeners[VMM_LINE_COUNT];
+    int terminal_fd; /* -1: none */
     int stderr_fd;
     int gate_fd;
     int exec_fd;
@@ -65,7 +68,8 @@ static bool child_place_fds(const struct child_fds *fds)
             return false;
         }
     }
-    if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0 ||
+    int stdio_fd = fds->terminal_fd >= 0 ? fds->terminal_fd : null_fd;
+    if (stdio_fd < 0 || dup2(stdio_fd, 0) < 0 || dup2(stdio_fd, 1) < 0 ||
         dup2(fds->stderr_fd, 2) < 0) {
         return false;
     }
@@ -145,7 +149,32 @@ static bool open_lines(const struct monitor_order *order, int vm_dir, struct lau
     return true;
 }
 
-static bool fork_child(const struct monitor_order *order, const int *listeners,
+/* The VMM's end of a new terminal, which passes every byte as it is; ours is the serial line. */
+static int open_terminal(struct launch *launch, struct error *err)
+{
+    char path[64];
+    struct termios mode;
+    auto_close int ours = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (ours < 0 || grantpt(ours) != 0 || unlockpt(ours) != 0 ||
+        ptsname_r(ours, path, sizeof(path)) != 0 || fcntl(ours, F_SETFL, O_NONBLOCK) != 0) {
+        error_set_errno(err, errno, "no terminal for the machine's serial port");
+        return -1;
+    }
+    auto_close int theirs = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (theirs < 0 || tcgetattr(theirs, &mode) != 0) {
+        error_set_errno(err, errno, "no terminal for the machine's serial port");
+        return -1;
+    }
+    cfmakeraw(&mode);
+    if (tcsetattr(theirs, TCSANOW, &mode) != 0) {
+        error_set_errno(err, errno, "the terminal of the machine's serial port");
+        return -1;
+    }
+    launch->lines[VMM_LINE_SERIAL] = take_fd(&ours);
+    return take_fd(&theirs);
+}
+
+static bool fork_child(const struct monitor_order *order, const int *listeners, int terminal_fd,
     struct launch *launch, struct error *err)
 {
     int gate[2];
@@ -160,8 +189,10 @@ static bool fork_child(const struct monitor_order *order, const int *listeners,
     launch->stderr_fd = said[0];
     pid_t pid = fork();
     if (pid == 0) {
-        struct child_fds fds = {
-            .gate_fd = gate[0], .exec_fd = exec_report[1], .stderr_fd = said[1]};
+        struct child_fds fds = {.terminal_fd = terminal_fd,
+            .gate_fd = gate[0],
+            .exec_fd = exec_report[1],
+            .stderr_fd = said[1]};
         memcpy(fds.listeners, listeners, sizeof(fds.listeners));
         close(gate[1]); /* else the child would hold its own gate open */
         child_run(order->plan.argv.items, &fds);
@@ -189,8 +220,13 @@ bool launch_prepare(
     for (size_t i = 0; i < VMM_LINE_COUNT; i++) {
         listeners[i] = -1;
     }
-    bool is_ready = open_lines(order, vm_dir, launch, listeners, err) &&
-                    fork_child(order, listeners, launch, err);
+    auto_close int terminal_fd = -1;
+    bool is_ready = open_lines(order, vm_dir, launch, listeners, err);
+    if (is_ready && order->plan.has_terminal) {
+        terminal_fd = open_terminal(launch, err);
+        is_ready = terminal_fd >= 0;
+    }
+    is_ready = is_ready && fork_child(order, listeners, terminal_fd, launch, err);
     for (size_t i = 0; i < VMM_LINE_COUNT; i++) {
         memory_auto_close(&listeners[i]);
     }

@@ -44,6 +44,9 @@ static void write_line_fd(int *fd, struct wire_buffer *buffer)
     while (*fd >= 0 && buffer->len > 0) {
         ssize_t put =
             send(*fd, wire_buffer_bytes(buffer), buffer->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (put < 0 && errno == ENOTSOCK) { /* a terminal; the monitor blocks SIGPIPE */
+            put = write(*fd, wire_buffer_bytes(buffer), buffer->len);
+        }
         if (put < 0 && errno == EINTR) {
             continue;
         }

@@ -49,6 +49,9 @@ struct json *monitor_order_to_json(const struct monitor_order *order)
         }
     }
     json_put(json, "lines", lines);
+    if (order->plan.has_terminal) {
+        json_put_bool(json, "terminal", true);
+    }
     struct json *ports = json_new_array();
     for (size_t i = 0; i < order->port_count; i++) {
         char text[NET_PUBLISH_MAX];
@@ -147,7 +150,8 @@ static bool read_words(const struct json *json, struct monitor_order *order, str
 bool monitor_order_from_json(
     const struct json *json, struct monitor_order *order, struct error *err)
 {
-    struct monitor_order read = {.is_adoption = json_bool(json, "adopt", false)};
+    struct monitor_order read = {.is_adoption = json_bool(json, "adopt", false),
+        .plan.has_terminal = json_bool(json, "terminal", false)};
     const char *restart = json_string(json, "restart", "no"); /* none: of an older engine */
     bool is_read =
         read_words(json, &read, err) && machine_restart_parse(restart, &read.restart, err) &&

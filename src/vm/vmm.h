@@ -45,6 +45,9 @@ struct vmm_plan {
     enum accel_kind accel;
     char accel_why[200];
     bool has_line[VMM_LINE_COUNT];
+    /* The serial port is the VMM's stdin and stdout: a terminal of the monitor's in place of the
+     * line. Gone with the monitor, so nobody can take it over. */
+    bool has_terminal;
 };
 void vmm_plan_done(struct vmm_plan *plan);
 

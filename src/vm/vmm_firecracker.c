@@ -196,7 +196,8 @@ static bool plan(const struct machine_spec *spec, const struct machine_boot *boo
     if (!found.is_usable) {
         return error_set(err, ERROR_UNSUPPORTED, "%s", found.why);
     }
-    struct vmm_plan made = {.accel = accel->kind};
+    /* It reads its stdin only from a terminal, and drops what does not fit its stdout. */
+    struct vmm_plan made = {.accel = accel->kind, .has_terminal = true};
     snprintf(made.kind, sizeof(made.kind), "%s", vmm_firecracker.name);
     snprintf(made.accel_why, sizeof(made.accel_why), "%s", accel->why);
     strings_add(&made.argv, found.path);

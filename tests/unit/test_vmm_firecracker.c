@@ -210,6 +210,56 @@ static void test_what_cannot_work_is_refused(void **state)
     world_remove(&world);
 }
 
+/* Until the serial line has said the words. */
+static void read_until(int fd, const char *words)
+{
+    auto_done(text) struct text said = {0};
+    uint64_t deadline = clock_deadline(TIMEOUT_MS);
+    while (strstr(text_cstr(&said), words) == NULL) {
+        char chunk[512];
+        struct error err = {0};
+        local_socket_wait(fd, POLLIN, deadline, NULL, &err);
+        assert_fine(err);
+        ssize_t got = read(fd, chunk, sizeof chunk);
+        assert_true(got > 0);
+        text_append_bytes(&said, chunk, (size_t)got);
+    }
+}
+
+/* The serial port is a terminal of the launch's own, in both directions and unchanged. */
+static void test_serial_port(void **state)
+{
+    (void)state;
+    struct world world;
+    struct error err = {0};
+    struct launch launch;
+    struct monitor_order order = {.name = memory_strdup("web")};
+    char here[4096];
+    make_world(&world, "");
+    make_plan(&world, world.qemu, &order.plan);
+    launch_init(&launch);
+    assert_non_null(getcwd(here, sizeof here));
+    assert_int_equal(chdir(world.path), 0);
+    launch_prepare(&order, world.dir, &launch, &err);
+    assert_fine(err);
+    launch_release(&order, &launch, &err);
+    assert_fine(err);
+    assert_int_equal(chdir(here), 0);
+    boot(&world, &order.plan, launch.pid, &err);
+    assert_fine(err);
+    int serial = launch.lines[VMM_LINE_SERIAL];
+    read_until(serial, "banger-guest: init\r\n");
+    assert_int_equal(write(serial, "a\003b\n", 4), 4);
+    read_until(serial, "got a\003b\r\n");
+    assert_int_equal(write(serial, "reboot\n", 7), 7);
+    int status = 0;
+    assert_int_equal(waitpid(launch.pid, &status, 0), launch.pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    launch_done(&launch);
+    monitor_order_done(&order);
+    world_remove(&world);
+}
+
 /* The plan goes to the monitor as JSON and is the same there. */
 static void test_the_order_keeps_the_calls(void **state)
 {
@@ -225,6 +275,7 @@ static void test_the_order_keeps_the_calls(void **state)
     auto_json struct json *json = monitor_order_to_json(&order);
     monitor_order_from_json(json, &read, &err);
     assert_fine(err);
+    assert_true(read.plan.has_terminal);
     assert_int_equal(read.plan.calls.count, order.plan.calls.count);
     for (size_t i = 0; i < read.plan.calls.count; i++) {
         assert_string_equal(read.plan.calls.items[i], order.plan.calls.items[i]);
@@ -250,6 +301,7 @@ int main(void)
         cmocka_unit_test(test_what_is_asked_for),
         cmocka_unit_test(test_an_older_version),
         cmocka_unit_test(test_what_cannot_work_is_refused),
+        cmocka_unit_test(test_serial_port),
         cmocka_unit_test(test_the_order_keeps_the_calls),
         cmocka_unit_test(test_statuses),
     };
