@@ -2,6 +2,7 @@
 # Each lint is a test of its own, so that a failing one has a name.
 lint_tests = \
 	tests/lint/banned.py \
+	tests/lint/console.py \
 	tests/lint/contract.py \
 	tests/lint/format.sh \
 	tests/lint/functions.py \
@@ -12,4 +13,4 @@ lint_tests = \
 	tests/lint/shellcheck.sh \
 	tests/lint/text.py
 TESTS += $(lint_tests)
-EXTRA_DIST += $(lint_tests) tests/lint/source.py docs/contract.md
+EXTRA_DIST += $(lint_tests) tests/lint/source.py docs/console.md docs/contract.md
