@@ -194,6 +194,13 @@ struct json *json_new_array(void)
  * the document stays valid. */
 struct json *json_new_string(const char *text)
 {
+    size_t ascii = 0;
+    while ((unsigned char)(text[ascii] - 1) < 0x7f) {
+        ascii++;
+    }
+    if (text[ascii] == '\0') {
+        return wrap(must_have(cJSON_CreateString(text)));
+    }
     auto_done(text) struct text valid = {0};
     size_t len = strlen(text);
     while (len > 0) {
@@ -230,6 +237,13 @@ void json_put_string(struct json *object, const char *key, const char *text)
     json_put(object, key, text != NULL ? json_new_string(text) : NULL);
 }
 
+void json_add_string(struct json *object, const char *key, const char *text)
+{
+    if (text != NULL) {
+        cJSON_AddItemToObjectCS(unwrap(object), key, unwrap(json_new_string(text)));
+    }
+}
+
 void json_put_integer(struct json *object, const char *key, int64_t number)
 {
     json_put(object, key, wrap(must_have(cJSON_CreateNumber((double)number))));
@@ -255,18 +269,30 @@ void json_append(struct json *array, struct json *owned)
     cJSON_AddItemToArray(unwrap(array), unwrap(owned));
 }
 
+static bool stands_for_itself(char c)
+{
+    return (unsigned char)c >= 0x20 && c != '"' && c != '\\' && c != 0x7f;
+}
+
 static void write_string(const char *value, struct text *out)
 {
     text_append_char(out, '"');
-    for (; *value != '\0'; value++) {
-        unsigned char c = (unsigned char)*value;
+    for (;;) {
+        size_t plain = 0;
+        while (stands_for_itself(value[plain])) {
+            plain++;
+        }
+        text_append_bytes(out, value, plain);
+        value += plain;
+        if (*value == '\0') {
+            break;
+        }
+        unsigned char c = (unsigned char)*value++;
         if (c == '"' || c == '\\') {
             text_append_char(out, '\\');
             text_append_char(out, (char)c);
-        } else if (c < 0x20 || c == 0x7f) {
-            text_printf(out, "\\u%04x", c);
         } else {
-            text_append_char(out, (char)c);
+            text_printf(out, "\\u%04x", c);
         }
     }
     text_append_char(out, '"');
@@ -297,7 +323,10 @@ static void write_number(double value, struct text *out)
 static void write_newline(bool is_pretty, int depth, struct text *out)
 {
     if (is_pretty) {
-        text_printf(out, "\n%*s", depth * 2, "");
+        text_append_char(out, '\n');
+        while (depth-- > 0) {
+            text_append(out, "  ");
+        }
     }
 }
 

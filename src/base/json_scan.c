@@ -35,7 +35,8 @@ static bool refuse(struct scan *scan, const char *fact)
 
 static void skip_blanks(struct scan *scan)
 {
-    while (scan->at < scan->end && strchr(" \t\r\n", *scan->at) != NULL && *scan->at != '\0') {
+    while (scan->at < scan->end &&
+           (*scan->at == ' ' || *scan->at == '\t' || *scan->at == '\r' || *scan->at == '\n')) {
         scan->at++;
     }
 }
@@ -95,7 +96,7 @@ static bool scan_escape(struct scan *scan, struct text *decoded)
     const char *plain = c > 0 ? strchr(from, c) : NULL;
     if (plain != NULL) {
         scan->at++;
-        return text_append_char(decoded, to[plain - from]);
+        return decoded == NULL || text_append_char(decoded, to[plain - from]);
     }
     if (c != 'u') {
         return refuse(scan, "an unknown escape");
@@ -124,7 +125,9 @@ static bool scan_escape(struct scan *scan, struct text *decoded)
         }
         unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
     }
-    append_utf8(decoded, unit);
+    if (decoded != NULL) {
+        append_utf8(decoded, unit);
+    }
     return true;
 }
 
@@ -136,10 +139,12 @@ static void scan_plain(struct scan *scan, struct text *decoded)
            *scan->at != '\\') {
         scan->at++;
     }
-    text_append_bytes(decoded, first, (size_t)(scan->at - first));
+    if (decoded != NULL) {
+        text_append_bytes(decoded, first, (size_t)(scan->at - first));
+    }
 }
 
-/* A string with its quotes; the decoded characters are appended. */
+/* A string with its quotes; the decoded characters are appended unless decoded is NULL. */
 static bool scan_string(struct scan *scan, struct text *decoded)
 {
     scan->at++;
@@ -167,7 +172,9 @@ static bool scan_string(struct scan *scan, struct text *decoded)
             }
             continue;
         }
-        text_append_bytes(decoded, scan->at, (size_t)used);
+        if (decoded != NULL) {
+            text_append_bytes(decoded, scan->at, (size_t)used);
+        }
         scan->at += used;
     }
 }
@@ -269,7 +276,7 @@ static bool scan_member(struct scan *scan, struct strings *keys)
     if (!scan_string(scan, &key)) {
         return false;
     }
-    strings_add(keys, text_cstr(&key));
+    strings_take(keys, text_take(&key));
     skip_blanks(scan);
     if (peek(scan) != ':') {
         return refuse(scan, "a missing ':'");
@@ -315,14 +322,13 @@ static bool scan_container(struct scan *scan, bool is_object)
 static bool scan_value(struct scan *scan)
 {
     skip_blanks(scan);
-    auto_done(text) struct text ignored = {0};
     switch (peek(scan)) {
     case '{':
         return scan_container(scan, true);
     case '[':
         return scan_container(scan, false);
     case '"':
-        return scan_string(scan, &ignored);
+        return scan_string(scan, NULL);
     case 't':
         return scan_word(scan, "true");
     case 'f':

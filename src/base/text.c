@@ -114,8 +114,8 @@ void strings_done(struct strings *list)
     *list = (struct strings){0};
 }
 
-/* Takes ownership of item. The array grows in powers of two, always with room for the NULL. */
-static void add_owned(struct strings *list, char *item)
+/* The array grows in powers of two, always with room for the NULL. */
+void strings_take(struct strings *list, char *item)
 {
     size_t need = list->count + 2;
     if (list->items == NULL || (need & (need - 1)) == 0 || list->count == 0) {
@@ -131,12 +131,12 @@ static void add_owned(struct strings *list, char *item)
 
 void strings_add(struct strings *list, const char *item)
 {
-    add_owned(list, memory_strndup(item, strlen(item)));
+    strings_take(list, memory_strndup(item, strlen(item)));
 }
 
 void strings_add_len(struct strings *list, const char *item, size_t len)
 {
-    add_owned(list, memory_strndup(item, len));
+    strings_take(list, memory_strndup(item, len));
 }
 
 void strings_printf(struct strings *list, const char *format, ...)
@@ -146,7 +146,7 @@ void strings_printf(struct strings *list, const char *format, ...)
     va_start(args, format);
     text_vprintf(&text, format, args);
     va_end(args);
-    add_owned(list, text_take(&text));
+    strings_take(list, text_take(&text));
 }
 
 bool strings_contain(const struct strings *list, const char *item)

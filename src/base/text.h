@@ -39,6 +39,8 @@ struct strings {
 
 void strings_done(struct strings *list);
 void strings_add(struct strings *list, const char *item);
+/* Takes ownership of item. */
+void strings_take(struct strings *list, char *item);
 void strings_add_len(struct strings *list, const char *item, size_t len);
 void strings_printf(struct strings *list, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

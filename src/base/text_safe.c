@@ -81,6 +81,16 @@ static bool is_hidden(unsigned code_point)
 void text_append_safe(struct text *out, const char *bytes, size_t len, bool is_utf8)
 {
     while (len > 0) {
+        size_t plain = 0; /* nearly everything, and goes over in one piece */
+        while (plain < len && bytes[plain] >= 0x20 && bytes[plain] <= 0x7e) {
+            plain++;
+        }
+        if (plain > 0) {
+            text_append_bytes(out, bytes, plain);
+            bytes += plain;
+            len -= plain;
+            continue;
+        }
         unsigned code_point = 0;
         int used = text_decode_utf8(bytes, len, &code_point);
         if (used < 0) {

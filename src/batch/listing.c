@@ -19,6 +19,9 @@
 /* Follows "exit.reason" into nested objects; NULL when a part is absent. */
 static const struct json *find_field(const struct json *object, const char *path)
 {
+    if (strchr(path, '.') == NULL) {
+        return json_get(object, path);
+    }
     auto_done(strings) struct strings parts = {0};
     strings_split(&parts, path, ".");
     const struct json *value = object;
@@ -107,6 +110,11 @@ static size_t width_of(const char *safe)
     size_t len = strlen(safe);
     unsigned code_point = 0;
     for (size_t at = 0; at < len;) {
+        if (safe[at] >= 0x20 && safe[at] <= 0x7e) {
+            width++;
+            at++;
+            continue;
+        }
         int step = text_decode_utf8(safe + at, len - at, &code_point);
         if (step <= 0) {
             break;
@@ -120,8 +128,10 @@ static size_t width_of(const char *safe)
 
 static void append_blanks(struct text *out, size_t count)
 {
-    while (count-- > 0) {
-        text_append_char(out, ' ');
+    static const char blanks[] = "                ";
+    for (size_t some; count > 0; count -= some) {
+        some = count < sizeof blanks - 1 ? count : sizeof blanks - 1;
+        text_append_bytes(out, blanks, some);
     }
 }
 

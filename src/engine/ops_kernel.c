@@ -35,20 +35,20 @@ enum verified_state ops_kernel_verified(const struct kernel_entry *entry)
 struct json *ops_kernel_json(const struct kernel_entry *entry)
 {
     struct json *json = json_new_object();
-    json_put_string(json, "name", entry->name);
-    json_put_string(json, "distro", entry->distro);
-    json_put_string(json, "arch", entry->arch);
-    json_put_string(json, "kernel_version", entry->kernel_version);
-    json_put_string(json, "sha256", entry->sha256);
-    json_put_string(json, "source", entry->source);
+    json_add_string(json, "name", entry->name);
+    json_add_string(json, "distro", entry->distro);
+    json_add_string(json, "arch", entry->arch);
+    json_add_string(json, "kernel_version", entry->kernel_version);
+    json_add_string(json, "sha256", entry->sha256);
+    json_add_string(json, "source", entry->source);
     ops_put_time(json, "imported_at", entry->imported_at);
     if (entry->has_kernel) {
         json_put_integer(json, "size_bytes", (int64_t)entry->size_bytes);
     }
-    json_put_string(json, "state", entry_state_name(entry->is_damaged ? ENTRY_DAMAGED : ENTRY_OK));
-    json_put_string(json, "verified", verified_state_name(ops_kernel_verified(entry)));
-    json_put_string(json, "found_sha256", entry->found_sha256);
-    json_put_string(json, "damage", entry->damage);
+    json_add_string(json, "state", entry_state_name(entry->is_damaged ? ENTRY_DAMAGED : ENTRY_OK));
+    json_add_string(json, "verified", verified_state_name(ops_kernel_verified(entry)));
+    json_add_string(json, "found_sha256", entry->found_sha256);
+    json_add_string(json, "damage", entry->damage);
     return json;
 }
 
@@ -110,7 +110,7 @@ bool ops_kernel_list(struct ops *ops, struct json **result, struct error *err)
         return ops_offers_json(ops, CATALOG_KERNEL, result, err);
     }
     auto_done(kernel_list) struct kernel_list list = {0};
-    if (!kernel_store_list(ops->store, &list, err)) {
+    if (!kernel_store_list_brief(ops->store, &list, err)) {
         return false;
     }
     struct json *array = json_new_array();
@@ -124,7 +124,7 @@ bool ops_kernel_list(struct ops *ops, struct json **result, struct error *err)
 char *ops_kernel_resolve(struct ops *ops, const char *word, struct error *err)
 {
     auto_done(kernel_list) struct kernel_list list = {0};
-    if (!kernel_store_list(ops->store, &list, err)) {
+    if (!kernel_store_list_brief(ops->store, &list, err)) {
         return NULL;
     }
     auto_done(strings) struct strings names = {0};

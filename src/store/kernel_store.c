@@ -57,7 +57,17 @@ static bool look_at(int kind_dir, const char *name, const char *file, struct sta
     return fstatat(kind_dir, entries_path(name, file, path), info, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static void look_at_files(int kind_dir, struct kernel_entry *entry)
+/* What stands beside vmlinux. */
+static void look_beside(int kind_dir, struct kernel_entry *entry)
+{
+    struct stat info;
+    entry->has_initrd =
+        look_at(kind_dir, entry->name, KERNEL_INITRD, &info) && S_ISREG(info.st_mode);
+    entry->has_modules =
+        look_at(kind_dir, entry->name, KERNEL_MODULES, &info) && S_ISDIR(info.st_mode);
+}
+
+static void look_at_kernel(int kind_dir, struct kernel_entry *entry)
 {
     struct stat info;
     if (!look_at(kind_dir, entry->name, KERNEL_FILE, &info)) {
@@ -74,10 +84,6 @@ static void look_at_files(int kind_dir, struct kernel_entry *entry)
             entry->size_bytes = (uint64_t)info.st_size;
         }
     }
-    entry->has_initrd =
-        look_at(kind_dir, entry->name, KERNEL_INITRD, &info) && S_ISREG(info.st_mode);
-    entry->has_modules =
-        look_at(kind_dir, entry->name, KERNEL_MODULES, &info) && S_ISDIR(info.st_mode);
 }
 
 static void read_manifest(int kind_dir, struct kernel_entry *entry)
@@ -102,8 +108,10 @@ static void read_manifest(int kind_dir, struct kernel_entry *entry)
     entry->document = take_ptr(document.json);
 }
 
-/* False when it is not there (any more). is_plain: known to be a directory. */
-static bool read_entry(int kind_dir, const char *name, bool is_plain, struct kernel_entry *entry)
+/* False when it is not there (any more). is_plain: known to be a directory. is_brief: without what
+ * stands beside the kernel. */
+static bool read_entry(
+    int kind_dir, const char *name, bool is_plain, bool is_brief, struct kernel_entry *entry)
 {
     if (!is_plain && !entries_look(kind_dir, name, &entry->damage)) {
         return false;
@@ -111,7 +119,10 @@ static bool read_entry(int kind_dir, const char *name, bool is_plain, struct ker
     entry->name = memory_strdup(name);
     if (entry->damage == NULL) {
         read_manifest(kind_dir, entry);
-        look_at_files(kind_dir, entry);
+        look_at_kernel(kind_dir, entry);
+        if (!is_brief) {
+            look_beside(kind_dir, entry);
+        }
     }
     struct error failure = {0};
     if (!name_check_entry(name, "its name", &failure)) {
@@ -127,7 +138,7 @@ bool kernel_store_read(
     if (!name_check_entry(name, "kernel name", err)) {
         return false;
     }
-    return read_entry(store_kind_dir(store, STORE_KERNEL), name, false, entry) ||
+    return read_entry(store_kind_dir(store, STORE_KERNEL), name, false, false, entry) ||
            error_set(err, ERROR_NOT_FOUND, "there is no kernel named %s: see kernel list", name);
 }
 
@@ -136,6 +147,7 @@ struct listing {
     int kind_dir;
     const struct strings *names;
     const struct strings *links;
+    bool is_brief;
     struct kernel_entry *items; /* without a name: not there after all */
 };
 
@@ -144,7 +156,8 @@ static void list_one(void *context, size_t index)
     struct listing *listing = context;
     struct kernel_entry *entry = &listing->items[index];
     const char *name = listing->names->items[index];
-    if (!read_entry(listing->kind_dir, name, !strings_contain(listing->links, name), entry) ||
+    bool is_plain = !strings_contain(listing->links, name);
+    if (!read_entry(listing->kind_dir, name, is_plain, listing->is_brief, entry) ||
         (entry->is_damaged && !file_exists(listing->kind_dir, name))) {
         kernel_entry_done(entry); /* it went away meanwhile */
         return;
@@ -152,7 +165,8 @@ static void list_one(void *context, size_t index)
     json_free(take_ptr(entry->document));
 }
 
-bool kernel_store_list(const struct store *store, struct kernel_list *list, struct error *err)
+static bool list_all(
+    const struct store *store, bool is_brief, struct kernel_list *list, struct error *err)
 {
     int kind_dir = store_kind_dir(store, STORE_KERNEL);
     auto_done(strings) struct strings names = {0};
@@ -161,8 +175,11 @@ bool kernel_store_list(const struct store *store, struct kernel_list *list, stru
         return false;
     }
     list->items = memory_zero(names.count + 1, sizeof(*list->items));
-    struct listing listing = {
-        .kind_dir = kind_dir, .names = &names, .links = &links, .items = list->items};
+    struct listing listing = {.kind_dir = kind_dir,
+        .names = &names,
+        .links = &links,
+        .is_brief = is_brief,
+        .items = list->items};
     entries_each(names.count, list_one, &listing);
     for (size_t i = 0; i < names.count; i++) {
         if (list->items[i].name != NULL) {
@@ -170,6 +187,16 @@ bool kernel_store_list(const struct store *store, struct kernel_list *list, stru
         }
     }
     return true;
+}
+
+bool kernel_store_list(const struct store *store, struct kernel_list *list, struct error *err)
+{
+    return list_all(store, false, list, err);
+}
+
+bool kernel_store_list_brief(const struct store *store, struct kernel_list *list, struct error *err)
+{
+    return list_all(store, true, list, err);
 }
 
 bool kernel_store_write_manifest(

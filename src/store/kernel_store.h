@@ -60,6 +60,10 @@ bool kernel_store_read(
     const struct store *store, const char *name, struct kernel_entry *entry, struct error *err);
 /* All of them, sorted by name, damaged ones included, without their documents. */
 bool kernel_store_list(const struct store *store, struct kernel_list *list, struct error *err);
+/* The same without looking for what stands beside vmlinux, a third of the work: has_initrd and
+ * has_modules are not set. */
+bool kernel_store_list_brief(
+    const struct store *store, struct kernel_list *list, struct error *err);
 /* Writes manifest.json, which must not exist yet, into a staging directory: the last file before
  * staging_publish. Keys of entry->document that are not ours are kept. */
 bool kernel_store_write_manifest(
