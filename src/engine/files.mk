@@ -42,6 +42,7 @@ engine_ops = \
 	src/engine/ops_common.c src/engine/ops_common.h \
 	src/engine/ops_fetch.c src/engine/ops_fetch.h \
 	src/engine/ops_host.c src/engine/ops_host.h \
+	src/engine/ops_host_df.c \
 	src/engine/ops_host_gc.c \
 	src/engine/ops_image.c src/engine/ops_image.h \
 	src/engine/ops_image_draft.c src/engine/ops_image_draft.h \
@@ -55,6 +56,7 @@ engine_ops = \
 	src/engine/ops_job.c \
 	src/engine/ops_trash.c src/engine/ops_trash.h \
 	src/engine/ops_kernel.c src/engine/ops_kernel.h \
+	src/engine/ops_kernel_elf.c src/engine/ops_kernel_elf.h \
 	src/engine/ops_kernel_export.c \
 	src/engine/ops_kernel_import.c \
 	src/engine/ops_kernel_pull.c \

@@ -10,6 +10,11 @@ static const struct column doctor_columns[] = {
     {"CHECK", "check", COLUMN_TEXT}, {"STATUS", "status", COLUMN_TEXT},
     {"DETAIL", "detail", COLUMN_TEXT}, {"NEXT", "hint", COLUMN_TEXT},
 };
+static const struct column df_columns[] = {
+    {"WHAT", "what", COLUMN_TEXT}, {"ENTRIES", "entries", COLUMN_NUMBER},
+    {"SIZE", "size_bytes", COLUMN_SIZE}, {"DISK", "disk_bytes", COLUMN_SIZE},
+    {"RECLAIMABLE", "reclaimable_bytes", COLUMN_SIZE},
+};
 static const struct column trash_columns[] = {
     {"ID", "id", COLUMN_TEXT}, {"KIND", "kind", COLUMN_TEXT}, {"NAME", "name", COLUMN_TEXT},
     {"DISK", "disk_bytes", COLUMN_SIZE}, {"REMOVED", "trashed_at", COLUMN_AGE},
@@ -39,6 +44,10 @@ static const struct verb rows[] = {
         "Looks at virtualization, programs, space and places, and says for each what is missing\n"
         "and how to mend it. Needs no rights and no network.",
         "banger-tui --batch host doctor", COLUMNS(doctor_columns), .run = ops_host_doctor},
+    {"host", "df", NULL, VERB_READS, "Show what kernels, images, VMs and the cache take",
+        "Adds up files, holes included, and what they take on the disk. Reclaimable is what nothing\n"
+        "refers to: unused kernels and images, all of the cache and of the trash.",
+        "banger-tui --batch host df", COLUMNS(df_columns), .run = ops_host_df},
     {"host", "gc", NULL, VERB_DESTROYS, "Clean up what no record owns",
         "Ends monitors and VMMs of ours that belong to no VM any more, writes down how VMs ended that\n"
         "nobody saw end, removes what killed processes left half-made, and trash beyond its limits.\n"

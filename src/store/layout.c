@@ -251,6 +251,11 @@ char *store_entry_path(
         file != NULL ? "/" : "", file != NULL ? file : "");
 }
 
+char *store_cache_file_path(const struct store *store, enum store_cache cache, const char *file)
+{
+    return memory_printf("%s/%s/%s", store->cache_path, cache_rows[cache], file);
+}
+
 char *store_socket_path(const struct store *store, enum store_kind kind, const char *name,
     int entry_dir, const char *socket)
 {

@@ -70,6 +70,10 @@ const char *store_kind_folder(enum store_kind kind);
 char *store_entry_path(const struct store *store, enum store_kind kind, const char *name,
     const char *file) __attribute__((returns_nonnull));
 
+/* Absolute path of a file in the cache, for programs that need one. Caller frees. */
+char *store_cache_file_path(const struct store *store, enum store_cache cache, const char *file)
+    __attribute__((returns_nonnull));
+
 /* What a socket address can hold, without its NUL (unix(7)). */
 #define STORE_SOCKET_PATH_MAX 107
 /* A path of `socket` in the entry's directory that fits a socket address: the plain one, or

@@ -19,10 +19,10 @@
 #include "base/text.h"
 #include "store/entries.h"
 #include "store/lock.h"
+#include "store/usage.h"
 
 #define SECONDS_A_DAY (24 * 3600)
 #define RENAME_WAIT_MS 10000
-#define DEPTH_MOST 256
 
 void trash_list_done(struct trash_list *list)
 {
@@ -67,27 +67,11 @@ static bool parse_id(const char *id, struct trash_item *item)
     return true;
 }
 
-/* Allocated bytes of everything below, as far as it can be read. */
-static uint64_t disk_bytes_below(int dir, const char *name, unsigned depth)
+static uint64_t disk_bytes_below(int dir, const char *name)
 {
-    struct stat info;
-    if (fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
-        return 0;
-    }
-    uint64_t total = (uint64_t)info.st_blocks * 512;
-    struct error ignored = {0};
-    auto_done(strings) struct strings names = {0};
-    if (!S_ISDIR(info.st_mode) || depth > DEPTH_MOST) {
-        return total;
-    }
-    auto_close int below = file_open_dir(dir, name, &ignored);
-    if (below < 0 || !file_list(below, ".", &names, &ignored)) {
-        return total;
-    }
-    for (size_t i = 0; i < names.count; i++) {
-        total += disk_bytes_below(below, names.items[i], depth + 1);
-    }
-    return total;
+    struct usage usage = {0};
+    usage_add(dir, name, &usage);
+    return usage.disk_bytes;
 }
 
 static int compare_items(const void *left, const void *right)
@@ -112,7 +96,7 @@ static bool read_items(
     for (size_t i = 0; i < names.count; i++) {
         struct trash_item *item = &list->items[list->count];
         if (parse_id(names.items[i], item)) {
-            item->disk_bytes = with_sizes ? disk_bytes_below(trash, names.items[i], 0) : 0;
+            item->disk_bytes = with_sizes ? disk_bytes_below(trash, names.items[i]) : 0;
             list->count++;
         }
     }
@@ -247,7 +231,7 @@ bool trash_expire_old(const struct store *store, const struct limits *limits,
         if (trash_kept_until(item, limits) >= clock_wall()) {
             break; /* all others are younger */
         }
-        item->disk_bytes = disk_bytes_below(store_area_dir(store, STORE_TRASH), item->id, 0);
+        item->disk_bytes = disk_bytes_below(store_area_dir(store, STORE_TRASH), item->id);
         if (cancel_check(cancel, err) || !remove_item(store, item, freed_bytes, err)) {
             return false;
         }

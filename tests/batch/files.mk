@@ -5,6 +5,7 @@ batch_world_tests = \
 	tests/batch/catalogs.py \
 	tests/batch/complete.py \
 	tests/batch/config.py \
+	tests/batch/df.py \
 	tests/batch/distro_kernels.py \
 	tests/batch/doctor.py \
 	tests/batch/generic_kernel.py \

@@ -5,6 +5,7 @@ engine_tests = \
 	tests/unit/test_image_pull \
 	tests/unit/test_job \
 	tests/unit/test_job_file \
+	tests/unit/test_kernel_elf \
 	tests/unit/test_leave \
 	tests/unit/test_meter \
 	tests/unit/test_ops \
@@ -24,6 +25,8 @@ tests_unit_test_job_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_job_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)
 tests_unit_test_job_file_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_job_file_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)
+tests_unit_test_kernel_elf_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_kernel_elf_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)
 tests_unit_test_leave_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_leave_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)
 tests_unit_test_meter_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -72,4 +75,4 @@ tests_unit_link_engine_DEPENDENCIES = src/libengine.a src/libartifact.a src/libs
 tests_unit_link_engine_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--whole-archive,src/libengine.a,src/libartifact.a,src/libstore.a,src/libvm.a,src/libbase.a,--no-whole-archive
 tests_unit_link_engine_LDADD = $(LINK_ARTIFACT_LIBS) $(INIH_LIBS) $(CJSON_LIBS) -lm
-EXTRA_DIST += tests/support/engine_world.h
+EXTRA_DIST += tests/support/engine_world.h tests/support/bzimage_maker.h

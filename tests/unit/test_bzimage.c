@@ -12,11 +12,11 @@
 
 #include "artifact/bzimage.h"
 #include "base/limits.h"
-#include "support/scratch.h"
+#include "support/bzimage_maker.h"
 
-#define KERNEL_BYTES 300000
-#define PAYLOAD_AT 0x123
-#define SETUP_BYTES ((3 + 1) * 512)
+#define KERNEL_BYTES BZIMAGE_MAKER_BYTES
+#define PAYLOAD_AT BZIMAGE_MAKER_PAYLOAD_AT
+#define SETUP_BYTES BZIMAGE_MAKER_SETUP_BYTES
 
 struct world {
     char *path;
@@ -29,15 +29,7 @@ static int make_world(void **state)
 {
     struct world *world = memory_zero(1, sizeof *world);
     world->path = scratch_make();
-    for (size_t i = 64; i < sizeof world->kernel; i++) {
-        world->kernel[i] = i > 100000 && i < 200000 ? 0 : (uint8_t)(i * i >> 5);
-    }
-    memcpy(world->kernel, "\177ELF\2\1\1", 7);
-    world->kernel[16] = 2;
-    world->kernel[18] = 62;
-    world->kernel[32] = 64; /* program headers */
-    world->kernel[54] = 56;
-    world->kernel[56] = 1;
+    bzimage_maker_elf(world->kernel);
     *state = world;
     return 0;
 }
@@ -51,44 +43,11 @@ static int drop_world(void **state)
     return 0;
 }
 
-static void put(uint8_t *at, uint64_t number, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        at[i] = (uint8_t)(number >> 8 * i);
-    }
-}
-
-/* Packs the kernel with that program and puts it where a bzImage has it. */
 static void make_image(struct world *world, const char *packer, bool has_size)
 {
-    auto_free char *plain = memory_printf("%s/kernel", world->path);
-    auto_free char *packed = memory_printf("%s/packed", world->path);
-    auto_free char *line = memory_printf("%s <%s >%s", packer, plain, packed);
-    FILE *file = fopen(plain, "we");
-    assert_non_null(file);
-    assert_int_equal(fwrite(world->kernel, 1, KERNEL_BYTES, file), KERNEL_BYTES);
-    assert_int_equal(fclose(file), 0);
-    if (system(line) != 0) {
+    if (!bzimage_maker_image(world->path, world->kernel, packer, has_size, &world->image)) {
         skip(); /* that program is not here */
     }
-    auto_done(text) struct text payload = {0};
-    assert_true(file_read_all(AT_FDCWD, packed, 1 << 20, &payload, &world->err));
-    uint8_t size[4];
-    put(size, KERNEL_BYTES, sizeof size);
-    if (has_size) {
-        text_append_bytes(&payload, size, sizeof size);
-    }
-    uint8_t head[SETUP_BYTES + PAYLOAD_AT] = {0};
-    head[0x1f1] = 3;
-    put(head + 0x1fe, 0xaa55, 2);
-    memcpy(head + 0x202, "HdrS", 4);
-    put(head + 0x206, 0x20f, 2);
-    put(head + 0x248, PAYLOAD_AT, 4);
-    put(head + 0x24c, payload.len, 4);
-    text_clear(&world->image);
-    text_append_bytes(&world->image, head, sizeof head);
-    text_append_bytes(&world->image, payload.data, payload.len);
-    text_append(&world->image, "what follows is not the kernel's");
 }
 
 static bool extract(struct world *world, int out)
@@ -138,7 +97,7 @@ static void refused(
 {
     auto_done(text) struct text good = {0};
     text_append_bytes(&good, world->image.data, world->image.len);
-    put((uint8_t *)world->image.data + at, number, len);
+    bzimage_maker_put((uint8_t *)world->image.data + at, number, len);
     auto_close int out = memfd_create("elf", MFD_CLOEXEC);
     assert_false(extract(world, out));
     assert_code(world->err, code);
