@@ -291,8 +291,7 @@ static const char *explain_status(int status)
 {
     static const char *const sentences[] = {
         "Firecracker made a system call that its own filter forbids",
-        "Firecracker met a bus error: a file of its memory or disks was cut short, or the host has "
-        "no memory left",
+        "Firecracker met a bus error: a file of its was cut short, or the host is out of memory",
         "Firecracker met a memory fault of its own",
         "Firecracker met the limit on the size of a file",
         "Firecracker was given a configuration file it does not accept",
