@@ -67,6 +67,10 @@ void ops_vms_changed(struct ops *ops);
 bool ops_vm_check_host(struct ops *ops, const struct machine_spec *spec, enum error_code code,
     char **warning, struct error *err);
 
+/* ops_vm_ports.c: that each host port the machine publishes can be had now: ERROR_IN_USE with the
+ * machine that has it, or the reasons of net_check_ports. */
+bool ops_vm_check_ports(struct ops *ops, const struct machine_spec *spec, struct error *err);
+
 /* Makes the machine's record and disk from the command's words. On success *name is the new name
  * (caller frees). */
 bool ops_vm_make(struct ops *ops, char **name, struct error *err);

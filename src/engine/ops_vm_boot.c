@@ -21,7 +21,6 @@
 #include "engine/state.h"
 #include "store/image_store.h"
 #include "store/kernel_store.h"
-#include "vm/net.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -146,7 +145,8 @@ bool ops_vm_boot(struct ops *ops, struct vm_hand *hand, struct error *err)
     auto_done(boot_kernel) struct boot_kernel kernel = BOOT_KERNEL_INIT;
     auto_done(strings) struct strings missing = {0};
     progress_report(ops->progress, PROGRESS_RESOLVE, PROGRESS_STEPS, 0, 1);
-    if (!ops_vm_check_host(ops, &hand->spec, ERROR_UNSUPPORTED, &hand->warning, err)) {
+    if (!ops_vm_check_host(ops, &hand->spec, ERROR_UNSUPPORTED, &hand->warning, err) ||
+        !ops_vm_check_ports(ops, &hand->spec, err)) {
         return error_wrap(err, "VM %s", hand->name);
     }
     if (!image_store_read(ops->store, hand->spec.image, &image, err)) {
@@ -170,8 +170,7 @@ bool ops_vm_boot(struct ops *ops, struct vm_hand *hand, struct error *err)
         .qemu = qemu,
         .firecracker = firecracker,
         .console_log_bytes = ops->limits->console_log_bytes};
-    if (!net_check_ports(hand->spec.ports, hand->spec.port_count, err) ||
-        !machine_start(&hand->spec, &boot, ops_self_path(ops), ops->progress, ops->cancel,
+    if (!machine_start(&hand->spec, &boot, ops_self_path(ops), ops->progress, ops->cancel,
             &hand->facts.handle, err)) {
         return error_wrap(err, "VM %s", hand->name);
     }

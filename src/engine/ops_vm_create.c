@@ -292,8 +292,10 @@ static bool rehearse(struct ops *ops, const struct machine_spec *spec, struct er
     auto_done(machine_spec) struct machine_spec copy = {0};
     machine_spec_copy(spec, &copy);
     copy.image = memory_strdup("image");
+    bool is_started = strcmp(command_verb(ops->command)->name, "run") == 0;
     return machine_spec_validate(&copy, err) &&
-           ops_vm_check_host(ops, &copy, ERROR_INVALID, NULL, err);
+           ops_vm_check_host(ops, &copy, ERROR_INVALID, NULL, err) &&
+           (!is_started || ops_vm_check_ports(ops, &copy, err));
 }
 
 bool ops_vm_make(struct ops *ops, char **name, struct error *err)

@@ -239,8 +239,7 @@ static bool check_ports(const struct machine_spec *spec, struct error *err)
         const struct machine_port *a = &spec->ports[i];
         for (size_t j = 0; j < i; j++) {
             const struct machine_port *b = &spec->ports[j];
-            if (a->host_port != 0 && a->host_port == b->host_port && a->is_udp == b->is_udp &&
-                strcmp(a->host_address, b->host_address) == 0) {
+            if (net_ports_clash(a, b)) {
                 return error_set(
                     err, ERROR_INVALID, "--publish names host port %u twice", a->host_port);
             }

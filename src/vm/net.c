@@ -14,6 +14,8 @@
 #include "base/units.h"
 #include "vm/machine.h"
 
+#define ANY_ADDRESS "0.0.0.0"
+
 static bool refuse(const char *word, struct error *err)
 {
     return error_set(err, ERROR_INVALID,
@@ -74,6 +76,39 @@ const char *net_format_publish(const struct machine_port *port, char buffer[NET_
     return buffer;
 }
 
+bool net_ports_clash(const struct machine_port *a, const struct machine_port *b)
+{
+    bool is_same_address = strcmp(a->host_address, b->host_address) == 0 ||
+                           strcmp(a->host_address, ANY_ADDRESS) == 0 ||
+                           strcmp(b->host_address, ANY_ADDRESS) == 0;
+    return a->host_port != 0 && a->host_port == b->host_port && a->is_udp == b->is_udp &&
+           is_same_address;
+}
+
+/* Why the kernel did not give the port, and what to do. */
+static bool refuse_port(const struct machine_port *port, int errnum, struct error *err)
+{
+    const char *address = port->host_address;
+    switch (errnum) {
+    case EADDRINUSE:
+        return error_set(err, ERROR_IN_USE,
+            "host port %s:%u is taken by another program: publish another one", address,
+            port->host_port);
+    case EACCES:
+        return error_set(err, ERROR_PERMISSION,
+            "host port %s:%u needs more rights than this user has: publish one from 1024 on, or "
+            "lower net.ipv4.ip_unprivileged_port_start",
+            address, port->host_port);
+    case EADDRNOTAVAIL:
+        return error_set(err, ERROR_INVALID,
+            "--publish: %s is no address of this host (see `ip address`), so port %u cannot be "
+            "published there",
+            address, port->host_port);
+    default:
+        return error_set_errno(err, errnum, "host port %s:%u", address, port->host_port);
+    }
+}
+
 static bool try_bind(struct machine_port *port, int *held, struct error *err)
 {
     int type = (port->is_udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC;
@@ -90,13 +125,7 @@ static bool try_bind(struct machine_port *port, int *held, struct error *err)
     inet_pton(AF_INET, port->host_address, &address.sin_addr);
     socklen_t len = sizeof(address);
     if (bind(fd, (struct sockaddr *)&address, len) != 0 || (!port->is_udp && listen(fd, 1) != 0)) {
-        int errnum = errno;
-        if (errnum == EADDRINUSE) {
-            return error_set(err, ERROR_IN_USE,
-                "host port %s:%u is taken by another program: publish another one",
-                port->host_address, port->host_port);
-        }
-        return error_set_errno(err, errnum, "host port %s:%u", port->host_address, port->host_port);
+        return refuse_port(port, errno, err);
     }
     if (getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
         return error_set_errno(err, errno, "name of a published port");

@@ -23,6 +23,9 @@ bool net_parse_publish(const char *word, struct machine_port *port, struct error
 /* Room for the longest text: "255.255.255.255:65535:65535/udp". */
 #define NET_PUBLISH_MAX 80
 const char *net_format_publish(const struct machine_port *port, char buffer[NET_PUBLISH_MAX]);
-/* Binds each host port once and lets go again, so that a clash is told before anything starts
- * (ERROR_IN_USE naming the port); fills in host ports that are 0. */
+/* True when both cannot be published at the same time: 0.0.0.0 takes the port of every address. */
+bool net_ports_clash(const struct machine_port *a, const struct machine_port *b);
+/* Binds each host port once and lets go again, so that a clash is told before anything starts;
+ * fills in host ports that are 0. ERROR_IN_USE, ERROR_PERMISSION or ERROR_INVALID (an address that
+ * is not this host's) with the port. */
 bool net_check_ports(struct machine_port *ports, size_t count, struct error *err);

@@ -2,6 +2,7 @@
 """Whole lives of machines."""
 import os
 import signal
+import socket
 import subprocess
 
 from machine_world import clean, prepare, run, state
@@ -61,6 +62,32 @@ def test_what_a_machine_is_made_of(world):
         world.fails(64, "vm", "create", "small", "--name", "bad", *words)
     world.fails(64, "vm", "run", "small", "--name", "bad", "--rm", "--restart", "always")
     assert world.entries("vms") == ["web"]
+    clean(world)
+
+
+def test_port_clashes_are_told_before_anything_is_made(world):
+    prepare(world)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        port = taken.getsockname()[1]
+        error = world.fails(75, "vm", "run", "small", "--name", "web", "--publish", f"{port}:80")
+        assert error["code"] == "IN_USE" and str(port) in error["message"], error
+        assert world.entries("vms") == []
+        # One that is only made may be meant for later.
+        world.ok("vm", "create", "small", "--name", "later", "--publish", f"{port}:80")
+        assert world.fails(75, "vm", "start", "later")["code"] == "IN_USE"
+        assert state(world, "later") == "created"
+    run(world, "web", "", "--publish", f"{port}:80")
+    error = world.fails(75, "vm", "start", "later")
+    assert error["code"] == "IN_USE" and "VM web" in error["message"], error
+    error = world.fails(64, "vm", "run", "small", "--name", "far", "--publish", "192.0.2.1:0:80")
+    assert error["code"] == "INVALID" and "192.0.2.1" in error["message"], error
+    world.fails(64, "vm", "create", "small", "--name", "twice", "--publish", "0.0.0.0:81:1",
+                "--publish", "81:2")
+    assert world.entries("vms") == ["later", "web"]
+    world.ok("vm", "stop", "web")
+    world.ok("vm", "start", "later")
     clean(world)
 
 

@@ -11,7 +11,11 @@
 #include "vm/net.h"
 
 #include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void test_publish_words(void **state)
 {
@@ -79,6 +83,76 @@ static void test_clash_is_found(void **state)
     assert_true(net_check_ports(&port, 1, &err));
 }
 
+static void test_clash_of_two(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        bool is_clash;
+    } rows[] = {
+        {"80:1", "80:2", true},
+        {"0.0.0.0:80:1", "80:2", true},
+        {"80:1", "0.0.0.0:80:2", true},
+        {"80:1", "127.0.0.2:80:2", false},
+        {"80:1", "80:2/udp", false},
+        {"80:1", "81:1", false},
+        {"0:1", "0:1", false},
+    };
+    for (size_t i = 0; i < array_length(rows); i++) {
+        struct error err = {0};
+        struct machine_port a, b;
+        assert_true(net_parse_publish(rows[i].a, &a, &err));
+        assert_true(net_parse_publish(rows[i].b, &b, &err));
+        if (net_ports_clash(&a, &b) != rows[i].is_clash) {
+            fail_msg("%s and %s", rows[i].a, rows[i].b);
+        }
+    }
+}
+
+static void test_address_of_another_host(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct machine_port port = {.host_address = "192.0.2.1", .guest_port = 80};
+    assert_false(net_check_ports(&port, 1, &err));
+    assert_code(err, ERROR_INVALID);
+}
+
+/* As an ordinary user, whoever runs the test. Port 7 is nobody's in a namespace of its own. */
+static _Noreturn void try_privileged(void)
+{
+    struct error err = {0};
+    struct machine_port port = {.host_address = "127.0.0.1", .host_port = 7, .guest_port = 80};
+    bool is_had = net_check_ports(&port, 1, &err);
+    _exit(is_had || err.code != ERROR_PERMISSION || strstr(err.text, "127.0.0.1:7") == NULL);
+}
+
+static void test_privileged_port(void **state)
+{
+    (void)state;
+    unsigned first = 0;
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re");
+    if (file == NULL || fscanf(file, "%u", &first) != 1) {
+        first = 1024;
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    if (first <= 7) {
+        skip(); /* this host gives every port to everybody */
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0) {
+            _exit(2);
+        }
+        try_privileged();
+    }
+    int status = -1;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 static void test_free_ports_are_chosen(void **state)
 {
     (void)state;
@@ -98,6 +172,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_publish_words),
         cmocka_unit_test(test_clash_is_found),
+        cmocka_unit_test(test_clash_of_two),
+        cmocka_unit_test(test_address_of_another_host),
+        cmocka_unit_test(test_privileged_port),
         cmocka_unit_test(test_free_ports_are_chosen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
