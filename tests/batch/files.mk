@@ -12,6 +12,7 @@ batch_world_tests = \
 	tests/batch/guest.py \
 	tests/batch/image_pull.py \
 	tests/batch/image_service.py \
+	tests/batch/hostile.py \
 	tests/batch/images.py \
 	tests/batch/kernel_import.py \
 	tests/batch/kernel_list.py \
