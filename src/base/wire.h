@@ -52,6 +52,7 @@
 
 #define WIRE_VERSION 1u
 #define WIRE_PORT_NAME "org.banger.agent" /* of the virtio-serial port */
+#define WIRE_VSOCK_PORT 1022u /* where the agent listens otherwise; below 1024: root's alone */
 
 #define WIRE_HEADER_LEN 12u
 #define WIRE_MARKER_LEN 16u

@@ -25,7 +25,7 @@
 
 /* Part of the cache's key: to be raised when initrd_build makes something else of the same
  * input. */
-#define INITRD_RECIPE 1
+#define INITRD_RECIPE 2
 
 void boot_kernel_done(struct boot_kernel *kernel)
 {

@@ -252,7 +252,8 @@ void agent_main(void)
     char stage[24];
     start(&agent);
     if (!line_open(&agent.line)) {
-        say("this machine has no port " WIRE_PORT_NAME ": the host cannot reach the agent");
+        say("this machine has neither a port " WIRE_PORT_NAME " nor a vsock: the host cannot reach "
+            "the agent");
         _exit(0);
     }
     snprintf(stage, sizeof stage, "%" PRIu64, uptime_ms());

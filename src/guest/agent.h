@@ -2,8 +2,8 @@
 #pragma once
 
 /* The agent: one process, one poll loop, any number of streams over one line. agent.c has the loop,
- * line.c the virtio-serial port, requests.c what is asked for in one frame, stream_open.c and
- * stream.c what lasts: commands, copies, connections. */
+ * line.c the virtio-serial port or the vsock, requests.c what is asked for in one frame,
+ * stream_open.c and stream.c what lasts: commands, copies, connections. */
 
 #include <poll.h>
 #include <stdbool.h>
@@ -20,8 +20,11 @@
 struct stream;
 
 struct line {
-    int port;  /* nonblocking; stays open for ever, the far end comes and goes */
-    int epoll; /* of the port alone, edge-triggered: a lost far end would keep poll() busy */
+    int port;     /* nonblocking. virtio-serial: stays open for ever, the far end comes and goes.
+                   * vsock: the connection there is, else -1 */
+    int listener; /* vsock only */
+    bool is_vsock;
+    int epoll; /* of these alone; the port edge-triggered: a lost far end would keep poll() busy */
     bool can_read, can_write; /* until the port says otherwise */
 };
 
@@ -38,7 +41,7 @@ struct agent {
     bool is_greeted;  /* somebody is there to be told */
 };
 
-/* Waits for the port and opens it. False when the machine has none. */
+/* Waits for the port, or a vsock to listen on, and opens it. False when the machine has neither. */
 bool line_open(struct line *line);
 /* Asks the port what changed; only to be called when line->epoll is readable. */
 void line_look(struct line *line);

@@ -13,6 +13,7 @@
 #include "guest/guest.h"
 
 #define ORDER_MAX ((size_t)64 << 10)
+#define VSOCK_DEVICE "0x0013" /* virtio's number for it */
 
 /* NULL when it is loaded or not meant for this machine. */
 static char *load(const char *name)
@@ -32,24 +33,39 @@ static char *load(const char *name)
     return problem;
 }
 
-static bool has_pci(void)
+/* True when some device on the bus is, by its file, the one wanted; NULL: any. */
+static bool has_device(const char *bus, const char *file, const char *wanted)
 {
-    DIR *dir = opendir("/sys/bus/pci/devices");
+    DIR *dir = opendir(bus);
     bool is_there = false;
     if (dir == NULL) {
         return false;
     }
     for (struct dirent *entry = readdir(dir); entry != NULL && !is_there; entry = readdir(dir)) {
-        is_there = entry->d_name[0] != '.';
+        if (entry->d_name[0] == '.' || wanted == NULL) {
+            is_there = entry->d_name[0] != '.';
+            continue;
+        }
+        char *path = format_text("%s/%s/%s", bus, entry->d_name, file);
+        char *found = read_file(path, 64, NULL);
+        is_there = found != NULL && strcmp(trim(found), wanted) == 0;
+        free(found);
+        free(path);
     }
     closedir(dir);
     return is_there;
 }
 
-/* Loading is the longest part of our time, and a microvm has no PCI bus. */
+/* Loading is the longest part of our time; a microvm has no PCI bus, and most have no vsock. */
 static bool is_of_use(const char *name)
 {
-    return strncmp(name, "virtio_pci", 10) != 0 || has_pci();
+    if (strncmp(name, "virtio_pci", 10) == 0) {
+        return has_device("/sys/bus/pci/devices", NULL, NULL);
+    }
+    if (strncmp(name, "vsock", 5) == 0 || strncmp(name, "vmw_vsock", 9) == 0) {
+        return has_device("/sys/bus/virtio/devices", "device", VSOCK_DEVICE);
+    }
+    return true;
 }
 
 void modules_load(struct facts *facts)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The guest program's code, compiled once more with the flags (and sanitizers) of everything else.
-guest_tests = tests/unit/test_guest_agent tests/unit/test_guest_facts
+guest_tests = tests/unit/test_guest_agent tests/unit/test_guest_facts tests/unit/test_guest_line
 check_PROGRAMS += $(guest_tests)
 TESTS += $(guest_tests)
 guest_test_flags = $(TEST_CPPFLAGS) -DGUEST_VERSION='"test"'
@@ -29,3 +29,10 @@ tests_unit_test_guest_facts_SOURCES = tests/unit/test_guest_facts.c \
 	src/guest/user.c src/guest/user.h src/guest/util.c src/guest/guest.h
 tests_unit_test_guest_facts_CPPFLAGS = $(guest_test_flags)
 tests_unit_test_guest_facts_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
+
+# Where a socket and a directory of the guest's come from, the test says.
+tests_unit_test_guest_line_SOURCES = tests/unit/test_guest_line.c \
+	src/guest/agent.h src/guest/guest.h src/guest/line.c src/guest/util.c
+tests_unit_test_guest_line_CPPFLAGS = $(guest_test_flags)
+tests_unit_test_guest_line_LDFLAGS = -Wl,--wrap=socket -Wl,--wrap=bind -Wl,--wrap=opendir -Wl,--wrap=uptime_ms
+tests_unit_test_guest_line_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)

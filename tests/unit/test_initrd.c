@@ -102,6 +102,10 @@ static void put_cloud_kernel(const char *dir)
     put_module(dir, "kernel/drivers/virtio/virtio_pci_legacy_dev.ko", "", NULL);
     put_module(dir, "kernel/drivers/block/virtio_blk.ko", "virtio,virtio_ring", NULL);
     put_module(dir, "kernel/drivers/char/virtio_console.ko", "virtio,virtio_ring", NULL);
+    put_module(dir, "kernel/net/vmw_vsock/vmw_vsock_virtio_transport.ko",
+        "vmw_vsock_virtio_transport_common,vsock,virtio_ring,virtio", NULL);
+    put_module(dir, "kernel/net/vmw_vsock/vmw_vsock_virtio_transport_common.ko", "vsock", NULL);
+    put_module(dir, "kernel/net/vmw_vsock/vsock.ko", "", NULL);
     put_module(dir, "kernel/drivers/char/hw_random/virtio-rng.ko", "virtio,virtio_ring", NULL);
     put_module(dir, "kernel/drivers/net/virtio_net.ko", "virtio_ring,virtio,net_failover", NULL);
     put_module(dir, "kernel/drivers/net/net_failover.ko", "failover", NULL);
@@ -168,7 +172,8 @@ static void modules_come_in_the_order_to_load_them(void **state)
     assert_fine(built.err);
     assert_names(&built.report.modules,
         "virtio_ring virtio virtio_mmio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci "
-        "virtio_console virtio_blk overlay failover net_failover virtio_net virtio_rng");
+        "virtio_console vsock vmw_vsock_virtio_transport_common vmw_vsock_virtio_transport "
+        "virtio_blk overlay failover net_failover virtio_net virtio_rng");
     assert_names(&built.report.missing, "");
     auto_done(text) struct text listing = {0};
     list_archives(&built.archive, &listing);
@@ -212,7 +217,8 @@ static void what_is_nowhere_is_reported(void **state)
     assert_fine(built.err);
     assert_names(&built.report.modules, "virtio");
     assert_names(&built.report.missing, "virtio_ring virtio_mmio virtio_pci virtio_console "
-                                        "virtio_blk ext4 overlay virtio_net virtio_rng");
+                                        "vmw_vsock_virtio_transport virtio_blk ext4 overlay "
+                                        "virtio_net virtio_rng");
     built_done(&built);
     scratch_remove(dir);
 }
