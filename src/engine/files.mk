@@ -72,6 +72,7 @@ engine_ops = \
 	src/engine/ops_vm_create.c \
 	src/engine/ops_vm_forward.c \
 	src/engine/ops_vm_guest.h \
+	src/engine/ops_vm_hand.c \
 	src/engine/ops_vm_life.c \
 	src/engine/ops_vm_ports.c \
 	src/engine/ops_vm_run.c \

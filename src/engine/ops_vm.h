@@ -35,6 +35,9 @@ bool ops_vm_read(struct ops *ops, const char *name, struct vm_hand *hand, struct
 /* The same behind its exclusive lock, settled: a crash of host or monitor is written down first. */
 bool ops_vm_take(struct ops *ops, const char *name, const char *purpose, struct vm_hand *hand,
     struct error *err);
+/* For one that was only read: one that lost its monitor gets a new one, one that ended unseen gets
+ * its end written down. False when there was nothing to do, or somebody else has it. */
+bool ops_vm_settle(struct ops *ops, struct vm_hand *hand);
 /* Takes the machine, and *lock on another name that need not exist: in the order of their names, as
  * everybody does. *lock is the caller's to release, also after a failure. */
 bool ops_vm_take_both(struct ops *ops, const char *name, const char *other, const char *purpose,
@@ -92,7 +95,8 @@ bool ops_vm_reach(struct ops *ops, const char *name, struct vm_hand *hand, struc
 bool ops_vm_autostart(struct ops *ops, const struct machine_spec *spec, struct error *err);
 /* Stops (or, without grace, kills) and removes a taken machine. */
 bool ops_vm_discard(struct ops *ops, struct vm_hand *hand, struct error *err);
-/* Removes machines of `run --rm` that have ended and whose run is not there to do it any more. */
+/* What crashes left behind: machines without a monitor get one, ends that nobody saw are written
+ * down, and machines of `run --rm` whose run is not there to remove them any more are removed. */
 void ops_vm_sweep(struct ops *ops);
 /* Runs a command in the guest with the command's descriptors; argv NULL: a shell. */
 bool ops_vm_attach_exec(struct ops *ops, int dir, const char *const *argv, bool is_tty,

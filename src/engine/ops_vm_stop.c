@@ -114,7 +114,13 @@ void ops_vm_sweep(struct ops *ops)
     for (size_t i = 0; i < names.count; i++) {
         auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
         error_clear(&failure);
-        if (!ops_vm_read(ops, names.items[i], &hand, &failure) || !hand.spec.is_ephemeral ||
+        if (!ops_vm_read(ops, names.items[i], &hand, &failure)) {
+            continue;
+        }
+        if (ops->config->is_watching) { /* a single command settles what it is about */
+            ops_vm_settle(ops, &hand);
+        }
+        if (!hand.spec.is_ephemeral ||
             (hand.facts.state != MACHINE_STOPPED && hand.facts.state != MACHINE_CRASHED)) {
             continue;
         }

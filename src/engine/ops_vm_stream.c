@@ -92,7 +92,11 @@ bool ops_vm_attach_exec(struct ops *ops, int dir, const char *const *argv, bool 
 
 bool ops_vm_reach(struct ops *ops, const char *name, struct vm_hand *hand, struct error *err)
 {
-    if (!ops_vm_read(ops, name, hand, err) || !require_running(hand, err)) {
+    if (!ops_vm_read(ops, name, hand, err)) {
+        return false;
+    }
+    ops_vm_settle(ops, hand);
+    if (!require_running(hand, err)) {
         return false;
     }
     /* A machine that is still booting is waited for: what was asked for is something in it. */
@@ -168,7 +172,11 @@ bool ops_vm_console(struct ops *ops, struct json **result, struct error *err)
     const char *name = command_get(ops->command, "name");
     auto_done(streams) struct streams streams = take_streams(ops);
     auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
-    if (!ops_vm_read(ops, name, &hand, err) || !require_running(&hand, err)) {
+    if (!ops_vm_read(ops, name, &hand, err)) {
+        return false;
+    }
+    ops_vm_settle(ops, &hand);
+    if (!require_running(&hand, err)) {
         return false;
     }
     struct console_attach_options options = {.in_fd = streams.in,

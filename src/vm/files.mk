@@ -16,6 +16,7 @@ src_libvm_a_SOURCES = \
 	src/vm/console_bell.c src/vm/console_bell.h \
 	src/vm/console_log.c \
 	src/vm/disk.c src/vm/disk.h \
+	src/vm/forward_table.c src/vm/forward_table.h \
 	src/vm/local_socket.c src/vm/local_socket.h \
 	src/vm/machine.c src/vm/machine.h \
 	src/vm/machine_control.c src/vm/machine_control.h \
@@ -35,6 +36,7 @@ src_libvm_a_SOURCES = \
 	src/vm/monitor_launch.c src/vm/monitor_launch.h \
 	src/vm/monitor_lines.c \
 	src/vm/monitor_order.c src/vm/monitor_order.h \
+	src/vm/monitor_publish.c \
 	src/vm/monitor_start.c \
 	src/vm/monitor_state.h \
 	src/vm/net.c src/vm/net.h \

@@ -64,6 +64,7 @@ static bool make_order(const struct machine_spec *spec, const struct machine_boo
         boot->console_log_bytes != 0 ? boot->console_log_bytes : limits_default.console_log_bytes;
     order->start_timeout_ms = VMM_TIMEOUT_MS;
     order->restart = spec->restart;
+    order->is_forwarding = true;
     order->port_count = chosen.port_count;
     for (size_t i = 0; i < chosen.port_count; i++) {
         order->ports[i] = chosen.ports[i];
@@ -244,6 +245,7 @@ bool machine_adopt(int vm_dir, const char *name, const char *self_path, const st
     struct start_state state = {0};
     struct monitor_order order = {.name = memory_strdup(name),
         .is_adoption = true,
+        .is_forwarding = true,
         .console_log_bytes = limits_default.console_log_bytes,
         .start_timeout_ms = VMM_TIMEOUT_MS};
     snprintf(order.uuid, sizeof(order.uuid), "%s", handle->uuid);

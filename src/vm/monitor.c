@@ -202,13 +202,17 @@ static void serve_lines(struct monitor *monitor, const struct pollfd *fds)
 
 bool monitor_serve_once(struct monitor *monitor, int timeout_ms)
 {
-    struct pollfd fds[SLOT_CLIENTS + MONITOR_CLIENTS_MAX];
+    struct pollfd
+        fds[SLOT_CLIENTS + MONITOR_CLIENTS_MAX + MACHINE_PORT_MAX + MONITOR_PUBLISHED_MAX];
     size_t client_count = monitor->client_count;
     fill_slots(monitor, fds);
-    if (poll(fds, SLOT_CLIENTS + client_count, timeout_ms) <= 0) {
+    struct pollfd *published = fds + SLOT_CLIENTS + client_count;
+    size_t published_count = monitor_publish_poll(monitor, published);
+    if (poll(fds, SLOT_CLIENTS + client_count + published_count, timeout_ms) <= 0) {
         return false; /* EINTR; anything else cannot happen and would show as a busy process */
     }
     serve_lines(monitor, fds);
+    monitor_publish_serve(monitor, published, published_count);
     for (size_t i = 0; i < client_count; i++) {
         if (fds[SLOT_CLIENTS + i].revents != 0) {
             monitor_client_ready(monitor, monitor->clients[i], fds[SLOT_CLIENTS + i].revents);
@@ -348,7 +352,8 @@ static bool prepare(struct monitor *monitor, struct error *err)
         machine_history_keep(monitor->vm_dir, NULL);
     }
     open_log(monitor);
-    if (!serial_log_open(&monitor->log, monitor->vm_dir, monitor->order.console_log_bytes, err)) {
+    if (!serial_log_open(&monitor->log, monitor->vm_dir, monitor->order.console_log_bytes, err) ||
+        (!monitor->order.is_adoption && !monitor_publish_begin(monitor, err))) {
         return false;
     }
     /* Without a watch, only the end by itself is missing. */
@@ -422,6 +427,7 @@ int monitor_main(int argc, char **argv)
     }
     int status = run(&monitor);
     launch_done(&monitor.launch);
+    monitor_publish_end(&monitor);
     serial_log_done(&monitor.log);
     relay_done(&monitor.relay);
     machine_timeline_done(&monitor.timeline);

@@ -28,6 +28,8 @@ static bool find_vmm(struct monitor *monitor, struct error *err)
         return error_set(err, ERROR_NOT_FOUND, "the machine is not running any more");
     }
     monitor->launch.pid = handle->vmm.pid;
+    monitor->order.port_count = handle->port_count;
+    memcpy(monitor->order.ports, handle->ports, sizeof(handle->ports));
     monitor->is_adopted = true;
     return true;
 }
@@ -52,7 +54,8 @@ static bool connect_lines(struct monitor *monitor, struct error *err)
 
 bool monitor_adopt(struct monitor *monitor, struct error *err)
 {
-    if (!find_vmm(monitor, err) || !connect_lines(monitor, err)) {
+    if (!find_vmm(monitor, err) || !connect_lines(monitor, err) ||
+        !monitor_publish_begin(monitor, err)) {
         return false;
     }
     struct error ignored = {0};

@@ -90,6 +90,7 @@ static void let_go(struct monitor *monitor)
         client->relay.is_lost = client->relay.is_lost || client->kind == CLIENT_AGENT;
     }
     relay_lose_line(&monitor->relay);
+    monitor_publish_lose(monitor);
     monitor_sweep_clients(monitor);
     relay_done(&monitor->relay);
     launch_done(&monitor->launch);

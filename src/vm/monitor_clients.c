@@ -151,6 +151,12 @@ static bool feed_console(
 
 static void begin_agent(struct monitor *monitor, struct monitor_client *client)
 {
+    bool is_greeted_again =
+        machine_timeline_is_ready(&monitor->timeline) && monitor->launch.lines[VMM_LINE_AGENT] >= 0;
+    if (!monitor->relay.is_ready && is_greeted_again) {
+        client->kind = CLIENT_WAITING;
+        return;
+    }
     if (!monitor->relay.is_ready) {
         refuse(client, ERROR_BUSY, "the guest's agent has not answered yet");
         return;
@@ -213,6 +219,8 @@ static bool feed(
     switch (client->kind) {
     case CLIENT_NEW:
         break;
+    case CLIENT_WAITING:
+        return false; /* it has no answer yet */
     case CLIENT_EVENTS:
     case CLIENT_LEAVING:
         return true; /* nothing is expected: ignored */
@@ -283,6 +291,7 @@ short monitor_client_wants(const struct monitor *monitor, const struct monitor_c
     }
     switch (client->kind) {
     case CLIENT_NEW:
+    case CLIENT_WAITING:
     case CLIENT_EVENTS:
     case CLIENT_LEAVING:
         return (short)(wants | POLLIN);
@@ -337,6 +346,9 @@ void monitor_sweep_clients(struct monitor *monitor)
         struct monitor_client *client = monitor->clients[i];
         if (client->kind == CLIENT_AGENT && client->relay.is_lost) {
             client->kind = CLIENT_LEAVING;
+        }
+        if (client->kind == CLIENT_WAITING) {
+            begin_agent(monitor, client);
         }
         bool is_over = client->kind == CLIENT_LEAVING && client->out.len == 0;
         if (!client->is_dead && !is_over) {

@@ -187,6 +187,7 @@ void monitor_finish(struct monitor *monitor, struct machine_exit *exit)
     launch_sweep(monitor->vm_dir);
     memory_auto_close(&monitor->listen_fd);
     monitor->listen_fd = -1;
+    monitor_publish_end(monitor);
     auto_json struct json *farewell = json_new_object();
     json_put(farewell, "exit", json_copy(record));
     monitor_dismiss_clients(monitor, farewell);

@@ -58,6 +58,9 @@ struct json *monitor_order_to_json(const struct monitor_order *order)
         json_append(ports, json_new_string(net_format_publish(&order->ports[i], text)));
     }
     json_put(json, "publish", ports);
+    if (order->is_forwarding) {
+        json_put_bool(json, "forward", true);
+    }
     return json;
 }
 
@@ -151,7 +154,8 @@ bool monitor_order_from_json(
     const struct json *json, struct monitor_order *order, struct error *err)
 {
     struct monitor_order read = {.is_adoption = json_bool(json, "adopt", false),
-        .plan.has_terminal = json_bool(json, "terminal", false)};
+        .plan.has_terminal = json_bool(json, "terminal", false),
+        .is_forwarding = json_bool(json, "forward", false)};
     const char *restart = json_string(json, "restart", "no"); /* none: of an older engine */
     bool is_read =
         read_words(json, &read, err) && machine_restart_parse(restart, &read.restart, err) &&

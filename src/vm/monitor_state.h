@@ -2,17 +2,20 @@
 #pragma once
 
 /* The monitor's state, shared by its files alone: monitor.c (start, loop, end), monitor_lines.c (the
- * VMM's lines) and monitor_clients.c (connections). One thread. */
+ * VMM's lines), monitor_clients.c (connections) and monitor_publish.c (published ports). One
+ * thread. */
 
 #include "base/text.h"
 #include "base/wire.h"
 #include "vm/agent_relay.h"
 #include "vm/boot_watch.h"
+#include "vm/forward_table.h"
 #include "vm/machine.h"
 #include "vm/monitor_launch.h"
 #include "vm/monitor_order.h"
 #include "vm/serial_log.h"
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,11 +26,14 @@
 #define MONITOR_SAID_MAX (64u << 10)    /* of the VMM's own words, per boot */
 #define MONITOR_FAREWELL_MS 2000        /* for clients to read what is left for them */
 #define MONITOR_CHUNK (64u << 10)
+#define MONITOR_PUBLISHED_MAX                                                                      \
+    96u /* connections: fewer than the agent's streams, so that exec works */
 
 enum client_kind {
     CLIENT_NEW,     /* its request has not come yet */
     CLIENT_EVENTS,  /* a line of JSON for every change */
     CLIENT_CONSOLE, /* the serial line, as frames of stream 1 */
+    CLIENT_WAITING, /* for the agent line, which is being greeted again */
     CLIENT_AGENT,   /* the agent line */
     CLIENT_LEAVING, /* hung up on as soon as its bytes are written */
 };
@@ -49,6 +55,16 @@ struct monitor_client {
     bool is_dead; /* swept after the round */
 };
 
+/* Published TCP ports: a client of the relay in the monitor itself. They outlive the boots. */
+struct monitor_publish {
+    struct forward_table table;
+    int listeners[MACHINE_PORT_MAX]; /* -1: not ours to serve */
+    struct relay_client client;
+    struct wire_decoder decoder; /* of what the relay has for that client */
+    struct wire_buffer to_guest;
+    struct wire_buffer from_guest;
+};
+
 struct monitor {
     int vm_dir;
     int lock_fd;
@@ -65,6 +81,7 @@ struct monitor {
     struct serial_log log;
     struct boot_watch boot;
     struct relay relay;
+    struct monitor_publish publish;
     struct text events;       /* bytes of the event line that are no whole line yet */
     struct text said;         /* the VMM's stderr */
     struct wire_buffer typed; /* for the guest's serial port */
@@ -136,6 +153,17 @@ void monitor_read_agent(struct monitor *monitor);
 void monitor_write_agent(struct monitor *monitor);
 void monitor_read_said(struct monitor *monitor);
 bool monitor_greet_agent(struct monitor *monitor);
+
+/* monitor_publish.c. Listens on the ports of the order: all of them or an error, with ports that
+ * were 0 filled in; for a machine that runs already, those that are free. */
+bool monitor_publish_begin(struct monitor *monitor, struct error *err);
+/* Slots of poll(2), and serving them. */
+size_t monitor_publish_poll(const struct monitor *monitor, struct pollfd *fds);
+void monitor_publish_serve(struct monitor *monitor, const struct pollfd *fds, size_t used);
+/* The line into the guest is gone: no client waits for it. */
+void monitor_publish_lose(struct monitor *monitor);
+/* Nothing listens any more. */
+void monitor_publish_end(struct monitor *monitor);
 
 /* monitor_clients.c */
 void monitor_accept(struct monitor *monitor);

@@ -95,10 +95,13 @@ static bool check_spec(const struct machine_spec *spec, enum accel_kind accel, s
         return error_set(err, ERROR_UNSUPPORTED,
             "Firecracker gives a machine at most %d CPUs: use fewer, or --vmm qemu", VCPU_MAX);
     }
-    if (spec->port_count > 0) {
-        return error_set(err, ERROR_UNSUPPORTED,
-            "a machine on Firecracker has no network of its own, so --publish cannot work: use "
-            "--vmm qemu");
+    for (size_t i = 0; i < spec->port_count; i++) {
+        if (spec->ports[i].is_udp) {
+            return error_set(err, ERROR_UNSUPPORTED,
+                "port %u/udp cannot be published on Firecracker, which has no network of its own: "
+                "use --vmm qemu",
+                spec->ports[i].guest_port);
+        }
     }
     return true;
 }

@@ -153,14 +153,17 @@ static void add_lines(struct strings *argv)
     add(argv, "-device", "virtserialport,chardev=agent,name=org.banger.agent");
 }
 
+/* Published TCP ports are the monitor's; what goes by UDP has no stream of the agent's. */
 static void add_network(struct strings *argv, const struct machine_spec *spec)
 {
     auto_done(text) struct text netdev = {0};
     text_append(&netdev, "user,id=net");
     for (size_t i = 0; i < spec->port_count; i++) {
         const struct machine_port *port = &spec->ports[i];
-        text_printf(&netdev, ",hostfwd=%s:%s:%u-:%u", port->is_udp ? "udp" : "tcp",
-            port->host_address, port->host_port, port->guest_port);
+        if (port->is_udp) {
+            text_printf(&netdev, ",hostfwd=udp:%s:%u-:%u", port->host_address, port->host_port,
+                port->guest_port);
+        }
     }
     add(argv, "-netdev", text_cstr(&netdev));
     add(argv, "-device", NULL);

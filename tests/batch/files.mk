@@ -26,6 +26,7 @@ batch_world_tests = \
 	tests/batch/options.py \
 	tests/batch/output.py \
 	tests/batch/progress.py \
+	tests/batch/publish.py \
 	tests/batch/published.py \
 	tests/batch/real_guest.py \
 	tests/batch/real_machines.py \
@@ -39,6 +40,6 @@ batch_world_tests = \
 	tests/batch/two_at_once.py \
 	tests/batch/usage.py
 TESTS += $(batch_world_tests)
-EXTRA_DIST += $(batch_world_tests) tests/batch/world.py tests/batch/images_world.py tests/batch/machine_world.py \
+EXTRA_DIST += $(batch_world_tests) tests/batch/world.py tests/batch/images_world.py tests/batch/echo_server.py tests/batch/machine_world.py \
 	tests/batch/web_world.py tests/support/distro_repo.py
 tests/batch/local.log: banger

@@ -10,6 +10,7 @@ import subprocess
 import tarfile
 import threading
 
+from echo_server import Echo, exchange
 from machine_world import clean, prepare, run
 from world import PATIENCE_S, PROGRAM, interrupt, main, sha256_of
 
@@ -134,43 +135,6 @@ def test_a_copy_is_interrupted(world):
 
 
 # ---- ports ----
-
-class Echo(threading.Thread):
-    """A server of the guest's that sends back what comes, and then how much it was."""
-
-    def __init__(self):
-        super().__init__(daemon=True)
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.listener.getsockname()[1]
-        self.start()
-
-    def run(self):
-        while True:
-            client, _ = self.listener.accept()
-            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
-
-    @staticmethod
-    def serve(client):
-        total = 0
-        with client:
-            while data := client.recv(65536):
-                total += len(data)
-                client.sendall(data)
-            client.sendall(b"%d" % total)
-
-
-def exchange(port, data):
-    """Sends it all, reads until the end; what came."""
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as client:
-        writer = threading.Thread(
-            target=lambda: (client.sendall(data), client.shutdown(socket.SHUT_WR)))
-        writer.start()
-        parts = []
-        while part := client.recv(65536):
-            parts.append(part)
-        writer.join()
-        return b"".join(parts)
-
 
 def forward(world, *ports):
     child = world.start("vm", "forward", "web", *ports, stdout=subprocess.PIPE)

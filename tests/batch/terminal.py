@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A guest's shell and serial line on the caller's terminal, which is given back as it was."""
 import fcntl
+import json
 import os
 import pty
 import select
@@ -17,12 +18,13 @@ from world import PATIENCE_S, PROGRAM, main
 class Seat:
     """The program with a terminal of its own."""
 
-    def __init__(self, world, *words):
+    def __init__(self, world, *words, program_words=None, **env):
         self.master, self.slave = pty.openpty()
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
         self.before = termios.tcgetattr(self.slave)
         self.shown = b""
-        self.child = subprocess.Popen([PROGRAM, "--batch", *words], env=world.env,
+        words = program_words or ["--batch", *words]
+        self.child = subprocess.Popen([PROGRAM, *words], env={**world.env, **env},
                                       stdin=self.slave, stdout=self.slave, stderr=self.slave,
                                       start_new_session=True)
 
@@ -106,6 +108,31 @@ def test_killed_by_a_fault(world):
     world.wait_until(seat.is_raw, "the terminal is raw")
     seat.child.send_signal(signal.SIGQUIT)
     assert seat.end() != 0
+    clean(world)
+
+
+def handle(world, name):
+    with open(os.path.join(world.state, "vms", name, "handle.json"), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def test_the_console_finds_its_machines_again(world):
+    """One whose monitor died gets a new one at once, one that ended unseen is settled."""
+    prepare(world)
+    run(world)
+    run(world, "gone")
+    before = handle(world, "web")
+    for process in (handle(world, "gone")["monitor"], handle(world, "gone")["vmm"],
+                    before["monitor"]):
+        os.kill(process["pid"], signal.SIGKILL)
+    seat = Seat(world, program_words=["--ascii"], TERM="xterm")
+    world.wait_until(lambda: handle(world, "web")["monitor"] != before["monitor"], "a monitor")
+    place = os.path.join(world.state, "vms", "gone")
+    world.wait_until(lambda: "exit.json" in os.listdir(place), "the end of the other")
+    assert handle(world, "web")["vmm"] == before["vmm"]
+    seat.read_until(b"crashed")
+    seat.type(b"q")
+    assert seat.end() == 0
     clean(world)
 
 

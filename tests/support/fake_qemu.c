@@ -461,8 +461,7 @@ static void start_real_agent(struct fake *fake)
         _exit(127);
     }
     close(fake->fds[AGENT]);
-    fake->fds[AGENT] = -1;
-    fake->listeners[AGENT] = -1;
+    fake->fds[AGENT] = -1; /* who comes next gets an agent that begins anew */
 }
 
 static void run(struct fake *fake)

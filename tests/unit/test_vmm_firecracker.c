@@ -199,10 +199,11 @@ static void test_what_cannot_work_is_refused(void **state)
     assert_false(try_plan(&world, world.qemu, &plan, &err));
     assert_code(err, ERROR_UNSUPPORTED);
     world.spec.vcpu = 1;
-    world.spec.port_count = 1;
+    struct machine_port udp = {.host_port = 5353, .guest_port = 53, .is_udp = true};
+    machine_spec_publish(&world.spec, &udp);
     assert_false(try_plan(&world, world.qemu, &plan, &err));
     assert_code(err, ERROR_UNSUPPORTED);
-    world.spec.port_count = 0;
+    world.spec.ports[0].is_udp = false; /* by the agent, so it needs no network */
     scratch_write(world.path, "vmlinux", "MZ, as a bzImage begins");
     assert_false(try_plan(&world, world.qemu, &plan, &err));
     assert_code(err, ERROR_UNSUPPORTED);

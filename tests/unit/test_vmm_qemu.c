@@ -44,7 +44,9 @@ static void test_command_line(void **state)
     struct machine_port port;
     struct error err = {0};
     world_make(&world, "quiet x=y", NULL);
-    assert_true(net_parse_publish("8080:80", &port, &err));
+    assert_true(net_parse_publish("8080:80", &port, &err)); /* the monitor's */
+    machine_spec_publish(&world.spec, &port);
+    assert_true(net_parse_publish("5353:53/udp", &port, &err));
     machine_spec_publish(&world.spec, &port);
     make_plan(&world, ACCEL_TCG, &plan);
     assert_string_equal(plan.argv.items[0], world.qemu);
@@ -60,7 +62,7 @@ static void test_command_line(void **state)
     assert_non_null(strstr(append, "tsc_early_khz="));
     assert_non_null(strstr(append, " tsc=reliable"));
     assert_true(text_has_suffix(append, " banger.x=1 quiet x=y"));
-    assert_string_equal(value_of(&plan, "-netdev"), "user,id=net,hostfwd=tcp:127.0.0.1:8080-:80");
+    assert_string_equal(value_of(&plan, "-netdev"), "user,id=net,hostfwd=udp:127.0.0.1:5353-:53");
     assert_non_null(strstr(value_of(&plan, "-accel"), "tcg"));
     vmm_plan_done(&plan);
     make_plan(&world, ACCEL_KVM, &plan);
