@@ -101,6 +101,8 @@ static bool vm_has_started(const struct snapshot *snapshot, size_t index)
 static const struct action actions[] = {
     {REQUEST_PULL, CATALOG, "kernel", "pull", ACTION_SUBMIT, true, offer_is_kernel_to_pull},
     {REQUEST_PULL, CATALOG, "image", "pull", ACTION_SUBMIT, true, offer_is_image_to_pull},
+    {REQUEST_PULL, KERNELS, "kernel", "pull", ACTION_FORM, false, NULL},
+    {REQUEST_PULL, IMAGES, "image", "pull", ACTION_FORM, false, NULL},
     {REQUEST_PULL_AS, CATALOG, "kernel", "pull", ACTION_FORM, true, offer_is_kernel},
     {REQUEST_PULL_AS, CATALOG, "image", "pull", ACTION_FORM, true, offer_is_image},
     {REQUEST_PULL_AS, KERNELS, "kernel", "pull", ACTION_FORM, false, NULL},
@@ -130,7 +132,7 @@ static const struct action actions[] = {
     {REQUEST_EXPORT, IMAGES, "image", "export", ACTION_FORM, true, NULL},
     {REQUEST_REMOVE, KERNELS, "kernel", "rm", ACTION_ASK, true, NULL},
     {REQUEST_REMOVE, IMAGES, "image", "rm", ACTION_ASK, true, NULL},
-    {REQUEST_TRASH, KERNELS | IMAGES | VMS, "host", "trash list", ACTION_SHOW, false, NULL},
+    {REQUEST_TRASH, CONTEXT_PANES, "host", "trash list", ACTION_SHOW, false, NULL},
     {REQUEST_DOCTOR, CONTEXT_PANES & ~CONTEXT_JOBS, "host", "doctor", ACTION_SHOW, false, NULL},
 };
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "engine/command.h"
 #include "engine/engine.h"
 #include "engine/snapshot.h"
@@ -167,6 +168,21 @@ static void handle_click(struct seat *seat)
     }
 }
 
+/* The key has a meaning here, but not now. */
+static void refuse(struct seat *seat, const struct request_row *row)
+{
+    const struct screen *top = seat->top;
+    auto_done(text) struct text sentence = {0};
+    if (top->ops->refuse != NULL) {
+        top->ops->refuse(top, seat, row->request, &sentence);
+    }
+    if (sentence.len > 0) {
+        seat_say(seat, ROLE_ATTENTION, "%s.", text_cstr(&sentence));
+    } else {
+        seat_say(seat, ROLE_ATTENTION, "\"%s\" is not possible here now.", row->label);
+    }
+}
+
 static void handle_key(struct app *app, int key)
 {
     struct seat *seat = &app->seat;
@@ -194,7 +210,7 @@ static void handle_key(struct app *app, int key)
         row = keymap_find(&seat->keymap, key, contexts, row);
     }
     if (first != NULL && first->rank != RANK_HIDDEN) {
-        seat_say(seat, ROLE_ATTENTION, "\"%s\" is not possible here now.", first->label);
+        refuse(seat, first);
     }
 }
 

@@ -14,9 +14,11 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "engine/command.h"
 #include "engine/engine.h"
 #include "engine/snapshot.h"
+#include "ui/actions.h"
 #include "ui/seat.h"
 #include "ui/term.h"
 
@@ -147,6 +149,20 @@ static bool give_descriptors(
     return true;
 }
 
+/* A serial line says itself how to leave it; a shell would not. */
+static void say_way_back(const struct command *command)
+{
+    const struct argument *operand = action_operand(command_verb(command));
+    const char *name = operand != NULL ? command_get(command, operand->name) : NULL;
+    if ((command_verb(command)->flags & VERB_TERMINAL) == 0 && name != NULL) {
+        auto_done(text) struct text line = {0};
+        text_append(&line, "In machine ");
+        text_append_safe(&line, name, strlen(name), true);
+        text_append(&line, ": exit or Ctrl-D comes back to the console.\r\n");
+        term_write(text_cstr(&line), line.len);
+    }
+}
+
 void attach_run(struct seat *seat, struct command *command)
 {
     auto_close int window_fd = -1;
@@ -157,6 +173,7 @@ void attach_run(struct seat *seat, struct command *command)
     }
     send_size(window_fd);
     term_lend(true);
+    say_way_back(command);
     struct attach_end end = {0};
     uint64_t id = seat_submit(seat, command);
     if (id != 0) {

@@ -196,7 +196,9 @@ static void fill_job(struct page *page, const struct job_item *job, int64_t now,
     auto_done(text) struct text proof = {0};
     char buffer[UNITS_MAX];
     format_proof(&proof, job);
-    page_print(page, ROLE_STRONG, NULL, "%s", job->title);
+    auto_done(text) struct text title = {0};
+    format_job_title(&title, job);
+    page_add(page, ROLE_STRONG, NULL, text_cstr(&title));
     page_print(page, format_job_role(job->state), "state", "%s%s%s", job_state_name(job->state),
         job->note[0] != '\0' ? ", " : "", job->note);
     if (job->error.text[0] != '\0' && job->state == JOB_FAILED) {

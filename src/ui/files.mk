@@ -34,6 +34,7 @@ src_libui_a_SOURCES = \
 	src/ui/panes.c src/ui/panes.h \
 	src/ui/plan.c src/ui/plan.h \
 	src/ui/questions.c \
+	src/ui/refusals.c src/ui/refusals.h \
 	src/ui/result.c src/ui/result.h \
 	src/ui/screen.h \
 	src/ui/screen_choice.c \

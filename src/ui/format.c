@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "engine/command.h"
 
 #define MINUTE 60
 #define HOUR 3600
@@ -146,6 +147,39 @@ void format_proof(struct text *out, const struct job_item *job)
         } else if (is_hashing) {
             text_append(out, "hashing");
         }
+    }
+}
+
+const char *format_verb_word(const struct verb *verb)
+{
+    static const struct {
+        const char *name, *word;
+    } words[] = {
+        {"rm", "remove"}, {"trash restore", "take back"}, {"trash empty", "empty the trash"}};
+    for (size_t i = 0; i < array_length(words); i++) {
+        if (strcmp(verb->name, words[i].name) == 0) {
+            return words[i].word;
+        }
+    }
+    return verb->name;
+}
+
+/* The machine rather than the image it is made from; of what is in the trash its name alone. */
+void format_job_title(struct text *out, const struct job_item *job)
+{
+    const char *word = format_verb_word(job->verb);
+    size_t verb_len = strlen(job->verb->name);
+    bool has_verb = text_has_prefix(job->title, job->verb->name) && job->title[verb_len] == ' ';
+    const char *object = has_verb ? job->title + verb_len + 1 : "";
+    const char *at = strchr(object, '@');
+    if (strcmp(job->verb->name, "run") == 0 && text_has_prefix(job->object, "vm/")) {
+        text_printf(out, "%s %s", word, job->object + strlen("vm/"));
+    } else if (word != job->verb->name && at != NULL) {
+        text_printf(out, "%s %.*s", word, (int)strcspn(at + 1, "@"), at + 1);
+    } else if (has_verb) {
+        text_printf(out, "%s %s", word, object);
+    } else {
+        text_append(out, job->title);
     }
 }
 

@@ -8,6 +8,7 @@
 #include "ui/theme.h"
 
 struct text;
+struct verb;
 
 /* "<1m", "4m", "3h", "12d", "5w"; "" when `then` is not known. Seconds never show, so that a quiet
  * screen stays quiet. *changes_in_s (may be NULL) is when the text will be another one. */
@@ -30,6 +31,10 @@ void format_digest(struct text *out, const struct digest *digest, int digits);
 /* How far the proof of a transfer is, in words: "hashing 61%", "verified", "MISMATCH"; "" for a
  * job that has no digest to prove. */
 void format_proof(struct text *out, const struct job_item *job);
+/* What people call it: "remove" for "rm". */
+const char *format_verb_word(const struct verb *verb);
+/* "pull debian-cloud", "remove web": the verb as a word of people's and what it is done to. */
+void format_job_title(struct text *out, const struct job_item *job);
 enum role format_vm_role(enum vm_state state);
 enum role format_job_role(enum job_state state);
 /* True while it can be asked to stop. */

@@ -236,7 +236,9 @@ static void draw_job(const struct job_item *job, const struct snapshot *snapshot
 {
     int title = title_cells(line);
     int x = line.x + title + GAP;
-    draw_text(frame, line.y, line.x, title, ROLE_TEXT, job->title);
+    auto_done(text) struct text words = {0};
+    format_job_title(&words, job);
+    draw_text(frame, line.y, line.x, title, ROLE_TEXT, text_cstr(&words));
     switch (job->state) {
     case JOB_QUEUED:
         draw_text(frame, line.y, x, line.x + line.width - x, ROLE_ATTENTION,
@@ -272,10 +274,16 @@ static const struct job_item *job_at(
     return &snapshot->jobs[table->rows[row]];
 }
 
-/* Jobs are of one or two lines: the top one is moved until the selected one is seen whole. */
-static void scroll_to_cursor(struct table *table, const struct snapshot *snapshot, int height)
+/* Jobs are of one or two lines: the top one is moved until the selected one is seen whole. Without
+ * the focus nobody looks for the selected one: what is under way is at the top. */
+static void scroll_to_cursor(
+    struct table *table, const struct snapshot *snapshot, int height, bool is_focused)
 {
     table->page = height > 2 ? (size_t)height / 2 : 1;
+    if (!is_focused) {
+        table->top = 0;
+        return;
+    }
     if (table->top > table->cursor) {
         table->top = table->cursor;
     }
@@ -292,7 +300,7 @@ static void scroll_to_cursor(struct table *table, const struct snapshot *snapsho
 void jobs_draw(struct table *table, const struct snapshot *snapshot, struct frame *frame,
     struct area area, bool is_focused)
 {
-    scroll_to_cursor(table, snapshot, area.height);
+    scroll_to_cursor(table, snapshot, area.height, is_focused);
     int y = area.y;
     for (size_t row = table->top; row < table->shown_count && y < area.y + area.height; row++) {
         const struct job_item *job = job_at(table, snapshot, row);

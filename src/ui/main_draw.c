@@ -61,7 +61,9 @@ static void draw_empty(const struct main_screen *main, const struct seat *seat, 
     } else if (!seat->snapshot->is_reconciled) {
         draw_text(frame, inner.y, inner.x + 1, inner.width - 2, ROLE_DIM, "Reading the store");
     } else {
-        draw_text(frame, inner.y, inner.x + 1, inner.width - 2, ROLE_DIM, pane_infos[pane].empty);
+        auto_done(text) struct text words = {0};
+        pane_empty_words(pane, &seat->keymap, &words);
+        draw_text(frame, inner.y, inner.x + 1, inner.width - 2, ROLE_DIM, text_cstr(&words));
     }
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "engine/snapshot.h"
 #include "ui/cell.h"
 #include "ui/format.h"
@@ -35,9 +36,11 @@ static void job_cell(
 {
     (void)now;
     const struct job_item *job = &snapshot->jobs[index];
+    auto_done(text) struct text title = {0};
     switch (column) {
     case JOB_TITLE:
-        cell_print(cell, ROLE_TEXT, "%s", job->title);
+        format_job_title(&title, job);
+        cell_text(cell, ROLE_TEXT, &title);
         return;
     case JOB_STATE_WORD:
         cell_print(cell, format_job_role(job->state), "%s", job_state_name(job->state));

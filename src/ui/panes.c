@@ -8,15 +8,46 @@
 #include "ui/table.h"
 
 const struct pane_info pane_infos[PANE_COUNT] = {
-    [PANE_CATALOG] = {"Catalog", CONTEXT_CATALOG, "No catalog offers anything yet.",
-        &pane_catalog_source},
-    [PANE_KERNELS] = {"Kernels", CONTEXT_KERNELS, "None yet: pull or import one.",
-        &pane_kernels_source},
-    [PANE_IMAGES] = {"Images", CONTEXT_IMAGES, "None yet: pull or import one.",
-        &pane_images_source},
-    [PANE_VMS] = {"VMs", CONTEXT_VMS, "None yet: run an image.", &pane_vms_source},
-    [PANE_JOBS] = {"Jobs", CONTEXT_JOBS, "Nothing under way.", &pane_jobs_source},
+    [PANE_CATALOG] = {"Catalog", CONTEXT_CATALOG, &pane_catalog_source},
+    [PANE_KERNELS] = {"Kernels", CONTEXT_KERNELS, &pane_kernels_source},
+    [PANE_IMAGES] = {"Images", CONTEXT_IMAGES, &pane_images_source},
+    [PANE_VMS] = {"VMs", CONTEXT_VMS, &pane_vms_source},
+    [PANE_JOBS] = {"Jobs", CONTEXT_JOBS, &pane_jobs_source},
 };
+
+static void add_key(const struct keymap *keymap, enum request request, unsigned contexts,
+    const char *does, struct text *out)
+{
+    keymap_name(keymap, keys_row(request, contexts), out);
+    text_append(out, does);
+}
+
+void pane_empty_words(enum pane pane, const struct keymap *keymap, struct text *out)
+{
+    switch (pane) {
+    case PANE_CATALOG:
+        text_append(out, "No catalog offers anything: ");
+        add_key(keymap, REQUEST_REFRESH, CONTEXT_CATALOG, " asks again.", out);
+        return;
+    case PANE_KERNELS:
+        text_append(out, "None yet: ");
+        add_key(keymap, REQUEST_PULL, CONTEXT_KERNELS, " pulls one, ", out);
+        add_key(keymap, REQUEST_IMPORT, CONTEXT_KERNELS, " imports one.", out);
+        return;
+    case PANE_IMAGES:
+        text_append(out, "None yet: ");
+        add_key(keymap, REQUEST_PULL, CONTEXT_IMAGES, " pulls one, ", out);
+        add_key(keymap, REQUEST_IMPORT, CONTEXT_IMAGES, " takes a disk.", out);
+        return;
+    case PANE_VMS:
+        text_append(out, "None yet: ");
+        add_key(keymap, REQUEST_RUN, CONTEXT_IMAGES, " on an image makes one.", out);
+        return;
+    case PANE_JOBS:
+        text_append(out, "Nothing under way.");
+        return;
+    }
+}
 
 /* "2 running, 1 starting": each state by its word, the lively ones first. */
 static void count_vms(const struct snapshot *snapshot, bool is_brief, struct text *out)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct keymap;
 struct snapshot;
 struct table_source;
 struct text;
@@ -19,8 +20,7 @@ enum pane { PANE_CATALOG, PANE_KERNELS, PANE_IMAGES, PANE_VMS, PANE_JOBS };
 
 struct pane_info {
     const char *title;
-    unsigned context;  /* keys.h */
-    const char *empty; /* what to do about an empty one */
+    unsigned context; /* keys.h */
     const struct table_source *source;
 };
 
@@ -36,6 +36,8 @@ extern const struct table_source pane_jobs_source;
  * same where there is little room. */
 void pane_count_words(
     enum pane pane, const struct snapshot *snapshot, bool is_brief, struct text *out);
+/* What to do about an empty one, with the keys as they are set. */
+void pane_empty_words(enum pane pane, const struct keymap *keymap, struct text *out);
 /* The name that verbs take for row `index`; "" when the section is shorter. Valid with the
  * snapshot. */
 const char *pane_name(enum pane pane, const struct snapshot *snapshot, size_t index);

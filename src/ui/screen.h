@@ -13,6 +13,7 @@ struct area;
 struct frame;
 struct seat;
 struct term_click;
+struct text;
 
 struct screen {
     const struct screen_ops *ops;
@@ -32,6 +33,9 @@ struct screen_ops {
     unsigned (*contexts)(const struct screen *screen);
     /* Would this request do something now? Decides about the key bar, too. */
     bool (*is_offered)(const struct screen *screen, const struct seat *seat, enum request request);
+    /* Why it would not, as a sentence; nothing when there is none of its own. May be NULL. */
+    void (*refuse)(const struct screen *screen, const struct seat *seat, enum request request,
+        struct text *sentence);
     /* Carries a request out. */
     void (*request)(struct screen *screen, struct seat *seat, enum request request);
     /* Gets each key before it is looked up; true: taken as text. May be NULL. */

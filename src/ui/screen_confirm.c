@@ -2,6 +2,7 @@
 /* The question before a command that destroys. */
 #include "ui/screens.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -10,27 +11,13 @@
 #include "engine/snapshot.h"
 #include "ui/actions.h"
 #include "ui/choice.h"
+#include "ui/format.h"
 #include "ui/seat.h"
 
 static void confirm(struct screen *screen, struct seat *seat)
 {
     struct choice_screen *choice = (struct choice_screen *)screen;
     action_go(seat, take_ptr(choice->command), true);
-}
-
-/* "kernel rm" is "Remove kernel" to people. */
-static const char *verb_word(const struct verb *verb)
-{
-    static const struct {
-        const char *name, *word;
-    } words[] = {{"rm", "Remove"}, {"stop", "Stop"}, {"kill", "Kill"}, {"restart", "Restart"},
-        {"prune", "Prune"}};
-    for (size_t i = 0; i < array_length(words); i++) {
-        if (strcmp(verb->name, words[i].name) == 0) {
-            return words[i].word;
-        }
-    }
-    return verb->name;
 }
 
 /* More than this many at once is not a slip of the finger's doing any more. */
@@ -66,15 +53,15 @@ struct screen *confirm_screen_new(struct seat *seat, struct command *command)
     }
     const char *subject = strcmp(verb->subject, "vm") == 0 ? "machine" : verb->subject;
     size_t count = command_each_count(command);
-    auto_free char *title = count > 1
-                                ? memory_printf("%s %zu %ss?", verb_word(verb), count, subject)
-                                : memory_printf("%s %s%s%s?", verb_word(verb), subject,
-                                      name != NULL ? " " : "", name != NULL ? name : "");
+    auto_free char *title =
+        count > 1 ? memory_printf("%s %zu %ss?", format_verb_word(verb), count, subject)
+                  : memory_printf("%s %s%s%s?", format_verb_word(verb), subject,
+                        name != NULL ? " " : "", name != NULL ? name : "");
+    title[0] = (char)toupper((unsigned char)title[0]);
     struct choice_screen *choice = choice_new(seat, title, ROLE_BAD);
     choice->command = command;
     action_question(seat->snapshot, command, &choice->question);
-    auto_free char *yes = memory_printf("Yes, %s", verb_word(verb));
-    yes[5] = (char)(yes[5] | 0x20);
+    auto_free char *yes = memory_printf("Yes, %s", format_verb_word(verb));
     choice_add(choice, 'n', "No", NULL);
     choice_add(choice, 'y', yes, confirm);
     demand_typing(choice, seat->snapshot, name, count);

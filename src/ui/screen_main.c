@@ -19,6 +19,7 @@
 #include "ui/kept.h"
 #include "ui/line.h"
 #include "ui/main_screen.h"
+#include "ui/refusals.h"
 #include "ui/seat.h"
 
 static struct main_screen *main_of(struct screen *screen)
@@ -95,6 +96,16 @@ static bool main_is_offered(
         return action_find(seat, request, main->focus, has_row, index) != NULL;
     }
     return true;
+}
+
+static void main_refuse(const struct screen *screen, const struct seat *seat, enum request request,
+    struct text *sentence)
+{
+    const struct main_screen *main = main_const(screen);
+    size_t index = 0;
+    if (seat_may_change(seat) && table_selected(&main->tables[main->focus], &index)) {
+        refusal_words(seat, request, main->focus, index, sentence);
+    }
 }
 
 void main_focus(struct main_screen *main, int pane)
@@ -408,6 +419,7 @@ static const struct screen_ops main_ops = {
     .title = main_title,
     .contexts = main_contexts,
     .is_offered = main_is_offered,
+    .refuse = main_refuse,
     .request = main_request,
     .type = main_type,
     .click = main_click,

@@ -134,7 +134,8 @@ static void draw_verb(const struct menu_screen *self, struct seat *seat, struct 
     auto_done(text) struct text key = {0};
     enum request request = action_request(self->pane, verb);
     if (request != REQUEST_NONE) {
-        keymap_name(&seat->keymap, keys_row(request, pane_infos[self->pane].context), &key);
+        keymap_name(
+            &seat->keymap, keys_row(request, pane_infos[self->pane].context | CONTEXT_LIST), &key);
     }
     struct pen pen = {.y = line.y, .x = line.x + 2, .limit = line.x + line.width};
     draw_text(frame, line.y, pen.x, KEY_CELLS - 1, ROLE_KEY, text_cstr(&key));

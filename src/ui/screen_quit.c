@@ -50,7 +50,8 @@ struct screen *quit_screen_new(struct seat *seat)
     for (size_t i = 0; i < seat->snapshot->jobs_count; i++) {
         const struct job_item *job = &seat->snapshot->jobs[i];
         if (is_ours(job)) {
-            text_printf(&choice->question, "%s%s", count > 0 ? ", " : "Under way: ", job->title);
+            text_append(&choice->question, count > 0 ? ", " : "Under way: ");
+            format_job_title(&choice->question, job);
             count++;
         }
     }

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "engine/command.h"
+#include "ui/actions.h"
 #include "ui/line.h"
 #include "ui/seat.h"
 #include "ui/stream.h"
@@ -115,7 +116,12 @@ struct screen *stream_screen_new(struct seat *seat, struct command *command)
     command_line(command, &state->line);
     state->may_have_times = verb_argument(command_verb(command), "timestamps") != NULL &&
                             !command_has(command, "timestamps");
-    struct viewer *viewer = viewer_new(&stream_source, text_cstr(&state->line), state);
+    const struct argument *operand = action_operand(command_verb(command));
+    const char *name = operand != NULL ? command_get(command, operand->name) : NULL;
+    auto_free char *title = name != NULL ? memory_printf("Log of %s", name)
+                                         : memory_strdup(command_verb(command)->summary);
+    struct viewer *viewer = viewer_new(&stream_source, title, state);
+    text_append(&viewer->line, text_cstr(&state->line));
     viewer->screen.is_closed = !stream_start(&state->stream, seat, command, LINES_MAX);
     return &viewer->screen;
 }

@@ -218,9 +218,8 @@ struct screen *result_screen_new(struct seat *seat, struct command *command)
     struct result_state *state = memory_zero(1, sizeof(*state));
     state->seat = seat;
     state->verb = command_verb(command);
-    auto_done(text) struct text title = {0};
-    command_line(command, &title);
-    struct viewer *viewer = viewer_new(&result_source, text_cstr(&title), state);
+    struct viewer *viewer = viewer_new(&result_source, state->verb->summary, state);
+    command_line(command, &viewer->line);
     state->job = seat_submit(seat, command);
     viewer->screen.is_closed = state->job == 0;
     return &viewer->screen;

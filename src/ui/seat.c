@@ -6,10 +6,12 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "engine/command.h"
 #include "engine/engine.h"
 #include "engine/snapshot.h"
 #include "ui/app.h"
+#include "ui/format.h"
 #include "ui/screen.h"
 
 void seat_open(struct seat *seat, struct screen *screen)
@@ -87,7 +89,9 @@ static bool meet_end(struct seat *seat, const struct seat_job *watched)
     if (watched->is_abandoned) {
         engine_forget(seat->engine, watched->id);
     } else if (job != NULL && job->state == JOB_FAILED && !job->is_quiet) {
-        seat_say(seat, ROLE_BAD, "%s: %s", job->title, job->error.text);
+        auto_done(text) struct text title = {0};
+        format_job_title(&title, job);
+        seat_say(seat, ROLE_BAD, "%s: %s", text_cstr(&title), job->error.text);
     } else if (job != NULL && job->state == JOB_OK) {
         undo_remember(seat, job);
     }

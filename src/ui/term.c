@@ -44,10 +44,11 @@ static struct {
 
 /* What a guest may have switched on while it had the terminal, switched off: character set, insert
  * and origin mode, scroll region, alternate screen, mouse reports, bracketed paste, hidden cursor,
- * colours (ECMA-48; xterm's private modes, which others pass over). */
+ * colours (ECMA-48; xterm's private modes, which others pass over). Some of it moves the cursor to
+ * where it was long ago: what is written here later begins below everything the guest wrote. */
 static const char after_guest[] = "\x0f\x1b(B\x1b[4l\x1b[?6l\x1b[r\x1b[?7h\x1b[?1049l\x1b[?1000l"
                                   "\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>"
-                                  "\x1b[?25h\x1b[0m\r\n";
+                                  "\x1b[?25h\x1b[0m\x1b[999;1H\r\n";
 
 /* xterm's private modes: no reports of clicks. */
 static const char no_mouse[] = "\x1b[?1000l\x1b[?1006l";

@@ -48,7 +48,7 @@ void undo_remember(struct seat *seat, const struct job_item *job)
     undo->items[undo->count++] = (struct undo_item){.trash_id = memory_strdup(id),
         .title = memory_printf("%s %s", job->verb->subject, json_string(result, "name", ""))};
     auto_done(text) struct text key = {0};
-    keymap_name(&seat->keymap, keys_row(REQUEST_UNDO, CONTEXT_KERNELS), &key);
+    keymap_name(&seat->keymap, keys_row(REQUEST_UNDO, CONTEXT_LIST), &key);
     const char *until = json_string(result, "restorable_until", "");
     seat_say(seat, ROLE_GOOD, "Removed %s: %s takes it back%s%.*s",
         undo->items[undo->count - 1].title, text_cstr(&key), until[0] != '\0' ? ", until " : "",

@@ -56,7 +56,7 @@ static bool viewer_is_offered(
         return viewer->source->page != NULL && !viewer->pager.is_following;
     case REQUEST_SEARCH_NEXT:
     case REQUEST_SEARCH_PREVIOUS:
-        return viewer->pager.search.len > 0;
+        return viewer->pager.search.len > 0 && !viewer->pager.has_failed;
     case REQUEST_TIMES:
     case REQUEST_DIVIDE:
         return viewer->source->is_offered != NULL && viewer->source->is_offered(viewer, request);
@@ -89,6 +89,15 @@ static void save(struct viewer *viewer, struct seat *seat)
         return;
     }
     seat_say(seat, ROLE_GOOD, "Saved as %s", path);
+}
+
+static void viewer_refuse(const struct screen *screen, const struct seat *seat,
+    enum request request, struct text *sentence)
+{
+    (void)seat;
+    if (request == REQUEST_FOLLOW && viewer_const(screen)->pager.is_following) {
+        text_append(sentence, "It follows already; going up stops it");
+    }
 }
 
 static void viewer_request(struct screen *screen, struct seat *seat, enum request request)
@@ -152,10 +161,19 @@ static void viewer_draw(
     pager_words(&viewer->pager, page_of(viewer), words, sizeof(words));
     struct pen pen = {.y = area.y, .x = area.x + 1, .limit = area.x + area.width - 2};
     pen_print(frame, &pen, ROLE_FOCUS, " %s ", viewer->title);
+    if (viewer->pager.search.len > 0 && !viewer->pager.is_searching) {
+        pen_print(frame, &pen, ROLE_ATTENTION, " /%s%s ", viewer->pager.search.text,
+            viewer->pager.has_failed ? ": not found" : "");
+    }
     if (viewer->pager.filter.len > 0) {
         pen_print(frame, &pen, ROLE_ATTENTION, " %zu of %zu lines  &%s ",
             pager_kept(&viewer->pager, page_of(viewer)), page_of(viewer)->count,
             viewer->pager.filter.text);
+    }
+    int line_cells = (int)viewer->line.len + 4;
+    if (viewer->line.len > 0 && pen.limit - pen.x > line_cells) {
+        auto_free char *line = memory_printf(" %s ", text_cstr(&viewer->line));
+        draw_right(frame, area.y, pen.x, area.x + area.width - 2 - pen.x, ROLE_DIM, line);
     }
     auto_free char *place = memory_printf(" %s ", words);
     draw_right(frame, area.y + area.height - 1, area.x + 1, area.width - 3, ROLE_DIM, place);
@@ -208,6 +226,7 @@ static void viewer_free(struct screen *screen)
         viewer->source->free(viewer);
     }
     page_done(&viewer->filled);
+    text_done(&viewer->line);
     pager_done(&viewer->pager);
     free(viewer);
 }
@@ -216,6 +235,7 @@ static const struct screen_ops viewer_ops = {
     .title = viewer_title,
     .contexts = viewer_contexts,
     .is_offered = viewer_is_offered,
+    .refuse = viewer_refuse,
     .request = viewer_request,
     .type = viewer_type,
     .click = viewer_click,

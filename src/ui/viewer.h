@@ -5,6 +5,7 @@
  * from a filler: it is called for a new snapshot or width, and fills the page anew; a stream
  * appends instead. Main thread. */
 
+#include "base/text.h"
 #include "ui/pager.h"
 #include "ui/screen.h"
 
@@ -36,7 +37,8 @@ struct viewer_source {
 struct viewer {
     struct screen screen;
     const struct viewer_source *source;
-    char title[256]; /* on the border */
+    char title[256];  /* on the border */
+    struct text line; /* the same as a batch line, beside the title where there is room */
     struct page filled;
     struct pager pager;
     int width;   /* the page was filled for this one; 0: not yet */

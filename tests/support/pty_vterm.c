@@ -439,6 +439,14 @@ void pty_continue(struct pty_vterm *pty)
     assert_true(WIFCONTINUED(told.status));
 }
 
+void pty_cursor_place(const struct pty_vterm *pty, int *row, int *column)
+{
+    VTermPos place = {0};
+    vterm_state_get_cursorpos(vterm_obtain_state(pty->vterm), &place);
+    *row = place.row;
+    *column = place.col;
+}
+
 bool pty_cursor_is_visible(const struct pty_vterm *pty)
 {
     return pty->is_cursor_visible;

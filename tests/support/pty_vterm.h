@@ -60,6 +60,8 @@ int pty_line_of(struct pty_vterm *pty, const char *text);
 struct pty_cell pty_cell_at(struct pty_vterm *pty, int row, int column);
 /* Where the text begins, in cells. False when it is not there. */
 bool pty_find(struct pty_vterm *pty, const char *text, int *row, int *column);
+/* Where the cursor stands, shown or not. */
+void pty_cursor_place(const struct pty_vterm *pty, int *row, int *column);
 bool pty_cursor_is_visible(const struct pty_vterm *pty);
 bool pty_is_alternate(const struct pty_vterm *pty);
 /* Everything written so far. */

@@ -348,7 +348,7 @@ static void test_catalogs_are_fetched_again(void **state)
     scratch_write(world->dir, "state/catalogs.d/far.json", place);
     world_open(world);
     pty_wait_text(world->pty, "1 Catalog  5");
-    pty_send(world->pty, "1u");
+    pty_send(world->pty, "1R");
     pty_wait_text(world->pty, "1 Catalog  6");
     pty_wait_text(world->pty, "faraway");
     world_quit(world);

@@ -500,7 +500,7 @@ static void test_t29_fold_and_divide(void **state)
     pty_stop(pty);
 }
 
-/* Ten thousand kernels: a key is answered within a blink (generous: this runs under sanitizers). */
+/* T16: each state by its word, without a colour. */
 static void test_t16_states_are_words(void **state)
 {
     (void)state;
@@ -535,6 +535,7 @@ static void test_t19_trends(void **state)
     pty_stop(pty);
 }
 
+/* Ten thousand kernels: a key is answered within a blink (generous: this runs under sanitizers). */
 static void test_many_rows(void **state)
 {
     (void)state;

@@ -117,7 +117,7 @@ static void test_stop_start_remove(void **state)
     pty_wait_text(world->pty, "Remove machine web?");
     pty_wait_text(world->pty, "Yes, remove");
     pty_send(world->pty, "y");
-    pty_wait_text(world->pty, "None yet: run an image.");
+    pty_wait_text(world->pty, "None yet: r on an image makes one.");
     pty_wait_text(world->pty, "5 Jobs  4 done"); /* the name goes first, the files behind it */
     auto_free char *left = scratch_list(world->dir, "state/vms");
     assert_string_equal(left, "");
@@ -207,7 +207,7 @@ static void test_t15_mixed_results(void **state)
     pty_wait_text(world->pty, "image small"); /* the plan knows */
     pty_send(world->pty, "y");
     pty_wait_text(world->pty, "5 Jobs  1 failed, 1 done");
-    pty_wait_text(world->pty, "rm k");
+    pty_wait_text(world->pty, "remove k");
     pty_send(world->pty, "5");
     pty_press_until(world->pty, "j", "r Retry");
     pty_send(world->pty, "\r");

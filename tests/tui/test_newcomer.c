@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* Where someone who had read only the README hesitated, and what the screen says there now. */
+
+#include "base/memory.h"
+#include "support/pty_vterm.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static struct pty_vterm *open_world(const char *world)
+{
+    auto_free char *program = memory_printf("%s/tests/tui/fake_console", getenv("BUILDDIR"));
+    const char *const argv[] = {program, world, NULL};
+    static const char *const env[] = {"LC_ALL=C.UTF-8", "TERM=xterm-256color", NULL};
+    struct pty_vterm *pty = pty_start(argv, env, 24, 80, false);
+    pty_wait_text(pty, "Help");
+    return pty;
+}
+
+/* A key that does nothing says why, and which key helps. */
+static void test_refusals_say_why(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy");
+    pty_send(pty, "4g");
+    pty_wait_text(pty, "▸ci-1");
+    pty_send(pty, "x");
+    pty_wait_text(pty, "ci-1 is still up; t stops it first.");
+    pty_send(pty, "j");
+    pty_wait_text(pty, "▸ci-2");
+    pty_send(pty, "s");
+    pty_wait_text(pty, "Nobody answers inside ci-2 yet");
+    pty_send(pty, "j");
+    pty_wait_text(pty, "▸db");
+    pty_send(pty, "c");
+    pty_wait_text(pty, "db is not running; r starts it.");
+    pty_send(pty, "1g");
+    pty_wait_text(pty, "▸debian-cloud");
+    pty_send(pty, "p");
+    pty_wait_text(pty, "debian-cloud is on this host already; P fetches it anew");
+    pty_send(pty, "r");
+    pty_wait_text(pty, "debian-cloud is a kernel: a machine is made from an image.");
+    pty_stop(pty);
+}
+
+/* The same key takes back wherever one is, and pulls wherever that can be meant. */
+static void test_keys_mean_the_same_everywhere(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy");
+    static const char *const panes[] = {"1", "2", "3", "4", "5"};
+    for (size_t i = 0; i < array_length(panes); i++) {
+        pty_send(pty, panes[i]);
+        pty_send(pty, "u");
+        pty_wait_text(pty, "\"Undo\" is not possible here now."); /* nothing was removed */
+    }
+    pty_send(pty, "2p");
+    pty_wait_text(pty, "as a line: kernel pull");
+    pty_send(pty, "\x1b");
+    pty_wait_gone(pty, "as a line");
+    pty_send(pty, "3p");
+    pty_wait_text(pty, "as a line: image pull");
+    pty_stop(pty);
+}
+
+/* A log is called by its machine, a search that found nothing says so, and so does f. */
+static void test_log_words(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy");
+    pty_send(pty, "4gL");
+    pty_wait_text(pty, "Log of ci-1");
+    pty_wait_text(pty, "vm logs ci-1 --follow");
+    pty_send(pty, "f");
+    pty_wait_text(pty, "It follows already");
+    pty_send(pty, "/no such words\r");
+    pty_wait_text(pty, "/no such words: not found");
+    pty_wait_gone(pty, "n Next");
+    pty_stop(pty);
+}
+
+/* What a program of a guest printed stays readable after the quit, and the shell's prompt comes
+ * below it. */
+static void test_prompt_comes_below_the_guest(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy");
+    pty_send(pty, "4gs");
+    pty_wait_text(pty, "┏ 4 VMs");
+    pty_send(pty, "q");
+    pty_wait_text(pty, "Leave running");
+    pty_send(pty, "l");
+    pty_wait_exit(pty);
+    assert_true(pty_wrote(pty, "In machine ci-1: exit or Ctrl-D comes back to the console."));
+    int first = pty_line_of(pty, "first line of the guest");
+    assert_true(first >= 0);
+    int last = pty_line_of(pty, "last line of the guest");
+    assert_int_equal(last, first + 1);
+    int row = 0;
+    int column = 0;
+    pty_cursor_place(pty, &row, &column);
+    assert_true(row > last);
+    assert_int_equal(column, 0);
+    pty_stop(pty);
+}
+
+/* However long the list of what was done, what is being done is seen. */
+static void test_new_jobs_are_seen(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("history");
+    pty_wait_text(pty, "5 Jobs  1 running");
+    pty_wait_text(pty, "hashing 50%");
+    pty_send(pty, "5G");
+    pty_wait_text(pty, "▸start db");
+    pty_wait_gone(pty, "hashing 50%");
+    pty_send(pty, "4");
+    pty_wait_text(pty, "hashing 50%");
+    assert_true(pty_shows(pty, "run ci-2")); /* by the machine, not by what it is made from */
+    assert_true(pty_shows(pty, "take back web"));
+    assert_true(pty_shows(pty, "remove web"));
+    pty_stop(pty);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_refusals_say_why),
+        cmocka_unit_test(test_keys_mean_the_same_everywhere),
+        cmocka_unit_test(test_log_words),
+        cmocka_unit_test(test_prompt_comes_below_the_guest),
+        cmocka_unit_test(test_new_jobs_are_seen),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
