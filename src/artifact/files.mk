@@ -24,9 +24,12 @@ src_libartifact_a_SOURCES += \
 	src/artifact/kernel_probe.c src/artifact/kernel_probe.h \
 	src/artifact/layer.c src/artifact/layer.h \
 	src/artifact/layer_link.c \
+	src/artifact/layer_newest.c \
+	src/artifact/layer_order.c \
 	src/artifact/layer_path.c src/artifact/layer_path.h \
 	src/artifact/layer_read.c src/artifact/layer_read.h \
 	src/artifact/layer_stack.h \
+	src/artifact/layer_walked.c src/artifact/layer_walked.h \
 	src/artifact/tar_block.c src/artifact/tar_block.h \
 	src/artifact/tar_header.c src/artifact/tar_header.h \
 	src/artifact/tar_pax.c src/artifact/tar_pax.h \

@@ -25,9 +25,31 @@ static void make_uuid(const struct digest *source, uint8_t uuid[16])
     uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
 }
 
+/* layer.h */
+struct order {
+    bool is_kept, is_needed;
+};
+
+/* The quick way, and where that cannot do it, in order. */
+static bool write_layers(const struct flatten_disk *disk, flatten_fill *fill, void *context,
+    struct order *order, struct flatten_report *report, struct error *err)
+{
+    struct error quick = {0};
+    if (flatten_write(disk, fill, context, report, &quick)) {
+        return true;
+    }
+    if (!order->is_needed) {
+        *err = quick;
+        return false;
+    }
+    order->is_kept = true;
+    return flatten_write(disk, fill, context, report, err);
+}
+
 struct image_job {
     const struct oci_image *image;
     int blobs_dir;
+    struct order order;
     const struct limits *limits;
     const struct progress *progress;
     const struct cancel *cancel;
@@ -70,7 +92,7 @@ static bool add_layer(
 static bool fill_image(void *context, struct tree *tree, struct ext4_writer *writer,
     struct flatten_report *report, struct error *err)
 {
-    const struct image_job *job = context;
+    struct image_job *job = context;
     const struct layer_world world = {
         .tree = tree,
         .writer = writer,
@@ -79,10 +101,12 @@ static bool fill_image(void *context, struct tree *tree, struct ext4_writer *wri
         .cancel = job->cancel,
         .report = report,
         .total_bytes = job->image->layers_bytes,
+        .needs_order = job->order.is_kept ? NULL : &job->order.is_needed,
     };
+    size_t count = job->image->layer_count;
     auto_layer_stack struct layer_stack *stack = layer_stack_new(&world);
-    for (size_t i = job->image->layer_count; i > 0; i--) {
-        if (!add_layer(job, stack, i - 1, err)) {
+    for (size_t i = 0; i < count; i++) {
+        if (!add_layer(job, stack, job->order.is_kept ? i : count - 1 - i, err)) {
             return false;
         }
     }
@@ -109,11 +133,12 @@ bool flatten_image(const struct oci_image *image, int blobs_dir,
     };
     make_uuid(&image->manifest_digest, disk.uuid);
     *report = (struct flatten_report){.source = image->manifest_digest};
-    return flatten_write(&disk, fill_image, &job, report, err);
+    return write_layers(&disk, fill_image, &job, &job.order, report, err);
 }
 
 struct tar_job {
     int fd;
+    struct order order;
     uint64_t bytes;
     const char *shown;
     const struct limits *limits;
@@ -124,7 +149,7 @@ struct tar_job {
 static bool fill_tar(void *context, struct tree *tree, struct ext4_writer *writer,
     struct flatten_report *report, struct error *err)
 {
-    const struct tar_job *job = context;
+    struct tar_job *job = context;
     const struct layer_world world = {
         .tree = tree,
         .writer = writer,
@@ -133,6 +158,7 @@ static bool fill_tar(void *context, struct tree *tree, struct ext4_writer *write
         .cancel = job->cancel,
         .report = report,
         .total_bytes = job->bytes,
+        .needs_order = job->order.is_kept ? NULL : &job->order.is_needed,
     };
     const struct layer_blob blob = {
         .fd = job->fd,
@@ -181,5 +207,5 @@ bool flatten_tar(int tar_fd, const char *shown, const struct flatten_options *op
         return false;
     }
     make_uuid(&report->source, disk.uuid);
-    return flatten_write(&disk, fill_tar, &job, report, err);
+    return write_layers(&disk, fill_tar, &job, &job.order, report, err);
 }

@@ -27,16 +27,6 @@ struct layer_stack *layer_stack_new(const struct layer_world *world)
     return stack;
 }
 
-static void forget_followed(struct layer_stack *stack)
-{
-    for (size_t i = 0; i < stack->followed_count; i++) {
-        free(stack->followed[i].link);
-    }
-    free(stack->followed);
-    stack->followed = NULL;
-    stack->followed_count = 0;
-}
-
 void layer_stack_free(struct layer_stack *stack)
 {
     if (!stack) {
@@ -54,7 +44,8 @@ void layer_stack_free(struct layer_stack *stack)
     }
     layer_path_done(&stack->path);
     layer_path_done(&stack->target);
-    forget_followed(stack);
+    layer_hashes_done(&stack->through);
+    layer_hashes_done(&stack->links);
     free(stack);
 }
 
@@ -143,6 +134,12 @@ struct tree_node *layer_find(const struct layer_stack *stack, const struct layer
     return node;
 }
 
+bool layer_needs_order(struct layer_stack *stack)
+{
+    *stack->world.needs_order = true;
+    return false;
+}
+
 bool layer_copy_data(struct layer_stack *stack, struct layer_reader *reader,
     struct tree_inode *inode, struct error *err)
 {
@@ -158,253 +155,11 @@ bool layer_copy_data(struct layer_stack *stack, struct layer_reader *reader,
     return ext4_file_end(stack->world.writer, err);
 }
 
-static bool is_other(const struct tree_node *node)
-{
-    return node->inode && !S_ISDIR(node->inode->mode);
-}
-
-/* Whether something newer hides what the layer at hand has below the directory. */
-static bool is_cut(const struct layer_stack *stack, const struct tree_node *node)
-{
-    return node->gone > stack->number || node->opaque > stack->number ||
-           (is_other(node) && node->made > stack->number);
-}
-
-static void raise(uint32_t *layer, uint32_t number)
-{
-    *layer = number > *layer ? number : *layer;
-}
-
-/* The directory that holds the path's last name, made where it is missing; NULL when it is hidden,
- * or in the way of something that only removes. */
-static bool find_parent(struct layer_stack *stack, const struct layer_path *path, bool is_file,
-    struct tree_node **parent, struct error *err)
-{
-    struct tree_node *node = tree_root(stack->world.tree);
-    *parent = NULL;
-    for (size_t i = 0; i + 1 < path->count; i++) {
-        if (is_cut(stack, node)) {
-            return true;
-        }
-        if (is_file) {
-            node->below = stack->number;
-        }
-        node = tree_add(stack->world.tree, node, path->names[i].bytes, path->names[i].len);
-        if (is_other(node) && node->made == stack->number) {
-            return !is_file || error_set(err, ERROR_FORMAT,
-                                   "it lies below %s, which is no directory", node->name);
-        }
-        if (is_file && node->gone <= stack->number && !is_other(node)) {
-            raise(&node->kept, stack->number);
-        }
-    }
-    if (is_file) {
-        node->below = stack->number;
-    }
-    *parent = is_cut(stack, node) ? NULL : node;
-    return true;
-}
-
-/* Takes the layer's own inode back; a directory that newer layers need stays as one. */
-static void take_back(struct layer_stack *stack, struct tree_node *node)
-{
-    if (node->made == stack->number) {
-        ext4_drop_inode(stack->world.writer, take_ptr(node->inode));
-        node->made = 0;
-        stack->world.report->hidden++;
-    }
-    if (node->kept == stack->number) {
-        node->kept = 0;
-    }
-}
-
-/* What the layer at hand has put below is no longer there. */
-static void drop_below(struct layer_stack *stack, struct tree_node *node)
-{
-    if (node->below != stack->number) {
-        return;
-    }
-    struct tree_node **list = NULL;
-    size_t count = tree_children(node, &list);
-    stack->dropped += count;
-    node->below = 0;
-    for (size_t i = 0; i < count; i++) {
-        drop_below(stack, list[i]);
-        take_back(stack, list[i]);
-    }
-    free(list);
-}
-
-static void put_inode(struct layer_stack *stack, struct tree_node *node, struct tree_inode *inode)
-{
-    if (node->inode) {
-        stack->world.report->hidden++;
-    }
-    ext4_drop_inode(stack->world.writer, node->inode);
-    node->inode = inode;
-    node->made = stack->number;
-}
-
-/* A directory: the newest that describes it wins, and all may add to it. */
-static bool put_directory(
-    struct layer_stack *stack, struct tree_node *node, struct tar_member *member, struct error *err)
-{
-    struct tree_inode *inode = layer_make_inode(stack, member, err);
-    if (!inode) {
-        return false;
-    }
-    if (node->gone > stack->number || (node->inode && node->made > stack->number)) {
-        stack->world.report->hidden++;
-        tree_inode_free(inode);
-        return true;
-    }
-    if (is_other(node)) { /* of this very layer: what older ones had by the name went with it */
-        raise(&node->gone, stack->number);
-    }
-    put_inode(stack, node, inode);
-    raise(&node->kept, stack->number);
-    return true;
-}
-
-/* Anything else hides everything older by that name, even where it is hidden itself. */
-static void put_other(
-    struct layer_stack *stack, struct tree_node *node, struct tree_inode *inode, bool is_visible)
-{
-    raise(&node->gone, stack->number);
-    drop_below(stack, node);
-    if (!is_visible) {
-        take_back(stack, node);
-        return;
-    }
-    if (node->kept == stack->number) {
-        node->kept = 0;
-    }
-    put_inode(stack, node, tree_inode_share(inode));
-}
-
-/* A newer layer has put files below the name without saying that it is a directory: unless this
- * one does, they were meant to go where the link leads. */
-static void note_followed(
-    struct layer_stack *stack, struct tree_node *node, const struct tar_member *member)
-{
-    bool is_followed = member->type == TAR_SYMLINK && node->gone <= stack->number &&
-                       node->kept > stack->number && !node->inode;
-    size_t kept = 0; /* whatever the layer called a symlink before, this is what it is now */
-    for (size_t i = 0; i < stack->followed_count; i++) {
-        if (stack->followed[i].node == node) {
-            free(stack->followed[i].link);
-        } else {
-            stack->followed[kept++] = stack->followed[i];
-        }
-    }
-    stack->followed_count = kept;
-    if (is_followed) {
-        stack->followed =
-            memory_grow(stack->followed, stack->followed_count + 1, sizeof *stack->followed);
-        stack->followed[stack->followed_count++] =
-            (struct layer_followed){.node = node, .link = memory_strdup(member->link)};
-    }
-}
-
-/* Better no image than one without its /lib. */
-static bool check_followed(
-    struct layer_stack *stack, const struct layer_blob *blob, struct error *err)
-{
-    bool is_fine = true;
-    for (size_t i = 0; i < stack->followed_count && is_fine; i++) {
-        const struct layer_followed *followed = &stack->followed[i];
-        is_fine = followed->node->inode ||
-                  error_set(err, ERROR_FORMAT,
-                      "%s: member %.200s: a newer layer has files below it that would have to "
-                      "follow this symlink to %.200s: the layer must name the directory itself",
-                      blob->shown, followed->node->name, followed->link);
-    }
-    forget_followed(stack);
-    return is_fine;
-}
-
-/* A member that is no directory. node NULL: hidden, and nobody waits for it. */
-static bool add_other(struct layer_stack *stack, struct layer_reader *reader,
-    struct tar_member *member, struct tree_node *node, bool is_hidden, struct error *err)
-{
-    struct tree_inode *inode = NULL;
-    bool is_visible = !is_hidden && node->gone <= stack->number && node->kept <= stack->number &&
-                      !(node->inode && node->made > stack->number);
-    bool is_needed = is_visible || (node && layer_is_awaited(stack, node));
-    enum tar_type type = member->type;
-    if (!is_hidden) {
-        note_followed(stack, node, member);
-    }
-    if (type == TAR_HARDLINK && is_needed) {
-        inode = layer_link_inode(stack, member, err);
-    } else {
-        inode = layer_make_inode(stack, member, err);
-    }
-    if (!inode) {
-        return false;
-    }
-    bool is_fine = true;
-    if (type == TAR_FILE && is_needed) {
-        is_fine = layer_copy_data(stack, reader, inode, err);
-    }
-    if (is_fine && node) {
-        if (!is_hidden) {
-            put_other(stack, node, inode, is_visible);
-        }
-        layer_note_inode(stack, node, inode);
-    }
-    if (!is_visible) {
-        stack->world.report->hidden++;
-    }
-    ext4_drop_inode(stack->world.writer, inode);
-    return is_fine;
-}
-
-static bool add_root(
-    struct layer_stack *stack, struct tar_member *member, enum layer_kind kind, struct error *err)
-{
-    struct tree_node *root = tree_root(stack->world.tree);
-    if (kind == LAYER_OPAQUE) {
-        raise(&root->opaque, stack->number);
-        layer_note_cleared(stack, root);
-        return true;
-    }
-    if (member->type != TAR_DIRECTORY) {
-        return error_set(
-            err, ERROR_FORMAT, "it is a %s in place of the root", tar_type_name(member->type));
-    }
-    return put_directory(stack, root, member, err);
-}
-
-static bool remove_name(struct layer_stack *stack, const struct layer_path *path,
-    enum layer_kind kind, struct error *err)
-{
-    struct tree_node *parent = NULL;
-    struct tree_node *node = NULL;
-    if (!find_parent(stack, path, false, &parent, err)) {
-        return false;
-    }
-    const struct layer_name *last = &path->names[path->count - 1];
-    if (parent) {
-        node = tree_add(stack->world.tree, parent, last->bytes, last->len);
-        raise(kind == LAYER_WHITEOUT ? &node->gone : &node->opaque, stack->number);
-    } else if (stack->wanted) {
-        node = layer_find(stack, path);
-    }
-    if (node && kind == LAYER_WHITEOUT) {
-        layer_note_gone(stack, node);
-    } else if (node) {
-        layer_note_cleared(stack, node);
-    }
-    return true;
-}
-
 static bool add_member(struct layer_stack *stack, struct layer_reader *reader,
     struct tar_member *member, bool has_whiteouts, struct error *err)
 {
     struct layer_path *path = &stack->path;
     enum layer_kind kind = LAYER_PLAIN;
-    struct tree_node *parent = NULL;
     if (!layer_path_split(path, member->path, stack->world.limits, err) ||
         (has_whiteouts && !layer_path_classify(path, &kind, err))) {
         return false;
@@ -412,30 +167,12 @@ static bool add_member(struct layer_stack *stack, struct layer_reader *reader,
     if (kind == LAYER_DROPPED) {
         return true;
     }
-    if (path->count == 0) {
-        return add_root(stack, member, kind, err);
+    if (path->count == 0 && kind == LAYER_PLAIN && member->type != TAR_DIRECTORY) {
+        return error_set(
+            err, ERROR_FORMAT, "it is a %s in place of the root", tar_type_name(member->type));
     }
-    if (kind != LAYER_PLAIN) {
-        return remove_name(stack, path, kind, err);
-    }
-    if (!find_parent(stack, path, true, &parent, err)) {
-        return false;
-    }
-    const struct layer_name *last = &path->names[path->count - 1];
-    struct tree_node *node = parent ? tree_add(stack->world.tree, parent, last->bytes, last->len)
-                             : stack->wanted ? layer_find(stack, path)
-                                             : NULL;
-    if (member->type != TAR_DIRECTORY) {
-        return add_other(stack, reader, member, node, !parent, err);
-    }
-    if (node && node->wanted) {
-        layer_note_inode(stack, node, NULL);
-    }
-    if (!parent) {
-        stack->world.report->hidden++;
-        return true;
-    }
-    return put_directory(stack, node, member, err);
+    return stack->world.needs_order ? layer_newest_add(stack, reader, member, kind, err)
+                                    : layer_order_add(stack, reader, member, kind, err);
 }
 
 /* How often a layer may make directories into something else and back, in names. */
@@ -486,11 +223,12 @@ bool layer_stack_add(
     stack->index = 0;
     auto_layer_reader struct layer_reader *reader = layer_reader_new(
         blob->fd, blob->accepted, blob->diff_id, blob->shown, &limits, stack->world.cancel, err);
-    if (!reader || !read_layer(stack, reader, blob, err) || !check_followed(stack, blob, err)) {
+    layer_hashes_done(&stack->links);
+    if (!reader || !read_layer(stack, reader, blob, err)) {
         return false;
     }
     stack->expanded += layer_reader_out(reader);
-    if (!layer_settle_links(stack, blob, err)) {
+    if (stack->world.needs_order && !layer_settle_links(stack, blob, err)) {
         return error_wrap(err, "%s", blob->shown);
     }
     stack->done_bytes += layer_reader_in(reader);

@@ -61,6 +61,13 @@ static struct tree_inode *wait_for(struct layer_stack *stack, struct tree_node *
     return inode;
 }
 
+/* What is wrong with it, if anything, only the order of things can tell. */
+static bool fail_link(struct layer_stack *stack, struct error *err)
+{
+    layer_needs_order(stack);
+    return error_set(err, ERROR_FORMAT, "a hard link points to what is not there");
+}
+
 struct tree_inode *layer_link_inode(
     struct layer_stack *stack, const struct tar_member *member, struct error *err)
 {
@@ -69,8 +76,9 @@ struct tree_inode *layer_link_inode(
         error_wrap(err, "the target of the hard link");
         return NULL;
     }
-    if (layer_path_equal(target, &stack->path)) {
-        error_set(err, ERROR_FORMAT, "it is a hard link to itself");
+    if (layer_path_equal(target, &stack->path) ||
+        (target->count > 0 && !layer_note_walk(stack, target, target->count - 1))) {
+        fail_link(stack, err);
         return NULL;
     }
     struct tree_node *node = layer_find(stack, target);
@@ -79,7 +87,7 @@ struct tree_inode *layer_link_inode(
         return tree_inode_share(node->inode);
     }
     if (target->count == 0 || is_ours || (node && node->kept == stack->number)) {
-        error_set(err, ERROR_FORMAT, "it is a hard link to the directory %s", member->link);
+        fail_link(stack, err);
         return NULL;
     }
     for (struct tree_wanted *wanted = node ? node->wanted : NULL; wanted; wanted = wanted->older) {
@@ -193,12 +201,6 @@ static bool is_removed(const struct layer_stack *stack, const struct tree_node *
     return false;
 }
 
-static bool fail_link(const struct tree_wanted *wanted, const char *what, struct error *err)
-{
-    return error_set(
-        err, ERROR_FORMAT, "a hard link points to %.255s, which is %s", wanted->node->name, what);
-}
-
 /* False for links that only point to each other. */
 static bool close_wanted(struct layer_stack *stack, struct tree_wanted *wanted)
 {
@@ -226,8 +228,7 @@ bool layer_settle_links(struct layer_stack *stack, const struct layer_blob *blob
 {
     for (unsigned searches = 0; needs_search(stack); searches++) {
         if (searches == SEARCHES_MAX) {
-            return error_set(err, ERROR_LIMIT,
-                "its hard links point to hard links more than %d deep", SEARCHES_MAX);
+            return fail_link(stack, err);
         }
         if (!search_again(stack, blob, err)) {
             return false;
@@ -237,17 +238,17 @@ bool layer_settle_links(struct layer_stack *stack, const struct layer_blob *blob
     while (*link) {
         struct tree_wanted *wanted = *link;
         if (wanted->is_directory) {
-            return fail_link(wanted, "a directory", err);
+            return fail_link(stack, err);
         }
         if (wanted->candidate) {
             *link = wanted->next;
             if (!close_wanted(stack, wanted)) {
-                return error_set(err, ERROR_FORMAT, "its hard links only point to each other");
+                return fail_link(stack, err);
             }
             continue;
         }
         if (wanted->opened > stack->number && is_removed(stack, wanted->node)) {
-            return fail_link(wanted, "missing", err);
+            return fail_link(stack, err);
         }
         link = &wanted->next;
     }
@@ -256,5 +257,5 @@ bool layer_settle_links(struct layer_stack *stack, const struct layer_blob *blob
 
 bool layer_stack_finish(struct layer_stack *stack, struct error *err)
 {
-    return !stack->wanted || fail_link(stack->wanted, "missing", err);
+    return !stack->wanted || fail_link(stack, err);
 }

@@ -28,6 +28,15 @@ static bool has_prefix(const struct layer_name *name, const char *prefix)
     return name->len >= strlen(prefix) && memcmp(name->bytes, prefix, strlen(prefix)) == 0;
 }
 
+void layer_path_push(struct layer_path *path, const struct layer_name *name)
+{
+    if (path->count == path->capacity) {
+        path->capacity = path->capacity ? path->capacity * 2 : 32;
+        path->names = memory_grow(path->names, path->capacity, sizeof *path->names);
+    }
+    path->names[path->count++] = *name;
+}
+
 bool layer_path_split(
     struct layer_path *path, const char *text, const struct limits *limits, struct error *err)
 {
@@ -49,11 +58,7 @@ bool layer_path_split(
             return error_set(err, ERROR_LIMIT, "its name is deeper than layer_depth (%llu)",
                 (unsigned long long)limits->layer_depth);
         }
-        if (path->count == path->capacity) {
-            path->capacity = path->capacity ? path->capacity * 2 : 32;
-            path->names = memory_grow(path->names, path->capacity, sizeof *path->names);
-        }
-        path->names[path->count++] = name;
+        layer_path_push(path, &name);
     }
     return true;
 }

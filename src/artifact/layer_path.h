@@ -30,6 +30,8 @@ struct layer_path {
 };
 
 void layer_path_done(struct layer_path *path);
+/* One name more at the end. */
+void layer_path_push(struct layer_path *path, const struct layer_name *name);
 /* "." and empty parts, leading slashes included, mean nothing; ".." is refused, as are names over
  * 255 bytes and more names than limits->layer_depth. The text must outlive the path. */
 bool layer_path_split(

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* What layer.c and layer_link.c share. Private to them. */
+/* What layer.c, layer_newest.c, layer_link.c and layer_order.c share. Private to them. */
 
 #include "artifact/layer.h"
 #include "artifact/layer_path.h"
+#include "artifact/layer_walked.h"
 #include "artifact/tree.h"
 
 #include <stddef.h>
@@ -36,13 +37,9 @@ struct layer_stack {
     uint64_t dropped; /* names gone through to take back what a layer has put below them */
     struct tree_wanted *wanted;
     struct layer_path path, target; /* kept for their memory */
-    /* Symlinks of the layer at hand that newer files would have to follow: judged at its end, for
-     * the layer may yet say that the name is a directory. */
-    struct layer_followed {
-        struct tree_node *node;
-        char *link;
-    } * followed;
-    size_t followed_count;
+    /* layer_newest.c: directories that the names of this and newer layers went through, and the
+     * layer's own links. */
+    struct layer_hashes through, links;
 };
 
 /* The inode of the member: type, owner, times and attributes checked against what ext4 can hold. */
@@ -53,6 +50,17 @@ struct tree_node *layer_find(const struct layer_stack *stack, const struct layer
 /* Reads the member's data into the inode. */
 bool layer_copy_data(struct layer_stack *stack, struct layer_reader *reader,
     struct tree_inode *inode, struct error *err);
+
+/* Adds the member whose name is in stack->path. Quick, from the newest layer on; exact, from the
+ * oldest on. */
+bool layer_newest_add(struct layer_stack *stack, struct layer_reader *reader,
+    struct tar_member *member, enum layer_kind kind, struct error *err);
+bool layer_order_add(struct layer_stack *stack, struct layer_reader *reader,
+    struct tar_member *member, enum layer_kind kind, struct error *err);
+/* Always false: the quick way ends here. */
+bool layer_needs_order(struct layer_stack *stack);
+/* Notes the directories a name goes through; false where one may be a link of this very layer. */
+bool layer_note_walk(struct layer_stack *stack, const struct layer_path *path, size_t directories);
 
 /* The inode that a hard link shares, found or still to be found; a reference is the caller's. */
 struct tree_inode *layer_link_inode(

@@ -138,8 +138,9 @@ class Refused(Exception):
 class Model:
     """The tree that layers give when they are applied in their order."""
 
-    def __init__(self):
+    def __init__(self, is_strict=False):
         self.root = Name(Inode("d"), 0)
+        self.is_strict, self.followed = is_strict, False
 
     def find(self, path):
         node = self.root
@@ -148,6 +149,35 @@ class Model:
             if node is None:
                 return None
         return node
+
+    def resolve(self, path, layer=None):
+        """The names a path leads to, links in front of its last name followed as in a chroot."""
+        parts = path.split(b"/") if path else []
+        out, todo, links = [], parts[:-1], 0
+        while todo:
+            part = todo.pop(0)
+            if part in (b"", b"."):
+                continue
+            if part == b"..":
+                out = out[:-1]
+                continue
+            node = self.find(b"/".join(out + [part]))
+            if node is not None and node.inode.kind == "l":
+                links += 1
+                if links > 40:
+                    raise Refused(path)
+                text = node.inode.content
+                out = [] if text.startswith(b"/") else out
+                todo = text.split(b"/") + todo
+                continue
+            if node is not None and not node.is_directory() and (
+                    links or self.is_strict or node.layer == layer):
+                raise Refused(path)
+            if len(part) > 255:
+                raise Refused(path)
+            out.append(part)
+        self.followed |= links > 0
+        return b"/".join(out + parts[-1:])
 
     def apply(self, members, layer):
         for member in members:
@@ -173,24 +203,34 @@ class Model:
             self.strip(node, name, layer)
 
     def add(self, member, layer):
-        parts = [p for p in member.path.split(b"/") if p]
         if member.kind in "wo":
-            node = self.find(b"/".join(parts[:-1]) if member.kind == "w" else member.path)
+            try:
+                path = self.resolve(member.path if member.kind == "w" else member.path + b"/.")
+            except Refused:
+                if self.is_strict:
+                    raise
+                return
+            parts = path.split(b"/")
+            node = self.find(b"/".join(parts[:-1]))
             if node is not None and node.is_directory():
                 if member.kind == "w":
                     self.strip(node, parts[-1], layer)
                 else:
                     self.strip_all(node, layer)
             return
+        path = self.resolve(member.path, layer)
+        parts = [p for p in path.split(b"/") if p]
+        if len(parts) > 128:
+            raise Refused(member)
         if not parts:
             self.root.inode = self.make(member)
             self.root.meta_layer = layer
             return
-        target = self.find(member.link) if member.kind == "h" else None
+        link = self.resolve(member.link) if member.kind == "h" else b""
+        target = self.find(link) if link else None
         if member.kind == "h" and (target is None or target.is_directory() or
-                                   (member.path + b"/").startswith(member.link + b"/")):
-            raise Refused(member)
-        if self.is_below_file(parts, layer):
+                                   (path + b"/").startswith(link + b"/") or
+                                   (link + b"/").startswith(path + b"/")):
             raise Refused(member)
         node = self.root
         for part in parts[:-1]:
@@ -207,14 +247,6 @@ class Model:
             node.children[parts[-1]] = Name(target.inode, layer)
             return
         node.children[parts[-1]] = Name(self.make(member), layer)
-
-    def is_below_file(self, parts, layer):
-        """Of the same layer: what is below of an older one's takes its place."""
-        for i in range(1, len(parts)):
-            node = self.find(b"/".join(parts[:i]))
-            if node is not None and not node.is_directory() and node.layer == layer:
-                return True
-        return False
 
     @staticmethod
     def make(member):

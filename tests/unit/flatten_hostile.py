@@ -41,9 +41,15 @@ def refused():
     yield "N9", [[file("n" * 256)]], LIMIT
     yield "N10-129", [[file("d/" * 128 + "x")]], LIMIT
     yield "N10-path", [[file("d/" * 2048 + "x")]], LIMIT
-    for i, target in enumerate(("/tmp", "../..", "../../tmp", "l")):
-        yield "L1-%d" % i, [[link("l", target), file("l/x")]], FORMAT
-    yield "L1-across", [[Member("d", b"d"), link("l", "d")], [file("l/x")]], FORMAT
+    yield "L3-loop", [[link("l", "l"), file("l/x")]], FORMAT
+    yield "L3-loop-of-two", [[link("l", "m"), link("m", "/l/../l")], [file("m/x")]], FORMAT
+    yield "L3-41", [[link("l%d" % i, "l%d" % (i + 1)) for i in range(41)] + [file("l0/x")]], FORMAT
+    yield "L3-to-file", [[file("f"), link("l", "f")], [file("l/x")]], FORMAT
+    yield "L3-long", [[link("l", "n" * 256), file("l/x")]], LIMIT
+    yield "N10-by-links", [[link("l", "d/" * 100), file("l/" + "e/" * 28 + "x")]], LIMIT
+    yield "L6-removed-by-link", [[file("d/t"), link("l", "d")], [Member("w", b"l/t")],
+                                 [hard("a", "d/t")]], FORMAT
+    yield "L6-replaced", [[file("a/b"), hard("a", "a/b")]], FORMAT
     yield "L6-self", [[hard("a", "a")]], FORMAT
     yield "L6-self-later", [[file("a"), hard("./a", "a")]], FORMAT
     yield "L6-missing", [[hard("a", "missing")]], FORMAT
@@ -55,7 +61,6 @@ def refused():
     yield "L6-directory-below", [[Member("d", b"d")], [hard("a", "d")]], FORMAT
     yield "L6-removed", [[file("t")], [Member("w", b"t")], [hard("a", "t")]], FORMAT
     yield "L6-emptied", [[file("d/t")], [Member("o", b"d")], [hard("a", "d/t")]], FORMAT
-    yield "L6-through-link", [[file("d/t"), link("l", "d"), hard("a", "l/t")]], FORMAT
     yield "L8-below-file", [[file("a"), file("a/b")]], FORMAT
     yield "L9-long", [[mb.pax((b"linkpath", b"x" * 4096)) + mb.symlink("l", "x")]], LIMIT
     yield "T1-major", [[Member("c", b"c", device=(4096, 0))]], FORMAT
@@ -85,6 +90,15 @@ def accepted():
     yield "N11", [[file("vmlinux"), file("VMLINUX"), file("\u00e9"), file("e\u0301")]]
     yield "N13", [[file("-rf"), file(" x "), file("$(touch x)`x`%s%n'\"~"), file("..."), file("C:\\x")]]
     yield "L9", [[link("l", "/proc/self/fd/9"), link("m", "\x1b[2J"), link("n", "x" * 4095)]]
+    for i, target in enumerate(("/tmp", "../..", "../../tmp", "/proc/self/cwd/..")):
+        yield "L1-%d" % i, [[link("l", target), file("l/x")]]
+        yield "L2-%d" % i, [[link("l", target)], [file("l/x"), Member("w", b"l/y"), hard("h", "l/x")]]
+    yield "L1-across", [[Member("d", b"d"), link("l", "d")], [file("l/x")]]
+    yield "L3-40", [[link("l%d" % i, "l%d" % (i + 1)) for i in range(40)] + [file("l0/x")]]
+    yield "L6-through-link", [[file("d/t"), link("l", "d"), hard("a", "l/t")]]
+    yield "N10-by-links", [[link("l", "d/" * 100), file("l/" + "e/" * 27 + "x")]]
+    yield "T7", [[file("t", b"1"), hard("h", "t"), file("t", b"2"), hard("i", "t"), file("t", b"3")],
+                 [file("t", b"4")]]
     yield "L4", [[link("l", "/tmp")], [Member("d", b"l"), file("l/x")]]
     yield "L6-to-link", [[link("l", "/x"), hard("h", "l")]]
     yield "T2", [[file("a", mode=0o7777), Member("d", b"d", mode=0), file("d/x", mode=0)]]

@@ -4,18 +4,22 @@
 owner, size, time, links, attributes, content. As an ordinary user umoci cannot give files away, so
 then owners and devices are left out. gzip and zstd twins give one tree.
 
-The images are made by umoci itself, layer upon layer, from a tree of this host that changes."""
+Layers like those of distributions, whiteouts in all places, what lies below links, and random stacks
+whose seeds are printed (BANGER_SEED repeats one, BANGER_CHECK_ALL=yes takes many more)."""
 import hashlib
 import json
 import os
+import random
 import shutil
 import stat
 import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, os.path.join(os.environ["SRCDIR"], "tests/support"))
+sys.path[:0] = [os.path.join(os.environ["SRCDIR"], place) for place in ("tests/support", "tests/unit")]
+sys.dont_write_bytecode = True
 import ext4_tree  # noqa: E402
+import flatten_stacks  # noqa: E402
 import layers  # noqa: E402
 from layers import Member  # noqa: E402
 
@@ -112,8 +116,8 @@ def forgive(ours, theirs):
     return ours == theirs
 
 
-def compare(place, name, stack):
-    tars = [layers.tar(members) for members in stack]
+def unpack(place, name, tars):
+    """What umoci makes of them."""
     layout, bundle = place + "/" + name, place + "/" + name + ".bundle"
     write_layout(layout, tars)
     rootless = [] if IS_ROOT else ["--rootless"]
@@ -121,6 +125,27 @@ def compare(place, name, stack):
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0, (name, done.stderr)
     expected = host_tree(bundle + "/rootfs")
+    for directory in (layout, bundle):
+        subprocess.run(["chmod", "-R", "u+rwx", directory], check=True)
+        shutil.rmtree(directory)
+    return expected
+
+
+def assert_alike(why, found, expected, has_directory_times=True):
+    """umoci gives a directory that something changes in later the time of unpacking."""
+    for tree in (found, expected):
+        for path, key in tree.items():
+            if key[0] == "d" and not has_directory_times:
+                tree[path] = key[:5] + (None,) + key[6:]
+    wrong = [p for p in set(found) | set(expected) if p not in found or p not in expected or
+             not forgive(found[p], expected[p])]
+    assert not wrong, "%s:\n%s" % (why, "\n".join(
+        "%r\n  ours  %r\n  umoci %r" % (p, found.get(p), expected.get(p)) for p in sorted(wrong)))
+
+
+def compare(place, name, stack, has_directory_times=True):
+    tars = [layers.tar(members) for members in stack]
+    expected = unpack(place, name, tars)
     disks = []
     for how in ("gzip", "zstd", "tar"):
         disk = place + "/" + how + ".ext4"
@@ -129,12 +154,42 @@ def compare(place, name, stack):
         disks.append(disk_tree(disk))
     layers.assert_clean(disk, name)
     assert disks[0] == disks[1] == disks[2], name
-    found = disks[0]
-    wrong = [p for p in set(found) | set(expected) if p not in found or p not in expected or
-             not forgive(found[p], expected[p])]
-    assert not wrong, "%s:\n%s" % (name, "\n".join(
-        "%r\n  ours  %r\n  umoci %r" % (p, found.get(p), expected.get(p)) for p in sorted(wrong)))
-    shutil.rmtree(bundle)
+    assert_alike(name, disks[0], expected, has_directory_times)
+
+
+def plain_facts(rng, kind):
+    """What any file system of any host can hold. Without the bit that new directories inherit."""
+    facts = {"mode": rng.choice([0o644, 0o755, 0o1777, 0o600] + [0o4755] * (kind == "f")),
+             "uid": rng.choice([0, 0, 1000, 70000]), "gid": rng.choice([0, 0, 5, 123456]),
+             "mtime": (rng.choice([1, layers.mb.TIME, 2 ** 31 + 5]), rng.choice([0, 1, 999999999]))}
+    if kind in "fd" and rng.random() < 0.2:
+        facts["xattrs"] = {rng.choice([b"user.x", b"user.y"]): rng.randbytes(rng.choice([1, 5, 99]))}
+    return facts
+
+
+def check_random(place, seed):
+    """Whether the stack had names below links."""
+    rng = random.Random(seed)
+    stack, model = flatten_stacks.random_stack(rng, plain_facts, is_strict=True)
+    tars = [layers.tar(members) for members in stack]
+    expected = unpack(place, "random", tars)
+    done = layers.Image(place + "/random.blobs", tars, rng.choice(["gzip", "tar"])).flatten(
+        place + "/random.ext4", 64 << 20)
+    assert done.returncode == 0, (seed, done.stderr, stack)
+    assert_alike("seed %d %r" % (seed, stack), disk_tree(place + "/random.ext4"), expected, False)
+    shutil.rmtree(place + "/random.blobs")
+    return model.followed
+
+
+def check_random_stacks(place):
+    if "BANGER_SEED" in os.environ:
+        check_random(place, int(os.environ["BANGER_SEED"]))
+        return
+    first = random.SystemRandom().randrange(10 ** 9)
+    count = 200 if os.environ.get("BANGER_CHECK_ALL") == "yes" else 20
+    print("%d stacks, the first with seed %d" % (count, first), flush=True)
+    followed = sum(check_random(place, seed) for seed in range(first, first + count))
+    print("%d of them follow links" % followed)
 
 
 def directories(*paths):
@@ -191,6 +246,26 @@ def torture():
     return [one, two, three, four]
 
 
+def merged_usr():
+    """A base whose /bin, /lib and so on are links, as Debian's have been for years, and layers made by
+    who does not know: their names mean what the links lead to."""
+    base = directories(b"usr", b"usr/bin", b"usr/lib", b"usr/lib/x86_64", b"var", b"var/tmp", b"opt")
+    base += [Member("l", b"bin", link=b"usr/bin"), Member("l", b"lib", link=b"usr/lib"),
+             Member("l", b"sbin", link=b"/bin"), Member("l", b"opt/up", link=b"../../../usr"),
+             Member("l", b"tmp", link=b"/var/tmp"), Member("l", b"later", link=b"var/not/yet"),
+             Member("f", b"usr/bin/sh", b"sh", mode=0o755), Member("f", b"usr/lib/old", b"old"),
+             Member("f", b"usr/lib/x86_64/gone", b"gone"), Member("f", b"usr/bin/both", b"base")]
+    tools = [Member("f", b"bin/foo", b"foo", mode=0o755), Member("h", b"sbin/foo2", link=b"bin/foo"),
+             Member("l", b"bin/bar", link=b"foo"), Member("w", b"lib/old"),
+             Member("o", b"lib/x86_64"), Member("f", b"lib/x86_64/new", b"new"),
+             Member("f", b"opt/up/lib/deep/er", b"deeper"), Member("f", b"later/file", b"there"),
+             Member("h", b"usr/linked", link=b"opt/up/bin/sh"), Member("f", b"bin/both", b"tools"),
+             Member("f", b"usr/bin/both", b"tools, again")]
+    newest = [Member("f", b"sbin/bar", b"bar"), Member("w", b"tmp"), Member("f", b"tmp/file", b"t"),
+              Member("w", b"bin/both")]
+    return [base, tools, newest]
+
+
 def main():
     if shutil.which("umoci") is None or layers.e2fsck() is None:
         print("skipped: install umoci and e2fsprogs")
@@ -199,6 +274,8 @@ def main():
     try:
         compare(place, "distribution", distribution())
         compare(place, "torture", torture())
+        compare(place, "merged", merged_usr(), has_directory_times=False)
+        check_random_stacks(place)
         compare(place, "scratch", [[Member("f", b"program", b"static", mode=0o755)]])
     finally:
         shutil.rmtree(place)
