@@ -18,6 +18,7 @@ src_libartifact_a_SOURCES += \
 	src/artifact/flatten.c src/artifact/flatten.h \
 	src/artifact/flatten_directory.c \
 	src/artifact/flatten_write.c src/artifact/flatten_write.h \
+	src/artifact/kernel_config.c src/artifact/kernel_config.h \
 	src/artifact/kernel_dir.c src/artifact/kernel_dir.h \
 	src/artifact/kernel_find.c src/artifact/kernel_find.h \
 	src/artifact/kernel_modules.c \

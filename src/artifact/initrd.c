@@ -94,6 +94,16 @@ bool initrd_build(int modules_dir, const void *guest, size_t guest_len, int out_
     return is_good;
 }
 
+bool initrd_carries(const char *module)
+{
+    for (size_t i = 0; i < array_length(wanted_modules); i++) {
+        if (strcmp(wanted_modules[i], module) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool initrd_append_file(
     int out_fd, const char *name, const void *bytes, size_t len, mode_t mode, struct error *err)
 {

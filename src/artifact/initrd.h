@@ -71,6 +71,9 @@ bool initrd_build(int modules_dir, const void *guest, size_t guest_len, int out_
     struct initrd_report *report, const struct limits *limits, const struct cancel *cancel,
     struct error *err);
 
+/* Whether initrd_build takes the module of that name along when it finds it; '_' for '-'. */
+bool initrd_carries(const char *module);
+
 /* Appends an archive with one regular file to the end of out_fd. name is relative and holds no
  * directory. */
 bool initrd_append_file(

@@ -32,6 +32,7 @@ src_libengine_a_SOURCES = \
 
 # The operations: one file per subject, named in the rows of the command table.
 engine_ops = \
+	src/engine/ops_boot_kernel.c src/engine/ops_boot_kernel.h \
 	src/engine/ops_catalog.c src/engine/ops_catalog.h \
 	src/engine/ops_catalog_document.c \
 	src/engine/ops_catalog_key.c \
@@ -54,6 +55,7 @@ engine_ops = \
 	src/engine/ops_image_verify.c \
 	src/engine/ops_initrd.c src/engine/ops_initrd.h \
 	src/engine/ops_job.c \
+	src/engine/ops_preflight.c src/engine/ops_preflight.h \
 	src/engine/ops_trash.c src/engine/ops_trash.h \
 	src/engine/ops_kernel.c src/engine/ops_kernel.h \
 	src/engine/ops_kernel_elf.c src/engine/ops_kernel_elf.h \

@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "engine/guest_blob.h"
 #include "engine/ops.h"
+#include "engine/ops_boot_kernel.h"
 #include "engine/ops_ssh.h"
 #include "store/layout.h"
 #include "vm/machine.h"
@@ -26,13 +27,6 @@
 /* Part of the cache's key: to be raised when initrd_build makes something else of the same
  * input. */
 #define INITRD_RECIPE 2
-
-void boot_kernel_done(struct boot_kernel *kernel)
-{
-    free(kernel->path);
-    free(kernel->identity);
-    memory_auto_close(&kernel->modules_dir);
-}
 
 /* Name in the cache: the digest of everything that goes in. */
 static char *cache_name(const struct boot_kernel *kernel)
@@ -50,7 +44,7 @@ static char *cache_name(const struct boot_kernel *kernel)
 
 /* Builds it under a temporary name and renames: two builders at once make the same bytes. */
 static bool build_cached(struct ops *ops, const struct boot_kernel *kernel, int cache,
-    const char *name, struct strings *missing, struct error *err)
+    const char *name, struct error *err)
 {
     auto_free char *temporary = file_temporary_name(name, err);
     size_t guest_len;
@@ -70,9 +64,6 @@ static bool build_cached(struct ops *ops, const struct boot_kernel *kernel, int 
         int saved = errno;
         unlinkat(cache, temporary, 0);
         return error_set_errno(err, saved, "cannot keep the initrd in the cache");
-    }
-    for (size_t i = 0; missing != NULL && i < report.missing.count; i++) {
-        strings_add(missing, report.missing.items[i]);
     }
     return true;
 }
@@ -106,11 +97,11 @@ static void describe_machine(const struct machine_spec *spec, int vm_dir, struct
 }
 
 bool ops_initrd_make(struct ops *ops, const struct machine_spec *spec,
-    const struct boot_kernel *kernel, int vm_dir, struct strings *missing, struct error *err)
+    const struct boot_kernel *kernel, int vm_dir, struct error *err)
 {
     int cache = store_cache_dir(ops->store, STORE_CACHE_INITRD);
     auto_free char *name = cache_name(kernel);
-    if (!file_exists(cache, name) && !build_cached(ops, kernel, cache, name, missing, err)) {
+    if (!file_exists(cache, name) && !build_cached(ops, kernel, cache, name, err)) {
         return false;
     }
     auto_close int from = file_open_read(cache, name, err);

@@ -10,7 +10,9 @@
 #include "engine/command.h"
 #include "engine/engine.h"
 #include "engine/ops.h"
+#include "engine/ops_boot_kernel.h"
 #include "engine/ops_common.h"
+#include "engine/ops_preflight.h"
 #include "engine/ops_trash.h"
 #include "engine/section.h"
 #include "engine/snapshot.h"
@@ -134,6 +136,17 @@ char *ops_kernel_resolve(struct ops *ops, const char *word, struct error *err)
     return memory_strdup(ops_resolve_name("kernel", &names, word, err));
 }
 
+/* A kernel that is shown is never kept from it by modules that cannot be opened. */
+static void put_preflight(struct ops *ops, const struct kernel_entry *entry, struct json *json)
+{
+    auto_done(boot_kernel) struct boot_kernel kernel = BOOT_KERNEL_INIT;
+    struct error ignored = {0};
+    if (entry->has_kernel) {
+        ops_boot_kernel_of_entry(ops, entry, &kernel, &ignored);
+        json_put(json, "preflight", ops_preflight_json(ops, &kernel));
+    }
+}
+
 bool ops_kernel_show(struct ops *ops, struct json **result, struct error *err)
 {
     auto_free char *name = ops_kernel_resolve(ops, command_get(ops->command, "name"), err);
@@ -153,6 +166,7 @@ bool ops_kernel_show(struct ops *ops, struct json **result, struct error *err)
     auto_free char *path = store_entry_path(ops->store, STORE_KERNEL, name, KERNEL_FILE);
     json_put_string(json, "path", path);
     ops_put_strings(json, "used_by", &users);
+    put_preflight(ops, &entry, json);
     *result = json;
     return true;
 }

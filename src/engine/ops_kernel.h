@@ -18,11 +18,9 @@ struct ops;
 enum verified_state ops_kernel_verified(const struct kernel_entry *entry);
 /* The fields of `kernel list`; caller frees. */
 struct json *ops_kernel_json(const struct kernel_entry *entry);
-/* "elf" or "bzimage" by the first bytes of vmlinux in an entry's directory; NULL for neither.
- * Caller frees. Fails when it cannot be read. */
-bool ops_kernel_format(int entry_dir, char **format, struct error *err);
-/* A bzImage, or an ELF executable (which shared objects and ordinary programs of today are not). */
-bool ops_kernel_is_bootable(int fd);
+/* "elf" or "bzimage" by the first bytes of vmlinux in an entry's directory; NULL for neither, the
+ * caller's. Fails when it cannot be read. */
+bool ops_kernel_format(int entry_dir, char **format, bool *is_bootable, struct error *err);
 /* The whole name of the kernel that word is or begins, for reading verbs. Caller frees; NULL on
  * failure. */
 char *ops_kernel_resolve(struct ops *ops, const char *word, struct error *err);

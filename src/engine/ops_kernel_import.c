@@ -4,6 +4,7 @@
 #include "artifact/deb.h"
 #include "artifact/hash.h"
 #include "artifact/kernel_dir.h"
+#include "artifact/kernel_probe.h"
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/error.h"
@@ -31,36 +32,17 @@
 
 /* "host" alone is this host's kernel; a directory of that name is "./host". */
 #define PLACE_HOST "host"
-#define MAGIC_LEN 4
-/* The x86 boot protocol's header. */
-#define BZIMAGE_MAGIC_AT 0x202
 
-bool ops_kernel_format(int entry_dir, char **format, struct error *err)
+bool ops_kernel_format(int entry_dir, char **format, bool *is_bootable, struct error *err)
 {
+    struct kernel_probe probe;
     auto_close int fd = file_open_read(entry_dir, KERNEL_FILE, err);
-    char head[BZIMAGE_MAGIC_AT + MAGIC_LEN] = {0};
-    if (fd < 0 || file_read_at(fd, KERNEL_FILE, head, sizeof head, 0, err) < 0) {
+    if (fd < 0 || !kernel_probe_head(fd, KERNEL_FILE, &probe, err)) {
         return false;
     }
-    const char *found = memcmp(head, "\177ELF", MAGIC_LEN) == 0                   ? "elf"
-                        : memcmp(head + BZIMAGE_MAGIC_AT, "HdrS", MAGIC_LEN) == 0 ? "bzimage"
-                                                                                  : NULL;
-    *format = memory_strdup(found);
+    *format = memory_strdup(probe.format[0] != '\0' ? probe.format : NULL);
+    *is_bootable = probe.is_bootable;
     return true;
-}
-
-bool ops_kernel_is_bootable(int fd)
-{
-    /* elf(5): e_type is the 16-bit word behind e_ident, 2 is ET_EXEC. */
-    unsigned char head[BZIMAGE_MAGIC_AT + MAGIC_LEN] = {0};
-    struct error ignored = {0};
-    if (file_read_at(fd, KERNEL_FILE, head, sizeof head, 0, &ignored) < 0) {
-        return false;
-    }
-    if (memcmp(head, "\177ELF", MAGIC_LEN) == 0) {
-        return head[16] == 2 && head[17] == 0;
-    }
-    return memcmp(head + BZIMAGE_MAGIC_AT, "HdrS", MAGIC_LEN) == 0;
 }
 
 struct import {
@@ -203,13 +185,13 @@ static bool complete_entry(
     entry->arch = choose(ops, "arch", &import->facts.arch);
     entry->kernel_version = choose(ops, "kernel-version", &import->facts.kernel_version);
     entry->sha256 = memory_strdup(digest_format(&import->digest, hex));
-    if (!ops_kernel_format(staging, &entry->format_of_kernel, err)) {
+    bool is_bootable = false;
+    if (!ops_kernel_format(staging, &entry->format_of_kernel, &is_bootable, err)) {
         return false;
     }
     entry->imported_at = clock_wall();
     entry->imported_by = ops_login();
-    auto_close int kernel = openat(staging, KERNEL_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    if (kernel >= 0 && !ops_kernel_is_bootable(kernel)) {
+    if (!is_bootable) {
         strings_printf(&import->facts.notes,
             "%s does not look like a kernel: it is kept, but no machine will boot it",
             import->facts.chosen != NULL ? import->facts.chosen : KERNEL_FILE);

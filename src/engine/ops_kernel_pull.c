@@ -121,6 +121,7 @@ static bool complete_entry(struct pull *pull, const struct catalog_entry *offer,
 {
     struct kernel_entry *entry = &pull->entry;
     char hex[DIGEST_HEX_LEN + 1];
+    bool is_bootable = false;
     entry->name = memory_strdup(offer->name);
     entry->sha256 = memory_strdup(digest_format(kernel_digest, hex));
     entry->distro = offer->distro[0] != '\0' ? memory_strdup(offer->distro) : NULL;
@@ -132,7 +133,7 @@ static bool complete_entry(struct pull *pull, const struct catalog_entry *offer,
     }
     if (pull->facts.format[0] != '\0') {
         entry->format_of_kernel = memory_strdup(pull->facts.format);
-    } else if (!ops_kernel_format(staging, &entry->format_of_kernel, err)) {
+    } else if (!ops_kernel_format(staging, &entry->format_of_kernel, &is_bootable, err)) {
         return false;
     }
     entry->fetched_from = take_ptr(pull->fetched.from);

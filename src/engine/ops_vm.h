@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct boot_kernel;
+struct image_entry;
 struct json;
 struct lock;
 struct ops;
@@ -74,11 +76,23 @@ bool ops_vm_check_host(struct ops *ops, const struct machine_spec *spec, enum er
  * machine that has it, or the reasons of net_check_ports. */
 bool ops_vm_check_ports(struct ops *ops, const struct machine_spec *spec, struct error *err);
 
+/* Finds the kernel it boots (pulled where it is absent) in *kernel, which is the caller's in any case,
+ * and refuses one that it cannot boot, with `next` as the end of the sentence: ERROR_UNSUPPORTED,
+ * ERROR_FORMAT. image: for a spec without kernel_ref only. *verdict as of ops_preflight_require. */
+bool ops_vm_check_kernel(struct ops *ops, const struct machine_spec *spec,
+    const struct image_entry *image, const char *next, struct boot_kernel *kernel,
+    struct json **verdict, struct error *err);
+/* The same for a machine that is here, before its start or a plan of one. image is zeroed before; the
+ * caller calls image_entry_done. */
+bool ops_vm_check_boot(struct ops *ops, const struct vm_hand *hand, struct image_entry *image,
+    struct boot_kernel *kernel, struct json **verdict, struct error *err);
+
 /* Makes the machine's record and disk from the command's words. On success *name is the new name
  * (caller frees). */
 bool ops_vm_make(struct ops *ops, char **name, struct error *err);
-/* What making (and starting) one would do; caller frees. */
-struct json *ops_vm_plan(struct ops *ops);
+/* What making (and starting) one would do; *plan is the caller's. Refuses what would be refused as
+ * far as that is known without fetching anything. */
+bool ops_vm_plan(struct ops *ops, struct json **plan, struct error *err);
 /* Starts a taken machine that does not run; on return its VMM runs. */
 bool ops_vm_boot(struct ops *ops, struct vm_hand *hand, struct error *err);
 /* Waits for the agent with the command's timeout or the default of its accelerator. */

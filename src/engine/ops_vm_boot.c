@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* vm start: what a boot needs is put together anew each time, then the monitor takes over. */
-#include "artifact/kernel_dir.h"
 #include "artifact/work_seed.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -8,117 +7,23 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/progress.h"
-#include "base/text.h"
 #include "engine/command.h"
 #include "engine/engine.h"
 #include "engine/ops.h"
+#include "engine/ops_boot_kernel.h"
 #include "engine/ops_common.h"
 #include "engine/ops_host.h"
-#include "engine/ops_image.h"
 #include "engine/ops_initrd.h"
-#include "engine/ops_kernel.h"
 #include "engine/ops_vm.h"
 #include "engine/state.h"
 #include "store/image_store.h"
-#include "store/kernel_store.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
 #define READY_TIMEOUT_MS 60000
 #define READY_TIMEOUT_TCG_MS 180000
-
-static bool kernel_from_store(
-    struct ops *ops, const char *name, struct boot_kernel *kernel, struct error *err)
-{
-    auto_done(kernel_entry) struct kernel_entry entry = {0};
-    if (!ops_kernel_ensure(ops, name, err) || !kernel_store_read(ops->store, name, &entry, err)) {
-        return false;
-    }
-    kernel->path = store_entry_path(ops->store, STORE_KERNEL, name, KERNEL_FILE);
-    kernel->identity = memory_printf("%s %s %" PRId64, name,
-        entry.sha256 != NULL ? entry.sha256 : "unverified", entry.imported_at);
-    if (entry.has_modules) {
-        auto_close int dir = kernel_store_open(ops->store, name, err);
-        kernel->modules_dir = dir >= 0 ? kernel_modules_open(dir, KERNEL_MODULES, NULL, err) : -1;
-        return kernel->modules_dir >= 0;
-    }
-    return true;
-}
-
-/* An image that brings its own kernel, by path; modules_path NULL: none. */
-static bool kernel_from_paths(const char *image, const char *path, const char *modules_path,
-    struct boot_kernel *kernel, struct error *err)
-{
-    struct stat status;
-    if (stat(path, &status) != 0) {
-        return error_set_errno(err, errno, "image %s: its kernel %s", image, path);
-    }
-    kernel->path = memory_strdup(path);
-    kernel->identity = memory_printf("%s %jd %jd.%09ld", path, (intmax_t)status.st_size,
-        (intmax_t)status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
-    if (modules_path != NULL) {
-        kernel->modules_dir = kernel_modules_open(AT_FDCWD, modules_path, NULL, err);
-        return kernel->modules_dir >= 0;
-    }
-    return true;
-}
-
-/* The one in a managed image's own kernel/. */
-static bool kernel_from_image(
-    struct ops *ops, const char *image, struct boot_kernel *kernel, struct error *err)
-{
-    auto_free char *path =
-        store_entry_path(ops->store, STORE_IMAGE, image, IMAGE_KERNEL "/" KERNEL_FILE);
-    auto_free char *modules =
-        store_entry_path(ops->store, STORE_IMAGE, image, IMAGE_KERNEL "/" KERNEL_MODULES);
-    return kernel_from_paths(
-        image, path, file_exists(AT_FDCWD, modules) ? modules : NULL, kernel, err);
-}
-
-static bool find_kernel(struct ops *ops, const struct vm_hand *hand,
-    const struct image_entry *image, struct boot_kernel *kernel, struct error *err)
-{
-    if (hand->spec.kernel_ref != NULL) {
-        return kernel_from_store(ops, hand->spec.kernel_ref, kernel, err);
-    }
-    if (image->kernel_path != NULL) {
-        return kernel_from_paths(image->name, image->kernel_path, image->modules_path, kernel, err);
-    }
-    if (image->has_kernel) {
-        return kernel_from_image(ops, image->name, kernel, err);
-    }
-    return error_set(
-        err, ERROR_INVALID, "VM %s has no kernel: make it again with --kernel-ref", hand->name);
-}
-
-/* What no VMM could boot is refused here, in words about the kernel and not about the VMM. */
-static bool check_kernel(const char *path, struct error *err)
-{
-    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return error_set_errno(err, errno, "cannot read the kernel %s", path);
-    }
-    if (ops_kernel_is_bootable(fd)) {
-        return true;
-    }
-    return error_set(err, ERROR_FORMAT,
-        "%s is no kernel: neither an uncompressed vmlinux nor a bzImage; choose another one with "
-        "--kernel-ref",
-        path);
-}
-
-static void warn_missing(struct ops *ops, const char *kernel, const struct strings *missing)
-{
-    if (missing->count > 0) {
-        auto_free char *names = strings_join(missing, ", ");
-        state_log(ops->state, LOG_INFO, "%s has no module %s: fine if the kernel has it built in",
-            kernel, names);
-    }
-}
 
 /* A work disk whose home is nested is put right before each start. One that was not unmounted in
  * order is mounted first, by the guest, and put right at the start after. */
@@ -139,24 +44,33 @@ static void put_work_right(struct ops *ops, const struct vm_hand *hand)
     }
 }
 
+bool ops_vm_check_boot(struct ops *ops, const struct vm_hand *hand, struct image_entry *image,
+    struct boot_kernel *kernel, struct json **verdict, struct error *err)
+{
+    if (!image_store_read(ops->store, hand->spec.image, image, err)) {
+        return error_wrap(err, "VM %s cannot start without its image", hand->name);
+    }
+    auto_free char *next =
+        memory_printf("choose another one with `vm set %s --kernel-ref KERNEL`", hand->name);
+    return ops_vm_check_kernel(ops, &hand->spec, image, next, kernel, verdict, err) ||
+           error_wrap(err, "VM %s", hand->name);
+}
+
 bool ops_vm_boot(struct ops *ops, struct vm_hand *hand, struct error *err)
 {
     auto_done(image_entry) struct image_entry image = {0};
     auto_done(boot_kernel) struct boot_kernel kernel = BOOT_KERNEL_INIT;
-    auto_done(strings) struct strings missing = {0};
     progress_report(ops->progress, PROGRESS_RESOLVE, PROGRESS_STEPS, 0, 1);
     if (!ops_vm_check_host(ops, &hand->spec, ERROR_UNSUPPORTED, &hand->warning, err) ||
         !ops_vm_check_ports(ops, &hand->spec, err)) {
         return error_wrap(err, "VM %s", hand->name);
     }
-    if (!image_store_read(ops->store, hand->spec.image, &image, err)) {
-        return error_wrap(err, "VM %s cannot start without its image", hand->name);
-    }
-    if (!find_kernel(ops, hand, &image, &kernel, err) || !check_kernel(kernel.path, err) ||
-        !ops_initrd_make(ops, &hand->spec, &kernel, hand->dir, &missing, err)) {
+    if (!ops_vm_check_boot(ops, hand, &image, &kernel, NULL, err)) {
         return false;
     }
-    warn_missing(ops, kernel.path, &missing);
+    if (!ops_initrd_make(ops, &hand->spec, &kernel, hand->dir, err)) {
+        return error_wrap(err, "VM %s", hand->name);
+    }
     put_work_right(ops, hand);
     auto_free char *rootfs = image_store_rootfs(ops->store, &image);
     auto_free char *qemu = ops_find_qemu(ops);
@@ -217,6 +131,24 @@ bool ops_vm_start_taken(
     return true;
 }
 
+static bool plan_start(
+    struct ops *ops, const struct vm_hand *hand, struct json **result, struct error *err)
+{
+    auto_done(image_entry) struct image_entry image = {0};
+    auto_done(boot_kernel) struct boot_kernel kernel = BOOT_KERNEL_INIT;
+    struct json *verdict = NULL;
+    bool is_here = hand->spec.kernel_ref == NULL ||
+                   file_exists(store_kind_dir(ops->store, STORE_KERNEL), hand->spec.kernel_ref);
+    if (is_here && !ops_vm_check_boot(ops, hand, &image, &kernel, &verdict, err)) {
+        return false;
+    }
+    *result = ops_vm_plan_one(ops, "start", hand->name, 0);
+    if (verdict != NULL) {
+        json_put(*result, "preflight", verdict);
+    }
+    return true;
+}
+
 bool ops_vm_start(struct ops *ops, struct json **result, struct error *err)
 {
     const char *name = command_get(ops->command, "name");
@@ -233,8 +165,7 @@ bool ops_vm_start(struct ops *ops, struct json **result, struct error *err)
             "VM %s is paused: let it go on with `vm resume %s`", name, name);
     }
     if (command_is_dry_run(ops->command)) {
-        *result = ops_vm_plan_one(ops, "start", name, 0);
-        return true;
+        return plan_start(ops, &hand, result, err);
     }
     return ops_vm_start_taken(ops, &hand, result, err);
 }

@@ -8,8 +8,8 @@
 #include "base/text.h"
 #include "engine/command.h"
 #include "engine/ops.h"
+#include "engine/ops_boot_kernel.h"
 #include "engine/ops_common.h"
-#include "engine/ops_kernel.h"
 #include "engine/ops_vm.h"
 #include "store/lock.h"
 #include "store/publish.h"
@@ -65,11 +65,12 @@ static bool set_kernel(struct ops *ops, struct machine_spec *spec, struct error 
     if (kernel == NULL) {
         return true;
     }
-    if (!name_check_entry(kernel, "kernel name", err) || !ops_kernel_ensure(ops, kernel, err)) {
+    if (!name_check_entry(kernel, "kernel name", err)) {
         return false;
     }
     set_word(&spec->kernel_ref, kernel);
-    return true;
+    auto_done(boot_kernel) struct boot_kernel found = BOOT_KERNEL_INIT;
+    return ops_vm_check_kernel(ops, spec, NULL, "choose another one", &found, NULL, err);
 }
 
 /* The words of the command over what there was; nothing is written. */

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* What this host can give a machine, asked before anything is promised. */
+/* What this host can give a machine and whether its kernel can boot, asked before anything is
+ * promised. */
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/units.h"
 #include "engine/ops.h"
+#include "engine/ops_boot_kernel.h"
 #include "engine/ops_host.h"
+#include "engine/ops_kernel.h"
+#include "engine/ops_preflight.h"
 #include "engine/ops_vm.h"
 #include "engine/state.h"
 
@@ -37,4 +41,13 @@ bool ops_vm_check_host(struct ops *ops, const struct machine_spec *spec, enum er
         }
     }
     return true;
+}
+
+bool ops_vm_check_kernel(struct ops *ops, const struct machine_spec *spec,
+    const struct image_entry *image, const char *next, struct boot_kernel *kernel,
+    struct json **verdict, struct error *err)
+{
+    return (spec->kernel_ref == NULL || ops_kernel_ensure(ops, spec->kernel_ref, err)) &&
+           ops_boot_kernel_find(ops, spec->kernel_ref, image, kernel, err) &&
+           ops_preflight_require(ops, spec, kernel, next, verdict, err);
 }

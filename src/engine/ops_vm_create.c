@@ -12,6 +12,7 @@
 #include "engine/command.h"
 #include "engine/engine.h"
 #include "engine/ops.h"
+#include "engine/ops_boot_kernel.h"
 #include "engine/ops_common.h"
 #include "engine/ops_image.h"
 #include "engine/ops_kernel.h"
@@ -36,6 +37,7 @@
 #define DEFAULT_MEMORY_BYTES (512 * MIB)
 #define DEFAULT_DISK_BYTES (8192 * MIB)
 #define NAME_ATTEMPTS 64
+#define NEXT_KERNEL "choose another one with --kernel-ref"
 
 static const char *const first_words[] = {"amber", "bold", "brisk", "calm", "clear", "crisp",
     "dusty", "early", "fair", "fresh", "gentle", "grand", "keen", "kind", "late", "lively",
@@ -160,6 +162,21 @@ static void take_program(const struct image_entry *image, struct machine_program
     program->user = memory_strdup(json_string(image->config, "user", NULL));
 }
 
+/* The kernel that is booted with the image: NULL for the image's own. Borrowed. */
+static bool choose_kernel(
+    struct ops *ops, const struct image_entry *image, const char **kernel, struct error *err)
+{
+    *kernel = command_get(ops->command, "kernel-ref");
+    if (*kernel == NULL && image->kernel_path == NULL && !image->has_kernel) {
+        *kernel = pick_word(image->kernel_ref, ops->settings->default_kernel, NULL);
+        if (*kernel == NULL) {
+            return error_set(err, ERROR_INVALID,
+                "image %s has no kernel: give one with --kernel-ref", image->name);
+        }
+    }
+    return *kernel == NULL || name_check_entry(*kernel, "kernel name", err);
+}
+
 /* Image and kernel, pulled on the way where absent. */
 static bool choose_image(
     struct ops *ops, struct machine_spec *spec, struct image_entry *image, struct error *err)
@@ -176,17 +193,13 @@ static bool choose_image(
         return false;
     }
     spec->image = memory_strdup(image->name);
-    if (kernel == NULL && image->kernel_path == NULL && !image->has_kernel) {
-        kernel = pick_word(image->kernel_ref, ops->settings->default_kernel, NULL);
-        if (kernel == NULL) {
-            return error_set(err, ERROR_INVALID,
-                "image %s has no kernel: give one with --kernel-ref", image->name);
-        }
+    if (!choose_kernel(ops, image, &kernel, err)) {
+        return false;
     }
     spec->kernel_ref = memory_strdup(kernel);
     take_program(image, &spec->program);
-    return kernel == NULL ||
-           (name_check_entry(kernel, "kernel name", err) && ops_kernel_ensure(ops, kernel, err));
+    auto_done(boot_kernel) struct boot_kernel found = BOOT_KERNEL_INIT;
+    return ops_vm_check_kernel(ops, spec, image, NEXT_KERNEL, &found, NULL, err);
 }
 
 /* The text form of RFC 4122 into its 16 bytes; spec->uuid is ours and well-formed. */
@@ -326,8 +339,7 @@ bool ops_vm_make(struct ops *ops, char **name, struct error *err)
 bool ops_vm_create(struct ops *ops, struct json **result, struct error *err)
 {
     if (command_is_dry_run(ops->command)) {
-        *result = ops_vm_plan(ops);
-        return true;
+        return ops_vm_plan(ops, result, err);
     }
     auto_free char *name = NULL;
     if (!ops_vm_make(ops, &name, err)) {
@@ -337,16 +349,47 @@ bool ops_vm_create(struct ops *ops, struct json **result, struct error *err)
     return true;
 }
 
-struct json *ops_vm_plan(struct ops *ops)
+/* What is known without fetching anything. */
+static bool plan_kernel(struct ops *ops, struct json **verdict, struct error *err)
 {
-    struct json *plan = ops_plan(ops);
+    auto_done(machine_spec) struct machine_spec spec = {0};
+    auto_done(image_entry) struct image_entry image = {0};
+    auto_done(boot_kernel) struct boot_kernel found = BOOT_KERNEL_INIT;
+    struct error ignored = {0};
+    const char *kernel = NULL;
+    const char *word =
+        pick_word(command_get(ops->command, "image"), ops->settings->default_image, NULL);
+    if (!fill_spec(ops, &spec, err)) {
+        return false;
+    }
+    if (word == NULL || !image_store_read(ops->store, word, &image, &ignored) || image.is_damaged) {
+        return true;
+    }
+    if (!choose_kernel(ops, &image, &kernel, err)) {
+        return false;
+    }
+    spec.kernel_ref = memory_strdup(kernel);
+    return (kernel != NULL && !file_exists(store_kind_dir(ops->store, STORE_KERNEL), kernel)) ||
+           ops_vm_check_kernel(ops, &spec, &image, NEXT_KERNEL, &found, verdict, err);
+}
+
+bool ops_vm_plan(struct ops *ops, struct json **plan, struct error *err)
+{
+    struct json *verdict = NULL;
+    if (!plan_kernel(ops, &verdict, err)) {
+        return false;
+    }
     const char *given = command_get(ops->command, "name");
     auto_free char *object = memory_printf("vm/%s", given != NULL ? given : "(a new name)");
-    ops_plan_add(plan, "create", object, 0);
+    *plan = ops_plan(ops);
+    ops_plan_add(*plan, "create", object, 0);
     if (strcmp(command_verb(ops->command)->name, "run") == 0) {
-        ops_plan_add(plan, "start", object, 0);
+        ops_plan_add(*plan, "start", object, 0);
     }
-    return plan;
+    if (verdict != NULL) {
+        json_put(*plan, "preflight", verdict);
+    }
+    return true;
 }
 
 struct json *ops_vm_plan_one(

@@ -6,9 +6,11 @@
 #include "base/memory.h"
 #include "engine/command.h"
 #include "engine/ops.h"
+#include "engine/ops_boot_kernel.h"
 #include "engine/ops_common.h"
 #include "engine/ops_vm.h"
 #include "engine/state.h"
+#include "store/image_store.h"
 #include "vm/agent_client.h"
 
 /* A guest that slept has a clock that stood still. */
@@ -36,6 +38,12 @@ bool ops_vm_restart(struct ops *ops, struct json **result, struct error *err)
         bool is_up = ops_vm_is_up(hand.facts.state);
         *result = plan_for(ops, is_up ? actions : actions + 1, name);
         return true;
+    }
+    /* What cannot start again is not stopped. */
+    auto_done(image_entry) struct image_entry image = {0};
+    auto_done(boot_kernel) struct boot_kernel kernel = BOOT_KERNEL_INIT;
+    if (!ops_vm_check_boot(ops, &hand, &image, &kernel, NULL, err)) {
+        return false;
     }
     /* Both halves have deadlines of their own; --timeout is about the guest's being ready. */
     if (ops_vm_is_up(hand.facts.state) &&

@@ -96,8 +96,7 @@ static bool use_machine(
 bool ops_vm_run(struct ops *ops, struct json **result, struct error *err)
 {
     if (command_is_dry_run(ops->command)) {
-        *result = ops_vm_plan(ops);
-        return true;
+        return ops_vm_plan(ops, result, err);
     }
     auto_free char *name = NULL;
     auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;

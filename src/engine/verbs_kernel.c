@@ -60,7 +60,9 @@ static const struct verb rows[] = {
         COLUMNS(kernel_columns), .variant_flag = "available", .variant_columns = verb_offer_columns,
         .variant_column_count = array_length(verb_offer_columns), .run = ops_kernel_list},
     {"kernel", "show", NULL, VERB_READS, "Show one kernel",
-        "Shows everything that is recorded of a kernel. A unique beginning of the name is enough.",
+        "Shows everything that is recorded of a kernel, who uses it, and for each VMM whether it can\n"
+        "boot there: ok, refused with what it lacks, or unknown where its configuration was not\n"
+        "kept. A unique beginning of the name is enough.",
         "banger-tui --batch kernel show debian-cloud --format json",
         ROWS(kernel_show_arguments), .run = ops_kernel_show},
     {"kernel", "import", NULL, 0, "Add a kernel from this machine",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* Kernels kept here: kernels/<name>/{manifest.json,vmlinux,initrd.img,modules/} (FORMATS,
+/* Kernels kept here: kernels/<name>/{manifest.json,vmlinux,initrd.img,modules/,config} (FORMATS,
  * "Places"). The directories are the truth; there is no registry beside them, so an entry made by
  * hand counts. One that cannot be read is listed as damaged with the reason and stands in nobody's
  * way. Reading takes no lock: entries change by rename only. Workers only; values have one owner at
@@ -19,6 +19,7 @@ struct json;
 #define KERNEL_FILE "vmlinux"
 #define KERNEL_INITRD "initrd.img"
 #define KERNEL_MODULES "modules"
+#define KERNEL_CONFIG "config" /* what it was built with, where that came along */
 #define STORE_MANIFEST "manifest.json"
 
 /* Strings are owned; NULL means not known. */

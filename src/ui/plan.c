@@ -58,6 +58,12 @@ static void take_answer(struct plan *plan, const struct job_item *job)
             json_string(row, "object", ""), bytes > 0 ? ", " : "",
             bytes > 0 ? units_format_size((uint64_t)bytes, size) : "");
     }
+    const struct json *verdict = json_get(answer, "preflight");
+    for (const struct json *note = json_first(json_get(verdict, "notes")); note != NULL;
+         note = json_next(note)) {
+        strings_printf(
+            &plan->lines, "%s: %s", json_string(verdict, "vmm", ""), json_string_value(note));
+    }
     plan->free_bytes = (uint64_t)json_integer(answer, "free_bytes", 0);
 }
 

@@ -25,6 +25,7 @@ batch_world_tests = \
 	tests/batch/machines.py \
 	tests/batch/options.py \
 	tests/batch/output.py \
+	tests/batch/preflight.py \
 	tests/batch/progress.py \
 	tests/batch/publish.py \
 	tests/batch/published.py \

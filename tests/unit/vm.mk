@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 vm_tests = tests/unit/test_accel tests/unit/test_agent_client tests/unit/test_api_client \
-	tests/unit/test_agent_relay tests/unit/test_console tests/unit/test_machine \
+	tests/unit/test_agent_relay tests/unit/test_console tests/unit/test_kernel_needs tests/unit/test_machine \
 	tests/unit/test_machine_kill \
 	tests/unit/test_monitor tests/unit/test_monitor_again tests/unit/test_net tests/unit/test_pid_reuse tests/unit/test_qemu tests/unit/test_qmp \
 	tests/unit/test_serial_log tests/unit/test_vmm_firecracker tests/unit/test_vmm_qemu \
@@ -17,6 +17,8 @@ EXTRA_DIST += tests/support/machine_world.h tests/support/tiny_guest.S
 
 tests_unit_test_accel_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_accel_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+tests_unit_test_kernel_needs_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_kernel_needs_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 tests_unit_test_machine_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_machine_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 tests_unit_test_monitor_CPPFLAGS = $(TEST_CPPFLAGS)
