@@ -18,7 +18,7 @@ static char *place;
 const struct fuzz_target *fuzz_target_at(size_t index)
 {
     const struct fuzz_target *const tables[] = {
-        fuzz_base, fuzz_archive, fuzz_registry, fuzz_store, fuzz_vm};
+        fuzz_base, fuzz_archive, fuzz_disk, fuzz_registry, fuzz_store, fuzz_vm};
     for (size_t i = 0; i < array_length(tables); i++) {
         for (const struct fuzz_target *target = tables[i]; target->name; target++) {
             if (index-- == 0) {

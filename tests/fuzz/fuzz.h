@@ -16,6 +16,7 @@ struct fuzz_target {
 
 extern const struct fuzz_target fuzz_base[];
 extern const struct fuzz_target fuzz_archive[];
+extern const struct fuzz_target fuzz_disk[];
 extern const struct fuzz_target fuzz_registry[];
 extern const struct fuzz_target fuzz_store[];
 extern const struct fuzz_target fuzz_vm[];

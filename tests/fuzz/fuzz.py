@@ -25,6 +25,7 @@ FOLDERS = ("base", "artifact", "store", "vm")
 ONLY = ("src/batch/words.c",)
 NOT = ("src/store/embed_catalog.c",)
 SEED_MAX = 4096
+FSCK = shutil.which("e2fsck", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 SECONDS = int(os.environ.get("FUZZ_SECONDS", "30"))
 
 # Which of our files a target is about.
@@ -42,7 +43,12 @@ PARSERS = {
     "config": ["store/config.c", "store/config_keys.c"], "words": ["batch/words.c"],
     "qmp": ["vm/qmp.c"], "process_stat": ["base/process_identity.c"],
     "kernel_record": ["store/kernel_store.c"], "image_record": ["store/image_store.c"],
-    "vm_record": ["store/vm_store.c"],
+    "vm_record": ["store/vm_store.c"], "bzimage": ["artifact/bzimage.c"],
+    "signature": ["artifact/signature.c"],
+    "layers": ["artifact/layer.c", "artifact/layer_link.c", "artifact/layer_path.c", "artifact/tree.c"],
+    "ext4": ["artifact/ext4_writer.c", "artifact/ext4_inode.c", "artifact/ext4_dir.c",
+             "artifact/ext4_finish.c"],
+    "ext4_read": ["artifact/ext4_read.c"],
 }
 
 
@@ -98,7 +104,7 @@ def fuzz_one(program, target, folder):
         [program, f"-max_total_time={SECONDS}", "-max_len=4096", "-timeout=5", "-rss_limit_mb=2048",
          "-print_final_stats=1", "-verbosity=1", f"-artifact_prefix={folder}/{target}-",
          work, os.path.join(CORPORA, target)],
-        env=dict(os.environ, FUZZ_TARGET=target, ASAN_OPTIONS="detect_leaks=1",
+        env=dict(os.environ, FUZZ_TARGET=target, FUZZ_FSCK="1000" if FSCK else "0", ASAN_OPTIONS="detect_leaks=1",
                  UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1"),
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
     said = done.stderr.decode("utf-8", "replace")
@@ -177,7 +183,8 @@ def check_corpora():
 def main():
     check_corpora()
     replay = os.path.join(BUILDDIR, "tests", "fuzz", "replay")
-    done = subprocess.run([replay, CORPORA], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    done = subprocess.run([replay, CORPORA], env=dict(os.environ, FUZZ_FSCK="1" if FSCK else "0"),
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
     print(done.stdout.decode("utf-8", "replace"), flush=True)
     if done.returncode != 0:
         print(done.stderr.decode("utf-8", "replace")[-4000:])

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "fuzz/fuzz.h"
 
+#include "artifact/bzimage.h"
 #include "artifact/kernel_dir.h"
 #include "artifact/kernel_find.h"
 #include "artifact/kernel_probe.h"
 #include "artifact/lz4_legacy.h"
 #include "artifact/modinfo.h"
+#include "artifact/signature.h"
 #include "artifact/tar_header.h"
+#include "base/base64.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/limits.h"
@@ -16,6 +19,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* Small, so that a fuzzer reaches them. */
 static struct limits small_limits(void)
@@ -143,11 +149,114 @@ static void run_metadata(const uint8_t *bytes, size_t len)
     kernel_found_done(&found);
 }
 
+/* A file that says it is a bzImage: what comes out is an ELF of the size that was promised. */
+static void run_bzimage(const uint8_t *bytes, size_t len)
+{
+    struct error err = {0};
+    struct bzimage header;
+    struct limits limits = small_limits();
+    auto_close int fd = fuzz_fd(bytes, len);
+    auto_close int out = memfd_create("kernel", MFD_CLOEXEC);
+    fuzz_check(out >= 0);
+    if (bzimage_parse(bytes, len, len, &header, &err)) {
+        fuzz_check(header.payload_bytes > 4 && header.payload_offset <= len &&
+                   header.payload_bytes <= len - header.payload_offset);
+    }
+    error_clear(&err);
+    if (!bzimage_extract(fd, "vmlinuz", out, &limits, NULL, NULL, &err)) {
+        fuzz_check(
+            err.code == ERROR_FORMAT || err.code == ERROR_LIMIT || err.code == ERROR_UNSUPPORTED);
+        return;
+    }
+    struct stat status;
+    uint8_t head[64], size[4];
+    off_t end = (off_t)(header.payload_offset + header.payload_bytes);
+    fuzz_check(fstat(out, &status) == 0 && pread(out, head, sizeof head, 0) == sizeof head);
+    fuzz_check(pread(fd, size, sizeof size, end - 4) == sizeof size);
+    fuzz_check((uint64_t)status.st_size <= limits.expanded_bytes);
+    fuzz_check(status.st_size == (size[0] | size[1] << 8 | size[2] << 16 | (int64_t)size[3] << 24));
+    error_clear(&err);
+    fuzz_check(bzimage_check_elf(head, sizeof head, (uint64_t)status.st_size, &err));
+}
+
+/* Changes the text where the input says: a place, what to do, with what. The first byte is taken. */
+static void edit(struct text *text, const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 1; i + 3 <= len && text->len > 0; i += 3) {
+        size_t at = bytes[i] % text->len;
+        switch (bytes[i + 1] % 3) {
+        case 0:
+            text->data[at] = (char)bytes[i + 2];
+            break;
+        case 1:
+            text_append_char(text, (char)bytes[i + 2]);
+            break;
+        case 2:
+            memmove(text->data + at, text->data + at + 1, text->len - at);
+            text->len--;
+            break;
+        }
+    }
+}
+
+/* One spelling of a signature is right, whatever else it may be. */
+static void check_spelling(
+    const struct text *edited, const struct text *signature, const uint8_t *key, const char *said)
+{
+    auto_free char *text = fuzz_text((const uint8_t *)text_cstr(edited), edited->len);
+    size_t len = signature->len - 1; /* without the end of the line */
+    const char *rest = strlen(text) >= len ? text + len : NULL;
+    bool is_right = rest != NULL && memcmp(text, text_cstr(signature), len) == 0 &&
+                    (rest[0] == '\0' || strcmp(rest, "\n") == 0 || strcmp(rest, "\r\n") == 0);
+    fuzz_check(signature_verify(key, said, strlen(said), text) == is_right);
+    fuzz_check(!signature_verify(key, said, strlen(said) - 1, text));
+}
+
+/* The first byte chooses: a signature with changes, a key file with changes, either from nothing. */
+static void run_signature(const uint8_t *bytes, size_t len)
+{
+    static struct signature_key *signer; /* kept: every input is told about the same key */
+    static const char said[] = "a catalog";
+    struct error err = {0};
+    auto_done(text) struct text made = {0};
+    auto_done(text) struct text public = {0};
+    auto_done(text) struct text key = {0};
+    auto_done(text) struct text edited = {0};
+    uint8_t choice = len > 0 ? bytes[0] % 4 : 3;
+    signer = signer != NULL ? signer : signature_key_new(&err);
+    fuzz_check(signer != NULL && signature_key_public(signer, &public, &err));
+    fuzz_check(base64_decode(text_cstr(&public), public.len, &key));
+    fuzz_check(key.len == SIGNATURE_KEY_BYTES);
+    fuzz_check(choice % 2 == 0 ? signature_sign(signer, said, strlen(said), &made, &err)
+                               : signature_key_pem(signer, &made, &err));
+    if (choice < 2) {
+        text_append_bytes(&edited, text_cstr(&made), made.len);
+        edit(&edited, bytes, len);
+    } else if (len > 1) {
+        text_append_bytes(&edited, (const char *)bytes + 1, len - 1);
+    }
+    if (choice % 2 == 0) {
+        check_spelling(&edited, &made, (const uint8_t *)text_cstr(&key), said);
+        return;
+    }
+    auto_signature_key struct signature_key *again =
+        signature_key_parse(text_cstr(&edited), edited.len, "key.pem", &err);
+    fuzz_check(again != NULL || err.code == ERROR_FORMAT);
+    if (again != NULL) {
+        text_clear(&public);
+        text_clear(&made);
+        fuzz_check(signature_key_public(again, &public, &err) && public.len == 44);
+        fuzz_check(signature_sign(again, said, strlen(said), &made, &err));
+    }
+}
+
 const struct fuzz_target fuzz_archive[] = {
     {"tar", run_tar},
     {"lz4", run_lz4},
     {"modinfo", run_modinfo},
     {"kernel", run_kernel},
     {"metadata", run_metadata},
+    {"bzimage", run_bzimage},
+    {"signature", run_signature},
     {NULL, NULL},
 };

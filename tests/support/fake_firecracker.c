@@ -224,7 +224,6 @@ static const struct row {
 
 static const char *check_fields(const struct row *row, const struct json *body)
 {
-    auto_done(strings) struct strings required = {0};
     if (!json_is_object(body)) {
         return "The body is no JSON object.";
     }

@@ -152,7 +152,7 @@ static void test_silence(void **state)
     struct error err = {0};
     peer_make(&peer);
     auto_close int listener = local_socket_listen(peer.target.dir, "api.sock", &err);
-    assert_fine(err);
+    assert_true(listener >= 0);
     assert_false(api_call(&peer.target, "GET", "/", NULL, 50, NULL, NULL, &err));
     assert_code(err, ERROR_TIMEOUT);
     struct cancel *cancel = cancel_new();

@@ -132,6 +132,7 @@ static void test_a_part_moves_in(void **state)
     assert_true(blob_cache_take_part(world->dir, &blob.digest, world->parts, "x.part", fd, &err));
     /* By then the name may be somebody else's, whose bytes are not proved. */
     auto_close int other = make_part(world, "half");
+    assert_true(other >= 0);
     assert_true(blob_cache_take_part(world->dir, &blob.digest, world->parts, "x.part", fd, &err));
     assert_true(file_exists(world->parts, "x.part"));
     assert_true(blob_cache_has(world->dir, &blob));

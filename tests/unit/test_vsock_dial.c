@@ -96,9 +96,8 @@ static void test_what_follows_is_the_guests(void **state)
 static void test_tries_again(void **state)
 {
     (void)state;
-    static const char *const refusals[] = {"", "", "ERROR\n", "OK\n",
-        "rubbish without an end, and "
-        "more of it, and more"};
+    static const char *const refusals[] = {
+        "", "", "ERROR\n", "OK\n", "rubbish without an end, and more of it, and more"};
     struct peer peer;
     uint64_t before_ms = 0;
     peer_make(&peer);
