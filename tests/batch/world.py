@@ -31,6 +31,9 @@ HASHED_MAX = 64 << 20
 
 CLOCK = "2026-07-01T12:00:00Z"
 
+# A shell that starts something in the background has it ignore interrupts, and so would the program.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 class Skip(Exception):
     """This cannot be tested here; says why."""
