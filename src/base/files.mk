@@ -12,6 +12,7 @@ src_libbase_a_SOURCES = \
 	src/base/file_tree.c \
 	src/base/json.c src/base/json.h \
 	src/base/json_scan.c src/base/json_scan.h \
+	src/base/json_text.c src/base/json_text.h \
 	src/base/limits.c src/base/limits.h \
 	src/base/log.c src/base/log.h \
 	src/base/memory.c src/base/memory.h \

@@ -218,6 +218,14 @@ struct json *json_new_string(const char *text)
     return wrap(must_have(cJSON_CreateString(text_cstr(&valid))));
 }
 
+struct json *json_new_written(char *owned)
+{
+    cJSON *item = must_have(cJSON_CreateNull());
+    item->type = cJSON_Raw;
+    item->valuestring = owned;
+    return wrap(item);
+}
+
 struct json *json_copy(const struct json *json)
 {
     return json != NULL ? wrap(must_have(cJSON_Duplicate(unwrap(json), true))) : NULL;
@@ -235,13 +243,6 @@ void json_put(struct json *object, const char *key, struct json *owned)
 void json_put_string(struct json *object, const char *key, const char *text)
 {
     json_put(object, key, text != NULL ? json_new_string(text) : NULL);
-}
-
-void json_add_string(struct json *object, const char *key, const char *text)
-{
-    if (text != NULL) {
-        cJSON_AddItemToObjectCS(unwrap(object), key, unwrap(json_new_string(text)));
-    }
 }
 
 void json_put_integer(struct json *object, const char *key, int64_t number)
@@ -356,6 +357,8 @@ static void write_item(const cJSON *item, bool is_pretty, int depth, struct text
             write_newline(is_pretty, depth, out);
         }
         text_append_char(out, is_object ? '}' : ']');
+    } else if (cJSON_IsRaw(item)) {
+        text_append(out, item->valuestring);
     } else {
         text_append(out, "null");
     }

@@ -56,13 +56,13 @@ bool json_read_size(const struct json *object, const char *key, bool is_required
 struct json *json_new_object(void);
 struct json *json_new_array(void);
 struct json *json_new_string(const char *text);
+/* A value that is text already, one compact document, and is only ever written: whoever asks it for
+ * members finds none. Takes the text over. */
+struct json *json_new_written(char *owned);
 struct json *json_copy(const struct json *json);
 /* Putting replaces a key of the same name. A NULL string or value puts nothing: a missing key
  * means not known. Invalid UTF-8 is replaced reversibly by \udcXX-style escapes as text. */
 void json_put_string(struct json *object, const char *key, const char *text);
-/* For lists of thousands: the key must not be there yet, and is not copied but lives as long as the
- * program. NULL is not put. */
-void json_add_string(struct json *object, const char *key, const char *text);
 void json_put_integer(struct json *object, const char *key, int64_t number);
 void json_put_number(struct json *object, const char *key, double number);
 void json_put_bool(struct json *object, const char *key, bool value);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/json_text.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/units.h"
@@ -15,21 +16,6 @@
 #define DIGEST_SHOWN 12
 
 /* ---- one value ---- */
-
-/* Follows "exit.reason" into nested objects; NULL when a part is absent. */
-static const struct json *find_field(const struct json *object, const char *path)
-{
-    if (strchr(path, '.') == NULL) {
-        return json_get(object, path);
-    }
-    auto_done(strings) struct strings parts = {0};
-    strings_split(&parts, path, ".");
-    const struct json *value = object;
-    for (size_t i = 0; value != NULL && i < parts.count; ++i) {
-        value = json_get(value, parts.items[i]);
-    }
-    return value;
-}
 
 static void append_foreign(struct text *out, const char *bytes, bool is_utf8)
 {
@@ -67,38 +53,43 @@ static bool append_age(const char *time, struct text *out)
     return true;
 }
 
+static void append_string(const char *string, enum column_form form, bool is_utf8, struct text *out)
+{
+    if (form == COLUMN_AGE && append_age(string, out)) {
+        return;
+    }
+    if (form == COLUMN_DIGEST) {
+        string += text_has_prefix(string, "sha256:") ? strlen("sha256:") : 0;
+        text_append_safe(out, string, strnlen(string, DIGEST_SHOWN), is_utf8);
+        return;
+    }
+    append_foreign(out, string, is_utf8);
+}
+
 static void append_cell(
     const struct json *value, enum column_form form, bool is_utf8, struct text *out)
 {
     char buffer[UNITS_MAX];
+    auto_done(text) struct text word = {0};
     switch (form) {
     case COLUMN_SIZE:
         text_append(out, units_format_size((uint64_t)json_integer_value(value, 0), buffer));
         return;
-    case COLUMN_AGE:
-        if (json_is_string(value) && append_age(json_string_value(value), out)) {
-            return;
-        }
-        break;
-    case COLUMN_DIGEST:
-        if (json_is_string(value)) {
-            const char *hex = json_string_value(value);
-            hex += text_has_prefix(hex, "sha256:") ? strlen("sha256:") : 0;
-            text_append_safe(out, hex, strnlen(hex, DIGEST_SHOWN), is_utf8);
-            return;
-        }
-        break;
-    case COLUMN_BOOL: {
-        auto_done(text) struct text word = {0};
+    case COLUMN_BOOL:
         json_write(value, false, &word);
         text_append(out, strcmp(text_cstr(&word), "true") == 0 ? "yes" : "no");
         return;
-    }
+    case COLUMN_AGE:
+    case COLUMN_DIGEST:
     case COLUMN_TEXT:
     case COLUMN_NUMBER:
         break;
     }
-    append_value(value, is_utf8, out);
+    if (json_is_string(value)) {
+        append_string(json_string_value(value), form, is_utf8, out);
+    } else {
+        append_value(value, is_utf8, out);
+    }
 }
 
 /* ---- tables ---- */
@@ -135,50 +126,116 @@ static void append_blanks(struct text *out, size_t count)
     }
 }
 
-static bool is_right_aligned(const struct column *column)
+/* All cells of a table, row by row, one behind the other in one text, each with a NUL. */
+struct cells {
+    const struct column *columns;
+    size_t column_count;
+    struct text text;
+    size_t *widths;           /* of the columns */
+    struct json_span *values; /* of the row at hand */
+    bool is_utf8;
+};
+
+static void cells_done(struct cells *cells)
 {
-    return column->form == COLUMN_SIZE || column->form == COLUMN_NUMBER;
+    text_done(&cells->text);
+    free(cells->widths);
+    free(cells->values);
 }
 
-static void append_row(const struct column *columns, size_t column_count, char *const *cells,
-    const size_t *widths, struct text *out)
+/* The cell of column c that begins at start is complete. */
+static void end_cell(struct cells *cells, size_t c, size_t start)
 {
-    for (size_t c = 0; c < column_count; ++c) {
-        size_t blanks = widths[c] - width_of(cells[c]);
-        bool is_right = is_right_aligned(&columns[c]);
-        append_blanks(out, (c > 0 ? 2 : 0) + (is_right ? blanks : 0));
-        text_append(out, cells[c]);
-        append_blanks(out, is_right || c + 1 == column_count ? 0 : blanks);
+    if (cells->text.len == start) {
+        text_append_char(&cells->text, '-');
     }
-    text_append_char(out, '\n');
+    size_t width = width_of(text_cstr(&cells->text) + start);
+    cells->widths[c] = width > cells->widths[c] ? width : cells->widths[c];
+    text_append_char(&cells->text, '\0');
 }
 
-void listing_append_table(const struct column *columns, size_t column_count,
-    const struct json *array, bool is_utf8, struct text *out)
+/* Nearly every value is a string that stands for itself, and goes over without a tree. */
+static void add_cell(struct cells *cells, size_t c, struct json_span value)
 {
-    size_t row_count = 0;
-    auto_done(strings) struct strings cells = {0};
-    auto_free size_t *widths = memory_zero(column_count, sizeof(size_t));
-    for (size_t c = 0; c < column_count; ++c) {
-        widths[c] = strlen(columns[c].header);
-        strings_add(&cells, columns[c].header);
+    char string[256];
+    struct json_span plain;
+    size_t start = cells->text.len;
+    enum column_form form = cells->columns[c].form;
+    bool is_short = json_text_plain(value, &plain) && plain.len < sizeof(string);
+    if (is_short && form != COLUMN_SIZE && form != COLUMN_BOOL) {
+        memcpy(string, plain.at, plain.len);
+        string[plain.len] = '\0';
+        append_string(string, form, cells->is_utf8, &cells->text);
+    } else if (value.len > 0) {
+        auto_json struct json *tree = json_text_parse(value);
+        append_cell(tree, form, cells->is_utf8, &cells->text);
     }
-    for (const struct json *row = json_first(array); row != NULL; row = json_next(row)) {
-        row_count++;
-        for (size_t c = 0; c < column_count; ++c) {
-            const struct json *value = find_field(row, columns[c].field);
-            auto_done(text) struct text cell = {0};
-            if (value != NULL) {
-                append_cell(value, columns[c].form, is_utf8, &cell);
+    end_cell(cells, c, start);
+}
+
+/* Each member is looked at once, however many columns there are. */
+static void find_values(struct cells *cells, struct json_span row)
+{
+    struct json_span key, value;
+    memset(cells->values, 0, cells->column_count * sizeof(struct json_span));
+    for (const char *at = row.at; json_text_member(&at, &key, &value);) {
+        for (size_t c = 0; c < cells->column_count; ++c) {
+            const char *field = cells->columns[c].field;
+            if (strncmp(field, key.at, key.len) != 0) {
+                continue;
             }
-            strings_add(&cells, cell.len > 0 ? text_cstr(&cell) : "-");
-            size_t width = width_of(cells.items[cells.count - 1]);
-            widths[c] = width > widths[c] ? width : widths[c];
+            if (field[key.len] == '\0') {
+                cells->values[c] = value;
+            } else if (field[key.len] == '.') {
+                cells->values[c] = json_text_find(value, field + key.len + 1);
+            }
         }
     }
-    for (size_t r = 0; r <= row_count; ++r) {
-        append_row(columns, column_count, cells.items + r * column_count, widths, out);
+}
+
+static void add_row(struct cells *cells, struct json_span row)
+{
+    find_values(cells, row);
+    for (size_t c = 0; c < cells->column_count; ++c) {
+        add_cell(cells, c, cells->values[c]);
     }
+}
+
+static void append_rows(const struct cells *cells, struct text *out)
+{
+    const char *cell = text_cstr(&cells->text);
+    const char *end = cell + cells->text.len;
+    for (size_t c = 0; cell < end; c = (c + 1) % cells->column_count) {
+        bool is_last = c + 1 == cells->column_count;
+        enum column_form form = cells->columns[c].form;
+        bool is_right = form == COLUMN_SIZE || form == COLUMN_NUMBER;
+        size_t blanks = cells->widths[c] - width_of(cell);
+        size_t len = strlen(cell);
+        append_blanks(out, (c > 0 ? 2 : 0) + (is_right ? blanks : 0));
+        text_append_bytes(out, cell, len);
+        append_blanks(out, is_right || is_last ? 0 : blanks);
+        text_append_bytes(out, "\n", is_last);
+        cell += len + 1;
+    }
+}
+
+void listing_append_table(const struct column *columns, size_t column_count, const char *rows,
+    bool is_utf8, struct text *out)
+{
+    auto_done(cells) struct cells cells = {
+        .columns = columns, .column_count = column_count, .is_utf8 = is_utf8};
+    cells.widths = memory_zero(column_count, sizeof(size_t));
+    cells.values = memory_zero(column_count, sizeof(struct json_span));
+    for (size_t c = 0; c < column_count; ++c) {
+        text_append(&cells.text, columns[c].header);
+        end_cell(&cells, c, cells.text.len - strlen(columns[c].header));
+    }
+    struct json_span row;
+    for (const char *at = rows; json_text_next(&at, &row);) {
+        add_row(&cells, row);
+    }
+    out->is_full |= cells.text.is_full;
+    append_rows(&cells, out);
 }
 
 /* ---- objects ---- */
@@ -221,7 +278,7 @@ void listing_append_object(const struct json *object, bool is_utf8, struct text 
     }
 }
 
-static void append_name(const struct json *object, bool is_utf8, struct text *out)
+void listing_append_name(const struct json *object, bool is_utf8, struct text *out)
 {
     const struct json *name = json_get(object, "name");
     if (name == NULL) {
@@ -233,13 +290,16 @@ static void append_name(const struct json *object, bool is_utf8, struct text *ou
     }
 }
 
-void listing_append_names(const struct json *result, bool is_utf8, struct text *out)
+void listing_append_names(const char *rows, bool is_utf8, struct text *out)
 {
-    if (!json_is_array(result)) {
-        append_name(result, is_utf8, out);
-        return;
-    }
-    for (const struct json *row = json_first(result); row != NULL; row = json_next(row)) {
-        append_name(row, is_utf8, out);
+    struct json_span row, plain;
+    for (const char *at = rows; json_text_next(&at, &row);) {
+        if (json_text_plain(json_text_find(row, "name"), &plain)) {
+            text_append_safe(out, plain.at, plain.len, is_utf8);
+            text_append_char(out, '\n');
+            continue;
+        }
+        auto_json struct json *object = json_text_parse(row);
+        listing_append_name(object, is_utf8, out);
     }
 }

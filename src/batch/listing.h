@@ -12,9 +12,11 @@ struct column;
 struct json;
 struct text;
 
-void listing_append_table(const struct column *columns, size_t column_count,
-    const struct json *array, bool is_utf8, struct text *out);
+/* rows: an array of objects as compact JSON text (base/json_text.h). */
+void listing_append_table(const struct column *columns, size_t column_count, const char *rows,
+    bool is_utf8, struct text *out);
 void listing_append_object(const struct json *object, bool is_utf8, struct text *out);
-/* "name" of an object, or of each in an array, else its "id"; one a line; nothing for what has
- * neither. */
-void listing_append_names(const struct json *result, bool is_utf8, struct text *out);
+/* "name", else "id", on a line of its own; nothing for what has neither. */
+void listing_append_name(const struct json *object, bool is_utf8, struct text *out);
+/* The same of each of the rows. */
+void listing_append_names(const char *rows, bool is_utf8, struct text *out);

@@ -2,8 +2,10 @@
 #include "batch/report.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/json.h"
+#include "base/json_text.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "batch/listing.h"
@@ -16,6 +18,7 @@ void outcome_done(struct outcome *outcome)
 {
     free(outcome->name);
     json_free(outcome->value);
+    free(outcome->rows);
     *outcome = (struct outcome){0};
 }
 
@@ -51,46 +54,78 @@ static struct json *error_object(const struct report *report, const struct outco
     return object;
 }
 
-/* What one outcome looks like in JSON; the caller frees. */
-static struct json *outcome_json(const struct report *report, const struct outcome *outcome)
+/* What one outcome looks like in JSON. */
+static void append_outcome(
+    const struct report *report, const struct outcome *outcome, struct text *out)
 {
-    if (outcome->is_ok) {
-        return outcome->value != NULL ? json_copy(outcome->value) : json_new_object();
+    /* A verb that found something bad has rows as well: `host doctor`, `verify`. */
+    if (outcome->rows != NULL) {
+        text_append(out, outcome->rows);
+        return;
     }
-    /* A verb that found something bad has both: `host doctor`, `verify`. */
-    if (outcome->value != NULL && json_is_array(outcome->value)) {
-        return json_copy(outcome->value);
-    }
-    struct json *object = outcome->value != NULL ? json_copy(outcome->value) : json_new_object();
-    if (report->is_many && json_get(object, "name") == NULL) {
+    auto_json struct json *object =
+        outcome->value != NULL ? json_copy(outcome->value) : json_new_object();
+    if (!outcome->is_ok && report->is_many && json_get(object, "name") == NULL) {
         json_put_string(object, "name", outcome->name);
         json_put_bool(object, "changed", false);
     }
-    json_put(object, "error", error_object(report, outcome));
-    return object;
+    if (!outcome->is_ok) {
+        json_put(object, "error", error_object(report, outcome));
+    }
+    json_write(object, false, out);
+}
+
+/* The whole result as one compact document. */
+static void append_document(
+    const struct report *report, const struct outcome *outcomes, size_t count, struct text *out)
+{
+    if (!report->is_many) {
+        append_outcome(report, &outcomes[0], out);
+        return;
+    }
+    text_append_char(out, '[');
+    for (size_t i = 0; i < count; ++i) {
+        text_append(out, i > 0 ? "," : "");
+        append_outcome(report, &outcomes[i], out);
+    }
+    text_append_char(out, ']');
+}
+
+static void append_lines(const char *document, struct text *out)
+{
+    struct json_span line = {.at = document, .len = strlen(document)};
+    if (*document != '[') {
+        text_append_bytes(out, line.at, line.len);
+        text_append_char(out, '\n');
+        return;
+    }
+    for (const char *at = document; json_text_next(&at, &line);) {
+        text_append_bytes(out, line.at, line.len);
+        text_append_char(out, '\n');
+    }
 }
 
 static void append_json(
     const struct report *report, const struct outcome *outcomes, size_t count, struct text *out)
 {
-    auto_json struct json *whole = NULL;
-    if (report->is_many) {
-        whole = json_new_array();
-        for (size_t i = 0; i < count; ++i) {
-            json_append(whole, outcome_json(report, &outcomes[i]));
-        }
+    auto_done(text) struct text document = {0};
+    append_document(report, outcomes, count, &document);
+    if (document.is_full) {
+        out->is_full = true;
+    } else if (report->options->format == OUTPUT_JSON) {
+        json_text_indent(text_cstr(&document), out);
     } else {
-        whole = outcome_json(report, &outcomes[0]);
+        append_lines(text_cstr(&document), out);
     }
-    if (report->options->format == OUTPUT_JSON) {
-        json_write(whole, true, out);
-        return;
-    }
-    const struct json *line = json_is_array(whole) ? json_first(whole) : whole;
-    while (line != NULL) {
-        json_write(line, false, out);
-        text_append_char(out, '\n');
-        line = line != whole ? json_next(line) : NULL;
+}
+
+static void append_objects(const struct report *report, const char *rows, struct text *out)
+{
+    struct json_span row;
+    for (const char *at = rows; json_text_next(&at, &row);) {
+        auto_json struct json *object = json_text_parse(row);
+        text_append(out, row.at > rows + 1 ? "\n" : "");
+        listing_append_object(object, report->is_utf8, out);
     }
 }
 
@@ -98,21 +133,15 @@ static void append_table(
     const struct report *report, const struct outcome *outcomes, size_t count, struct text *out)
 {
     for (size_t i = 0; i < count; ++i) {
-        const struct json *value = outcomes[i].value;
-        if (value == NULL) {
-            continue;
-        }
-        if (json_is_array(value) && report->column_count > 0) {
+        const struct outcome *outcome = &outcomes[i];
+        if (outcome->rows != NULL && report->column_count > 0) {
             listing_append_table(
-                report->columns, report->column_count, value, report->is_utf8, out);
-        } else if (json_is_array(value)) {
-            for (size_t row = 0; row < json_count(value); ++row) {
-                text_append(out, row > 0 ? "\n" : "");
-                listing_append_object(json_at(value, row), report->is_utf8, out);
-            }
-        } else {
+                report->columns, report->column_count, outcome->rows, report->is_utf8, out);
+        } else if (outcome->rows != NULL) {
+            append_objects(report, outcome->rows, out);
+        } else if (outcome->value != NULL) {
             text_append(out, out->len > 0 ? "\n" : "");
-            listing_append_object(value, report->is_utf8, out);
+            listing_append_object(outcome->value, report->is_utf8, out);
         }
     }
 }
@@ -121,8 +150,10 @@ static void append_names(
     const struct report *report, const struct outcome *outcomes, size_t count, struct text *out)
 {
     for (size_t i = 0; i < count; ++i) {
-        if (outcomes[i].value != NULL) {
-            listing_append_names(outcomes[i].value, report->is_utf8, out);
+        if (outcomes[i].rows != NULL) {
+            listing_append_names(outcomes[i].rows, report->is_utf8, out);
+        } else if (outcomes[i].value != NULL) {
+            listing_append_name(outcomes[i].value, report->is_utf8, out);
         }
     }
 }

@@ -20,6 +20,7 @@ struct json;
 struct outcome {
     char *name;         /* of the object it was about; NULL for none; owned */
     struct json *value; /* its result; NULL for none; owned */
+    char *rows;         /* the result as compact JSON text when it is an array; owned */
     bool is_ok;
     struct error error; /* when not ok */
     bool has_expected, has_found;

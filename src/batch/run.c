@@ -53,12 +53,14 @@ static void collect(const struct run *run, struct outcome *outcome, const struct
             "%s: not done within %s; what was downloaded is kept", job->title,
             units_format_duration(run->request->options.timeout_ms, buffer));
     }
-    if (job->result != NULL) {
+    if (job->result != NULL && job->result[0] == '[') {
+        outcome->rows = memory_strdup(job->result);
+    } else if (job->result != NULL) {
         struct error ignored = {0};
         outcome->value =
             json_parse(job->result, strlen(job->result), UINT64_MAX, 1000, "the result", &ignored);
     }
-    if (job->result != NULL && outcome->value == NULL) {
+    if (job->result != NULL && outcome->rows == NULL && outcome->value == NULL) {
         outcome->is_ok = false;
         error_set(&outcome->error, ERROR_BUG, "%s: the result is not JSON", job->title);
     }

@@ -111,6 +111,9 @@ static bool open_parts(struct engine *engine, struct error *err)
     if (!engine->store) {
         return false;
     }
+    if (config->is_readonly) {
+        store_set_readonly(engine->store);
+    }
     engine->state = state_new();
     engine->workers = workers_new(config->local_workers, config->transfer_workers, run_item);
     for (size_t i = 0; i < engine->settings.warnings.count; i++) {

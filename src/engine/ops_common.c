@@ -202,6 +202,19 @@ void ops_put_time(struct json *object, const char *key, int64_t wall_seconds)
     }
 }
 
+void ops_rows_add(struct text *rows, struct json *row)
+{
+    text_append_char(rows, rows->len == 0 ? '[' : ',');
+    json_write(row, false, rows);
+    json_free(row);
+}
+
+struct json *ops_rows_take(struct text *rows)
+{
+    text_append(rows, rows->len == 0 ? "[]" : "]");
+    return json_new_written(text_take(rows));
+}
+
 void ops_put_strings(struct json *object, const char *key, const struct strings *list)
 {
     if (list->count == 0) {

@@ -14,6 +14,7 @@ struct json;
 struct lock;
 struct ops;
 struct strings;
+struct text;
 
 /* The exclusive lock of an entry. While another process pulls or makes the same entry its progress
  * is shown as ours and the wait goes on as long as it moves; with no movement for the lock timeout
@@ -44,6 +45,10 @@ const char *ops_resolve_name(
 struct json *ops_result(const char *name, bool is_changed);
 /* time as RFC 3339 under key, nothing when it is 0. */
 void ops_put_time(struct json *object, const char *key, int64_t wall_seconds);
+/* One more object of a list that is written row by row, because it may be one of thousands; takes
+ * the row over. Then the list as a result (base/json.h, json_new_written); rows is empty after. */
+void ops_rows_add(struct text *rows, struct json *row);
+struct json *ops_rows_take(struct text *rows);
 /* An array of strings under key, nothing when the list is empty. */
 void ops_put_strings(struct json *object, const char *key, const struct strings *list);
 /* {"plan": […], "free_bytes": N} of one action; caller frees. */

@@ -24,6 +24,7 @@
 #include "store/vm_store.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -62,32 +63,65 @@ struct json *ops_image_json(const struct image_entry *entry)
     return json;
 }
 
+/* That a VM uses an image; both borrowed from the inventory. */
+struct use {
+    const char *image;
+    const char *vm;
+};
+
 /* Image and VM lists read together, so that who uses what costs one pass. */
 struct inventory {
     struct image_list images;
     struct vm_list vms;
+    struct use *uses; /* by image and VM */
 };
 
 static void inventory_done(struct inventory *inventory)
 {
     image_list_done(&inventory->images);
     vm_list_done(&inventory->vms);
+    free(inventory->uses);
+}
+
+static int compare_uses(const void *a, const void *b)
+{
+    const struct use *left = a, *right = b;
+    int order = strcmp(left->image, right->image);
+    return order != 0 ? order : strcmp(left->vm, right->vm);
 }
 
 static bool inventory_load(struct ops *ops, struct inventory *inventory, struct error *err)
 {
-    return image_store_list(ops->store, &inventory->images, err) &&
-           vm_store_list(ops->store, &inventory->vms, err);
+    if (!image_store_list(ops->store, &inventory->images, err) ||
+        !vm_store_list(ops->store, &inventory->vms, err)) {
+        return false;
+    }
+    size_t count = inventory->vms.count;
+    inventory->uses = memory_zero(count + 1, sizeof(struct use));
+    for (size_t i = 0; i < count; i++) {
+        const struct vm_record *vm = &inventory->vms.items[i];
+        inventory->uses[i].image = json_string(vm->documents[VM_DOCUMENT_SPEC], "image", "");
+        inventory->uses[i].vm = vm->name;
+    }
+    qsort(inventory->uses, count, sizeof(struct use), compare_uses);
+    return true;
 }
 
 static void collect_users(
     const struct inventory *inventory, const char *image, struct strings *users)
 {
-    for (size_t i = 0; i < inventory->vms.count; i++) {
-        const struct json *spec = inventory->vms.items[i].documents[VM_DOCUMENT_SPEC];
-        if (strcmp(json_string(spec, "image", ""), image) == 0) {
-            strings_add(users, inventory->vms.items[i].name);
+    size_t count = inventory->vms.count;
+    size_t from = 0, to = count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (strcmp(inventory->uses[middle].image, image) < 0) {
+            from = middle + 1;
+        } else {
+            to = middle;
         }
+    }
+    for (; from < count && strcmp(inventory->uses[from].image, image) == 0; from++) {
+        strings_add(users, inventory->uses[from].vm);
     }
 }
 
@@ -142,15 +176,15 @@ bool ops_image_list(struct ops *ops, struct json **result, struct error *err)
     if (!inventory_load(ops, &inventory, err)) {
         return false;
     }
-    struct json *array = json_new_array();
+    auto_done(text) struct text rows = {.cap_bytes = SIZE_MAX / 2};
     for (size_t i = 0; i < inventory.images.count; i++) {
         struct json *row = ops_image_json(&inventory.images.items[i]);
         auto_done(strings) struct strings users = {0};
         collect_users(&inventory, inventory.images.items[i].name, &users);
         ops_put_strings(row, "used_by", &users);
-        json_append(array, row);
+        ops_rows_add(&rows, row);
     }
-    *result = array;
+    *result = ops_rows_take(&rows);
     return true;
 }
 

@@ -2,8 +2,10 @@
 /* The kernels on this host: list, show, rm, and their part of the state. */
 #include "engine/ops_kernel.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/json_text.h"
 #include "base/memory.h"
 #include "base/name.h"
 #include "base/text.h"
@@ -34,24 +36,36 @@ enum verified_state ops_kernel_verified(const struct kernel_entry *entry)
     return is_pulled ? VERIFIED_PULL : VERIFIED_RECORDED;
 }
 
+/* A row of the list. */
+static void write_row(const struct kernel_entry *entry, struct text *out)
+{
+    char time[CLOCK_TEXT_LEN];
+    text_append_char(out, '{');
+    json_text_put_string(out, "name", entry->name);
+    json_text_put_string(out, "distro", entry->distro);
+    json_text_put_string(out, "arch", entry->arch);
+    json_text_put_string(out, "kernel_version", entry->kernel_version);
+    json_text_put_string(out, "sha256", entry->sha256);
+    json_text_put_string(out, "source", entry->source);
+    if (entry->imported_at != 0) {
+        json_text_put_string(out, "imported_at", clock_format(entry->imported_at, time));
+    }
+    if (entry->has_kernel) {
+        json_text_put_integer(out, "size_bytes", (int64_t)entry->size_bytes);
+    }
+    json_text_put_string(
+        out, "state", entry_state_name(entry->is_damaged ? ENTRY_DAMAGED : ENTRY_OK));
+    json_text_put_string(out, "verified", verified_state_name(ops_kernel_verified(entry)));
+    json_text_put_string(out, "found_sha256", entry->found_sha256);
+    json_text_put_string(out, "damage", entry->damage);
+    text_append_char(out, '}');
+}
+
 struct json *ops_kernel_json(const struct kernel_entry *entry)
 {
-    struct json *json = json_new_object();
-    json_add_string(json, "name", entry->name);
-    json_add_string(json, "distro", entry->distro);
-    json_add_string(json, "arch", entry->arch);
-    json_add_string(json, "kernel_version", entry->kernel_version);
-    json_add_string(json, "sha256", entry->sha256);
-    json_add_string(json, "source", entry->source);
-    ops_put_time(json, "imported_at", entry->imported_at);
-    if (entry->has_kernel) {
-        json_put_integer(json, "size_bytes", (int64_t)entry->size_bytes);
-    }
-    json_add_string(json, "state", entry_state_name(entry->is_damaged ? ENTRY_DAMAGED : ENTRY_OK));
-    json_add_string(json, "verified", verified_state_name(ops_kernel_verified(entry)));
-    json_add_string(json, "found_sha256", entry->found_sha256);
-    json_add_string(json, "damage", entry->damage);
-    return json;
+    auto_done(text) struct text row = {0};
+    write_row(entry, &row);
+    return json_text_parse((struct json_span){.at = text_cstr(&row), .len = row.len});
 }
 
 static void fill_item(
@@ -115,11 +129,12 @@ bool ops_kernel_list(struct ops *ops, struct json **result, struct error *err)
     if (!kernel_store_list_brief(ops->store, &list, err)) {
         return false;
     }
-    struct json *array = json_new_array();
+    auto_done(text) struct text rows = {.cap_bytes = SIZE_MAX / 2};
     for (size_t i = 0; i < list.count; i++) {
-        json_append(array, ops_kernel_json(&list.items[i]));
+        text_append_char(&rows, i == 0 ? '[' : ',');
+        write_row(&list.items[i], &rows);
     }
-    *result = array;
+    *result = ops_rows_take(&rows);
     return true;
 }
 

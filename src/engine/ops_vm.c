@@ -167,20 +167,20 @@ bool ops_vm_list(struct ops *ops, struct json **result, struct error *err)
         return false;
     }
     bool is_running_only = command_has(ops->command, "running");
-    struct json *array = json_new_array();
+    auto_done(text) struct text rows = {.cap_bytes = SIZE_MAX / 2};
     for (size_t i = 0; i < list.count; i++) {
         auto_done(machine_spec) struct machine_spec spec = {0};
         auto_done(machine_facts) struct machine_facts facts = {0};
         struct error why = {0};
         if (!look_at(ops, &list.items[i], &spec, &facts, &why)) {
             if (!is_running_only) {
-                json_append(array, damaged_json(&list.items[i], why.text));
+                ops_rows_add(&rows, damaged_json(&list.items[i], why.text));
             }
         } else if (!is_running_only || ops_vm_is_up(facts.state)) {
-            json_append(array, ops_vm_json(&spec, &facts));
+            ops_rows_add(&rows, ops_vm_json(&spec, &facts));
         }
     }
-    *result = array;
+    *result = ops_rows_take(&rows);
     return true;
 }
 

@@ -5,6 +5,7 @@
  * JSON document each. An entry's name never begins with a dot; names that do are ours and not
  * entries. Private to the store; workers. */
 
+#include "store/entry_index.h"
 #include "store/layout.h"
 
 #include <stdbool.h>
@@ -47,9 +48,10 @@ const char *entries_path(const char *name, const char *file, char buffer[ENTRIES
 
 /* A document as found: any number of things may be wrong with it. */
 struct entries_document {
-    struct json *json; /* an object; NULL when absent or unreadable */
-    bool is_newer;     /* of a format newer than ours */
-    char *damage;      /* owned; NULL when absent or well */
+    struct json *json;        /* an object; NULL when absent or unreadable */
+    struct entry_stamp stamp; /* of the file it was read from, as it was before it was read */
+    bool is_newer;            /* of a format newer than ours */
+    char *damage;             /* owned; NULL when absent or well */
 };
 void entries_document_done(struct entries_document *document);
 /* Reads name/file, which describes the entry of that name. */
@@ -57,6 +59,9 @@ void entries_read_document(
     int kind_dir, const char *name, const char *file, struct entries_document *document);
 /* The JSON object in a file; a failure names the file. */
 struct json *entries_read_json(int dir, const char *path, const char *shown, struct error *err);
+
+/* Its stamp when an index may tell what it says: it is well and of a format we know; else zero. */
+struct entry_stamp entries_document_stamp(const struct entries_document *document);
 
 /* A string of the document as a copy, NULL when absent; another type is damage. */
 char *entries_take_string(struct entries_document *document, const char *key);

@@ -2,6 +2,7 @@
 /* The JSON documents that describe entries: reading them whatever they hold, writing them whole. */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -70,10 +71,16 @@ static bool read_bytes(int fd, const char *shown, struct text *bytes, struct err
            file_read_fd(fd, shown, limits_default.json_bytes, bytes, err);
 }
 
-struct json *entries_read_json(int dir, const char *path, const char *shown, struct error *err)
+/* stamp may be NULL. */
+static struct json *read_json(
+    int dir, const char *path, const char *shown, struct entry_stamp *stamp, struct error *err)
 {
+    struct stat info;
     auto_done(text) struct text bytes = {0};
     auto_close int fd = file_open_read(dir, path, err);
+    if (fd >= 0 && stamp != NULL && fstat(fd, &info) == 0) {
+        *stamp = entry_stamp_of(&info);
+    }
     if (fd < 0 || !read_bytes(fd, shown, &bytes, err)) {
         return NULL;
     }
@@ -86,12 +93,18 @@ struct json *entries_read_json(int dir, const char *path, const char *shown, str
     return take_ptr(json);
 }
 
+struct json *entries_read_json(int dir, const char *path, const char *shown, struct error *err)
+{
+    return read_json(dir, path, shown, NULL, err);
+}
+
 void entries_read_document(
     int kind_dir, const char *name, const char *file, struct entries_document *document)
 {
     char path[ENTRIES_PATH_MAX];
     struct error failure = {0};
-    document->json = entries_read_json(kind_dir, entries_path(name, file, path), file, &failure);
+    document->json =
+        read_json(kind_dir, entries_path(name, file, path), file, &document->stamp, &failure);
     if (document->json != NULL) {
         check_format(document, file);
         check_name(document, file, name);
@@ -99,6 +112,12 @@ void entries_read_document(
         auto_free char *said = text_safe(failure.text, true);
         set_damage(document, take_ptr(said));
     }
+}
+
+struct entry_stamp entries_document_stamp(const struct entries_document *document)
+{
+    bool is_well = document->json != NULL && document->damage == NULL && !document->is_newer;
+    return is_well ? document->stamp : (struct entry_stamp){0};
 }
 
 char *entries_take_string(struct entries_document *document, const char *key)

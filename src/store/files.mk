@@ -15,6 +15,8 @@ src_libstore_a_SOURCES = \
 	src/store/embedded_catalog.c src/store/embedded_catalog.h \
 	src/store/entries.c src/store/entries.h \
 	src/store/entries_document.c \
+	src/store/entry_index.c src/store/entry_index.h \
+	src/store/entry_listing.c src/store/entry_listing.h \
 	src/store/image_store.c src/store/image_store.h \
 	src/store/kept.c src/store/kept.h \
 	src/store/kernel_store.c src/store/kernel_store.h \

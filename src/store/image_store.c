@@ -13,26 +13,51 @@
 #include "base/name.h"
 #include "base/text.h"
 #include "store/entries.h"
+#include "store/entry_listing.h"
 #include "store/kernel_store.h"
 #include "store/trash.h"
 
+static const struct entry_field fields[] = {
+    {offsetof(struct image_entry, name), ENTRY_STRING},
+    {offsetof(struct image_entry, source), ENTRY_STRING},
+    {offsetof(struct image_entry, digest), ENTRY_STRING},
+    {offsetof(struct image_entry, kernel_ref), ENTRY_STRING},
+    {offsetof(struct image_entry, rootfs_path), ENTRY_STRING},
+    {offsetof(struct image_entry, kernel_path), ENTRY_STRING},
+    {offsetof(struct image_entry, initrd_path), ENTRY_STRING},
+    {offsetof(struct image_entry, modules_path), ENTRY_STRING},
+    {offsetof(struct image_entry, content_sha256), ENTRY_STRING},
+    {offsetof(struct image_entry, kernel_sha256), ENTRY_STRING},
+    {offsetof(struct image_entry, manifest_digest), ENTRY_STRING},
+    {offsetof(struct image_entry, created_at), ENTRY_NUMBER},
+    {offsetof(struct image_entry, recorded_bytes), ENTRY_NUMBER},
+    {offsetof(struct image_entry, is_managed), ENTRY_BOOL},
+};
+
+static const struct entry_shape shape = {
+    .kind = STORE_IMAGE,
+    .entry_size = sizeof(struct image_entry),
+    .fields = fields,
+    .field_count = array_length(fields),
+};
+
+/* What lists do without. */
+static void drop_documents(struct image_entry *entry)
+{
+    json_free(take_ptr(entry->config));
+    json_free(take_ptr(entry->history));
+    json_free(take_ptr(entry->document));
+}
+
 void image_entry_done(struct image_entry *entry)
 {
-    free(entry->name);
-    free(entry->source);
-    free(entry->digest);
-    free(entry->kernel_ref);
-    free(entry->rootfs_path);
-    free(entry->kernel_path);
-    free(entry->initrd_path);
-    free(entry->modules_path);
-    json_free(entry->config);
-    free(entry->content_sha256);
-    free(entry->kernel_sha256);
-    free(entry->manifest_digest);
-    json_free(entry->history);
+    for (size_t i = 0; !entry->is_borrowed && i < array_length(fields); i++) {
+        if (fields[i].type == ENTRY_STRING) {
+            memory_auto_free((char *)entry + fields[i].offset);
+        }
+    }
     free(entry->damage);
-    json_free(entry->document);
+    drop_documents(entry);
     *entry = (struct image_entry){0};
 }
 
@@ -42,6 +67,7 @@ void image_list_done(struct image_list *list)
         image_entry_done(&list->items[i]);
     }
     free(list->items);
+    entry_index_free(list->index);
     *list = (struct image_list){0};
 }
 
@@ -66,7 +92,7 @@ static char *take_path(struct image_entry *entry, const struct json *paths, cons
     return memory_strdup(path);
 }
 
-static void read_manifest(int kind_dir, struct image_entry *entry)
+static void read_manifest(int kind_dir, struct image_entry *entry, struct entry_stamp *stamp)
 {
     auto_done(entries_document) struct entries_document document = {0};
     entries_read_document(kind_dir, entry->name, STORE_MANIFEST, &document);
@@ -82,7 +108,7 @@ static void read_manifest(int kind_dir, struct image_entry *entry)
     entry->kernel_sha256 = entries_take_digest(&document, "kernel_sha256");
     entry->manifest_digest = entries_take_string(&document, "manifest_digest");
     entry->created_at = entries_take_time(&document, "created_at");
-    entries_take_size(&document, "size_bytes", &entry->size_bytes);
+    entries_take_size(&document, "size_bytes", &entry->recorded_bytes);
     entry->damage = take_ptr(document.damage);
 
     const struct json *paths = json_get(document.json, "paths");
@@ -99,6 +125,7 @@ static void read_manifest(int kind_dir, struct image_entry *entry)
     }
     const struct json *history = json_get(document.json, "history");
     entry->history = json_is_array(history) ? json_copy(history) : NULL;
+    *stamp = entry->damage == NULL ? entries_document_stamp(&document) : (struct entry_stamp){0};
     entry->document = take_ptr(document.json);
 }
 
@@ -148,22 +175,33 @@ static void look_at_files(int kind_dir, struct image_entry *entry)
         look_at(kind_dir, entry->name, IMAGE_KERNEL, &info) && S_ISDIR(info.st_mode);
 }
 
+/* What is seen at every look, whatever the manifest says. */
+static void look_around(int kind_dir, bool is_plain, struct image_entry *entry)
+{
+    entry->size_bytes = entry->recorded_bytes;
+    if (is_plain) {
+        look_at_files(kind_dir, entry);
+    }
+    struct error failure = {0};
+    if (!name_check_entry(entry->name, "its name", &failure)) {
+        set_damage(entry, memory_strdup(failure.text));
+    }
+    entry->is_damaged = entry->damage != NULL;
+}
+
 /* False when it is not there (any more). is_plain: known to be a directory. */
-static bool read_entry(int kind_dir, const char *name, bool is_plain, struct image_entry *entry)
+static bool read_entry(int kind_dir, const char *name, bool is_plain, struct image_entry *entry,
+    struct entry_stamp *stamp)
 {
     if (!is_plain && !entries_look(kind_dir, name, &entry->damage)) {
         return false;
     }
+    is_plain = entry->damage == NULL;
     entry->name = memory_strdup(name);
-    if (entry->damage == NULL) {
-        read_manifest(kind_dir, entry);
-        look_at_files(kind_dir, entry);
+    if (is_plain) {
+        read_manifest(kind_dir, entry, stamp);
     }
-    struct error failure = {0};
-    if (!name_check_entry(name, "its name", &failure)) {
-        set_damage(entry, memory_strdup(failure.text));
-    }
-    entry->is_damaged = entry->damage != NULL;
+    look_around(kind_dir, is_plain, entry);
     return true;
 }
 
@@ -173,7 +211,8 @@ bool image_store_read(
     if (!name_check_entry(name, "image name", err)) {
         return false;
     }
-    return read_entry(store_kind_dir(store, STORE_IMAGE), name, false, entry) ||
+    struct entry_stamp unused;
+    return read_entry(store_kind_dir(store, STORE_IMAGE), name, false, entry, &unused) ||
            error_set(err, ERROR_NOT_FOUND, "there is no image named %s: see image list", name);
 }
 
@@ -185,46 +224,48 @@ static bool is_foreign(int kind_dir, const char *name)
 }
 
 /* What the readers of a listing share; each writes the slot of its own index only. */
-struct listing {
-    int kind_dir;
-    const struct strings *names;
-    const struct strings *links;
+struct reading {
+    struct entry_listing listing;
     struct image_entry *items; /* without a name: not there after all */
 };
 
-static void list_one(void *context, size_t index)
+static void list_one(void *context, size_t i)
 {
-    struct listing *listing = context;
-    struct image_entry *entry = &listing->items[index];
-    const char *name = listing->names->items[index];
-    if (is_foreign(listing->kind_dir, name)) {
-        return;
+    struct reading *reading = context;
+    struct entry_listing *listing = &reading->listing;
+    struct image_entry *entry = &reading->items[i];
+    const char *name = listing->names.items[i];
+    bool is_there = entry_listing_recall(listing, i, entry);
+    if (is_there) {
+        entry->is_borrowed = true;
+        look_around(listing->kind_dir, true, entry);
+    } else {
+        is_there = !is_foreign(listing->kind_dir, name) &&
+                   read_entry(listing->kind_dir, name, entry_listing_is_plain(listing, i), entry,
+                       &listing->stamps[i]);
     }
-    if (!read_entry(listing->kind_dir, name, !strings_contain(listing->links, name), entry) ||
-        (entry->is_damaged && !file_exists(listing->kind_dir, name))) {
+    if (!is_there || (entry->is_damaged && !file_exists(listing->kind_dir, name))) {
         image_entry_done(entry); /* it went away meanwhile */
         return;
     }
-    json_free(take_ptr(entry->document));
+    drop_documents(entry);
+}
+
+static void reading_done(struct reading *reading)
+{
+    entry_listing_done(&reading->listing);
 }
 
 bool image_store_list(const struct store *store, struct image_list *list, struct error *err)
 {
-    int kind_dir = store_kind_dir(store, STORE_IMAGE);
-    auto_done(strings) struct strings names = {0};
-    auto_done(strings) struct strings links = {0};
-    if (!entries_list(kind_dir, &names, &links, err)) {
+    auto_done(reading) struct reading reading = {0};
+    if (!entry_listing_begin(&reading.listing, store, &shape, err)) {
         return false;
     }
-    list->items = memory_zero(names.count + 1, sizeof(*list->items));
-    struct listing listing = {
-        .kind_dir = kind_dir, .names = &names, .links = &links, .items = list->items};
-    entries_each(names.count, list_one, &listing);
-    for (size_t i = 0; i < names.count; i++) {
-        if (list->items[i].name != NULL) {
-            list->items[list->count++] = list->items[i];
-        }
-    }
+    size_t count = reading.listing.names.count;
+    reading.items = list->items = memory_zero(count + 1, sizeof(*list->items));
+    entries_each(count, list_one, &reading);
+    list->count = entry_listing_finish(&reading.listing, list->items, &list->index);
     return true;
 }
 

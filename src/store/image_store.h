@@ -20,16 +20,17 @@ struct json;
 #define IMAGE_WORK_SEED "work-seed.ext4"
 #define IMAGE_KERNEL "kernel"
 
-/* Strings are owned; NULL means not known. */
+/* Strings are owned unless is_borrowed; NULL means not known. */
 struct image_entry {
     char *name;
     char *source;
     char *digest;
     char *kernel_ref; /* name of a kernel here; NULL when the image brings its own */
     bool is_managed;
-    int64_t created_at;  /* wall seconds; 0: not known */
-    uint64_t size_bytes; /* apparent, of the rootfs */
-    uint64_t disk_bytes; /* allocated, of the rootfs */
+    int64_t created_at;      /* wall seconds; 0: not known */
+    uint64_t size_bytes;     /* apparent, of the rootfs */
+    uint64_t recorded_bytes; /* as the manifest has it; 0: it does not */
+    uint64_t disk_bytes;     /* allocated, of the rootfs */
     /* Absolute paths, for registered images only. */
     char *rootfs_path;
     char *kernel_path;
@@ -48,11 +49,13 @@ struct image_entry {
     char *damage;
     bool is_newer;
     struct json *document; /* the manifest as read; may be NULL */
+    bool is_borrowed;      /* the strings but damage live in the list that the entry is in */
 };
 
 struct image_list {
     struct image_entry *items; /* by name */
     size_t count;
+    struct entry_index *index; /* holds borrowed strings */
 };
 
 void image_entry_done(struct image_entry *entry);
@@ -61,6 +64,7 @@ void image_list_done(struct image_list *list);
 /* As kernel_store_read. */
 bool image_store_read(
     const struct store *store, const char *name, struct image_entry *entry, struct error *err);
+/* All of them, sorted by name, damaged ones included, without document, config and history. */
 bool image_store_list(const struct store *store, struct image_list *list, struct error *err);
 bool image_store_write_manifest(
     int staging_dir, const struct image_entry *entry, struct error *err);

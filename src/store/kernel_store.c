@@ -11,21 +11,39 @@
 #include "base/name.h"
 #include "base/text.h"
 #include "store/entries.h"
+#include "store/entry_listing.h"
 #include "store/trash.h"
+
+static const struct entry_field fields[] = {
+    {offsetof(struct kernel_entry, name), ENTRY_STRING},
+    {offsetof(struct kernel_entry, distro), ENTRY_STRING},
+    {offsetof(struct kernel_entry, arch), ENTRY_STRING},
+    {offsetof(struct kernel_entry, kernel_version), ENTRY_STRING},
+    {offsetof(struct kernel_entry, sha256), ENTRY_STRING},
+    {offsetof(struct kernel_entry, source), ENTRY_STRING},
+    {offsetof(struct kernel_entry, source_sha256), ENTRY_STRING},
+    {offsetof(struct kernel_entry, fetched_from), ENTRY_STRING},
+    {offsetof(struct kernel_entry, format_of_kernel), ENTRY_STRING},
+    {offsetof(struct kernel_entry, imported_by), ENTRY_STRING},
+    {offsetof(struct kernel_entry, found_sha256), ENTRY_STRING},
+    {offsetof(struct kernel_entry, imported_at), ENTRY_NUMBER},
+    {offsetof(struct kernel_entry, recorded_bytes), ENTRY_NUMBER},
+};
+
+static const struct entry_shape shape = {
+    .kind = STORE_KERNEL,
+    .entry_size = sizeof(struct kernel_entry),
+    .fields = fields,
+    .field_count = array_length(fields),
+};
 
 void kernel_entry_done(struct kernel_entry *entry)
 {
-    free(entry->name);
-    free(entry->distro);
-    free(entry->arch);
-    free(entry->kernel_version);
-    free(entry->sha256);
-    free(entry->source);
-    free(entry->source_sha256);
-    free(entry->fetched_from);
-    free(entry->format_of_kernel);
-    free(entry->imported_by);
-    free(entry->found_sha256);
+    for (size_t i = 0; !entry->is_borrowed && i < array_length(fields); i++) {
+        if (fields[i].type == ENTRY_STRING) {
+            memory_auto_free((char *)entry + fields[i].offset);
+        }
+    }
     free(entry->damage);
     json_free(entry->document);
     *entry = (struct kernel_entry){0};
@@ -37,6 +55,7 @@ void kernel_list_done(struct kernel_list *list)
         kernel_entry_done(&list->items[i]);
     }
     free(list->items);
+    entry_index_free(list->index);
     *list = (struct kernel_list){0};
 }
 
@@ -86,7 +105,7 @@ static void look_at_kernel(int kind_dir, struct kernel_entry *entry)
     }
 }
 
-static void read_manifest(int kind_dir, struct kernel_entry *entry)
+static void read_manifest(int kind_dir, struct kernel_entry *entry, struct entry_stamp *stamp)
 {
     auto_done(entries_document) struct entries_document document = {0};
     entries_read_document(kind_dir, entry->name, STORE_MANIFEST, &document);
@@ -103,32 +122,42 @@ static void read_manifest(int kind_dir, struct kernel_entry *entry)
     entry->imported_by = entries_take_string(&document, "imported_by");
     entry->found_sha256 = entries_take_digest(&document, "found_sha256");
     entry->imported_at = entries_take_time(&document, "imported_at");
-    entries_take_size(&document, "size_bytes", &entry->size_bytes);
+    entries_take_size(&document, "size_bytes", &entry->recorded_bytes);
+    *stamp = entries_document_stamp(&document);
     entry->damage = take_ptr(document.damage);
     entry->document = take_ptr(document.json);
 }
 
-/* False when it is not there (any more). is_plain: known to be a directory. is_brief: without what
- * stands beside the kernel. */
-static bool read_entry(
-    int kind_dir, const char *name, bool is_plain, bool is_brief, struct kernel_entry *entry)
+/* What is seen at every look, whatever the manifest says. is_brief: without what stands beside the
+ * kernel. */
+static void look_around(int kind_dir, bool is_brief, struct kernel_entry *entry)
 {
-    if (!is_plain && !entries_look(kind_dir, name, &entry->damage)) {
-        return false;
-    }
-    entry->name = memory_strdup(name);
-    if (entry->damage == NULL) {
-        read_manifest(kind_dir, entry);
+    entry->size_bytes = entry->recorded_bytes;
+    if (entry->damage == NULL || entry->has_manifest) {
         look_at_kernel(kind_dir, entry);
         if (!is_brief) {
             look_beside(kind_dir, entry);
         }
     }
     struct error failure = {0};
-    if (!name_check_entry(name, "its name", &failure)) {
+    if (!name_check_entry(entry->name, "its name", &failure)) {
         set_damage(entry, memory_strdup(failure.text));
     }
     entry->is_damaged = entry->damage != NULL;
+}
+
+/* False when it is not there (any more). is_plain: known to be a directory. */
+static bool read_entry(int kind_dir, const char *name, bool is_plain, bool is_brief,
+    struct kernel_entry *entry, struct entry_stamp *stamp)
+{
+    if (!is_plain && !entries_look(kind_dir, name, &entry->damage)) {
+        return false;
+    }
+    entry->name = memory_strdup(name);
+    if (entry->damage == NULL) {
+        read_manifest(kind_dir, entry, stamp);
+    }
+    look_around(kind_dir, is_brief, entry);
     return true;
 }
 
@@ -138,54 +167,55 @@ bool kernel_store_read(
     if (!name_check_entry(name, "kernel name", err)) {
         return false;
     }
-    return read_entry(store_kind_dir(store, STORE_KERNEL), name, false, false, entry) ||
+    struct entry_stamp unused;
+    return read_entry(store_kind_dir(store, STORE_KERNEL), name, false, false, entry, &unused) ||
            error_set(err, ERROR_NOT_FOUND, "there is no kernel named %s: see kernel list", name);
 }
 
 /* What the readers of a listing share; each writes the slot of its own index only. */
-struct listing {
-    int kind_dir;
-    const struct strings *names;
-    const struct strings *links;
+struct reading {
+    struct entry_listing listing;
     bool is_brief;
     struct kernel_entry *items; /* without a name: not there after all */
 };
 
-static void list_one(void *context, size_t index)
+static void list_one(void *context, size_t i)
 {
-    struct listing *listing = context;
-    struct kernel_entry *entry = &listing->items[index];
-    const char *name = listing->names->items[index];
-    bool is_plain = !strings_contain(listing->links, name);
-    if (!read_entry(listing->kind_dir, name, is_plain, listing->is_brief, entry) ||
-        (entry->is_damaged && !file_exists(listing->kind_dir, name))) {
+    struct reading *reading = context;
+    struct entry_listing *listing = &reading->listing;
+    struct kernel_entry *entry = &reading->items[i];
+    const char *name = listing->names.items[i];
+    bool is_there = entry_listing_recall(listing, i, entry);
+    if (is_there) {
+        entry->is_borrowed = entry->has_manifest = true;
+        look_around(listing->kind_dir, reading->is_brief, entry);
+    } else {
+        is_there = read_entry(listing->kind_dir, name, entry_listing_is_plain(listing, i),
+            reading->is_brief, entry, &listing->stamps[i]);
+    }
+    if (!is_there || (entry->is_damaged && !file_exists(listing->kind_dir, name))) {
         kernel_entry_done(entry); /* it went away meanwhile */
         return;
     }
     json_free(take_ptr(entry->document));
 }
 
+static void reading_done(struct reading *reading)
+{
+    entry_listing_done(&reading->listing);
+}
+
 static bool list_all(
     const struct store *store, bool is_brief, struct kernel_list *list, struct error *err)
 {
-    int kind_dir = store_kind_dir(store, STORE_KERNEL);
-    auto_done(strings) struct strings names = {0};
-    auto_done(strings) struct strings links = {0};
-    if (!entries_list(kind_dir, &names, &links, err)) {
+    auto_done(reading) struct reading reading = {.is_brief = is_brief};
+    if (!entry_listing_begin(&reading.listing, store, &shape, err)) {
         return false;
     }
-    list->items = memory_zero(names.count + 1, sizeof(*list->items));
-    struct listing listing = {.kind_dir = kind_dir,
-        .names = &names,
-        .links = &links,
-        .is_brief = is_brief,
-        .items = list->items};
-    entries_each(names.count, list_one, &listing);
-    for (size_t i = 0; i < names.count; i++) {
-        if (list->items[i].name != NULL) {
-            list->items[list->count++] = list->items[i];
-        }
-    }
+    size_t count = reading.listing.names.count;
+    reading.items = list->items = memory_zero(count + 1, sizeof(*list->items));
+    entries_each(count, list_one, &reading);
+    list->count = entry_listing_finish(&reading.listing, list->items, &list->index);
     return true;
 }
 

@@ -20,24 +20,24 @@ struct json;
 #define KERNEL_INITRD "initrd.img"
 #define KERNEL_MODULES "modules"
 #define KERNEL_CONFIG "config" /* what it was built with, where that came along */
-#define STORE_MANIFEST "manifest.json"
 
-/* Strings are owned; NULL means not known. */
+/* Strings are owned unless is_borrowed; NULL means not known. */
 struct kernel_entry {
     char *name;
     char *distro;
     char *arch;
     char *kernel_version;
-    char *sha256;           /* of vmlinux, 64 lower-case hex digits */
-    char *source;           /* "pull:<url>", "import:<path>", "apt:<package>=<version>" */
-    char *source_sha256;    /* of what was downloaded */
-    char *fetched_from;     /* what really served it */
-    char *format_of_kernel; /* "elf", "bzimage" */
-    char *imported_by;      /* login name of who made the entry */
-    char *found_sha256;     /* what `kernel verify` found instead of sha256; NULL: no rot known */
-    int64_t imported_at;    /* wall seconds; 0: not known */
-    uint64_t size_bytes;    /* as recorded, else of vmlinux */
-    bool has_kernel;        /* vmlinux is there as a regular file */
+    char *sha256;            /* of vmlinux, 64 lower-case hex digits */
+    char *source;            /* "pull:<url>", "import:<path>", "apt:<package>=<version>" */
+    char *source_sha256;     /* of what was downloaded */
+    char *fetched_from;      /* what really served it */
+    char *format_of_kernel;  /* "elf", "bzimage" */
+    char *imported_by;       /* login name of who made the entry */
+    char *found_sha256;      /* what `kernel verify` found instead of sha256; NULL: no rot known */
+    int64_t imported_at;     /* wall seconds; 0: not known */
+    uint64_t size_bytes;     /* as recorded, else of vmlinux */
+    uint64_t recorded_bytes; /* as the manifest has it; 0: it does not */
+    bool has_kernel;         /* vmlinux is there as a regular file */
     bool has_initrd;
     bool has_modules;
     bool has_manifest;
@@ -45,11 +45,13 @@ struct kernel_entry {
     char *damage;          /* one sentence about what is wrong */
     bool is_newer;         /* written by a newer version: to be read only */
     struct json *document; /* the manifest as read, so that unknown keys survive; may be NULL */
+    bool is_borrowed;      /* the strings above but damage live in the list that the entry is in */
 };
 
 struct kernel_list {
     struct kernel_entry *items; /* by name */
     size_t count;
+    struct entry_index *index; /* holds borrowed strings */
 };
 
 void kernel_entry_done(struct kernel_entry *entry);

@@ -20,6 +20,7 @@ struct store {
     int kinds[STORE_KIND_COUNT];
     int areas[STORE_AREA_COUNT];
     int caches[STORE_CACHE_COUNT];
+    bool is_readonly;
 };
 
 struct kind_row {
@@ -204,6 +205,16 @@ void store_auto_close(struct store **store)
     store_close(*store);
 }
 
+void store_set_readonly(struct store *store)
+{
+    store->is_readonly = true;
+}
+
+bool store_is_readonly(const struct store *store)
+{
+    return store->is_readonly;
+}
+
 const char *store_path(const struct store *store)
 {
     return store->path;
@@ -232,6 +243,15 @@ int store_area_dir(const struct store *store, enum store_area area)
 int store_cache_dir(const struct store *store, enum store_cache cache)
 {
     return store->caches[cache];
+}
+
+int store_open_lists(const struct store *store, bool is_made)
+{
+    struct error ignored = {0};
+    if (is_made) {
+        return open_below(store->cache, store->cache_path, "lists", &ignored);
+    }
+    return openat(store->cache, "lists", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 const char *store_kind_name(enum store_kind kind)

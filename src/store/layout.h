@@ -19,6 +19,8 @@ struct store;
 /* A kind of entry: one directory per entry below the kind's directory. */
 enum store_kind { STORE_KERNEL, STORE_IMAGE, STORE_VM };
 #define STORE_KIND_COUNT 3
+/* What describes a kernel or an image in its directory. */
+#define STORE_MANIFEST "manifest.json"
 
 /* Directories of the state that hold no entries. */
 enum store_area {
@@ -49,6 +51,10 @@ enum store_cache {
  * failure; the caller closes. */
 struct store *store_open(const char *state_dir, const char *cache_dir, struct error *err);
 void store_close(struct store *store);
+/* Whoever opened it only looks: before anybody else has it. Nothing but caches asks for this;
+ * commands that change something are refused before they come here. */
+void store_set_readonly(struct store *store);
+bool store_is_readonly(const struct store *store);
 void store_auto_close(struct store **store);
 #define auto_store __attribute__((cleanup(store_auto_close)))
 
@@ -60,6 +66,10 @@ int store_dir_fd(const struct store *store);
 int store_kind_dir(const struct store *store, enum store_kind kind);
 int store_area_dir(const struct store *store, enum store_area area);
 int store_cache_dir(const struct store *store, enum store_cache cache);
+
+/* A descriptor of the cache's directory of lists, which is only there once a long list was kept; the
+ * caller closes. is_made: makes it when missing. -1 on failure, which is nobody's trouble. */
+int store_open_lists(const struct store *store, bool is_made);
 
 /* "kernel", "image", "vm": as in messages and in locks/. */
 const char *store_kind_name(enum store_kind kind);

@@ -17,6 +17,8 @@
 
 #define PARTIAL_KEPT_SECONDS (7 * 24 * 3600)
 #define TEMPORARY_KEPT_SECONDS 3600
+/* What file_temporary_name puts in the names of JSON documents. */
+#define DOCUMENT_MARK ".json.tmp-"
 #define UNLOCKED_KEPT_SECONDS (24 * 3600)
 
 static bool is_leftover(const char *name)
@@ -96,7 +98,7 @@ static void sweep_downloads(int dir, bool is_dry, uint64_t *removed, struct erro
 
 /* What file_replace leaves when it is killed between writing and renaming. A live one is there for
  * milliseconds. */
-static void sweep_temporaries(int dir, bool is_dry, uint64_t *removed)
+static void sweep_temporaries(int dir, const char *mark, bool is_dry, uint64_t *removed)
 {
     auto_done(strings) struct strings names = {0};
     struct error ignored = {0};
@@ -105,7 +107,7 @@ static void sweep_temporaries(int dir, bool is_dry, uint64_t *removed)
     }
     for (size_t i = 0; i < names.count; i++) {
         struct stat info;
-        if (strstr(names.items[i], ".json.tmp-") != NULL &&
+        if (strstr(names.items[i], mark) != NULL &&
             fstatat(dir, names.items[i], &info, AT_SYMLINK_NOFOLLOW) == 0 &&
             S_ISREG(info.st_mode) && clock_wall() - info.st_mtime > TEMPORARY_KEPT_SECONDS &&
             (is_dry || unlinkat(dir, names.items[i], 0) == 0)) {
@@ -125,7 +127,7 @@ static void sweep_vms(int vms, bool is_dry, uint64_t *removed)
     for (size_t i = 0; i < names.count; i++) {
         auto_close int dir = file_open_dir(vms, names.items[i], &ignored);
         if (dir >= 0) {
-            sweep_temporaries(dir, is_dry, removed);
+            sweep_temporaries(dir, DOCUMENT_MARK, is_dry, removed);
         }
         error_clear(&ignored);
     }
@@ -139,8 +141,12 @@ static bool sweep(const struct store *store, bool is_dry, uint64_t *removed, str
     }
     sweep_dir(store_area_dir(store, STORE_TRASH), is_dry, removed, err);
     sweep_vms(store_kind_dir(store, STORE_VM), is_dry, removed);
-    sweep_temporaries(store_area_dir(store, STORE_JOBS), is_dry, removed);
-    sweep_temporaries(store_cache_dir(store, STORE_CACHE_CATALOGS), is_dry, removed);
+    sweep_temporaries(store_area_dir(store, STORE_JOBS), DOCUMENT_MARK, is_dry, removed);
+    sweep_temporaries(store_cache_dir(store, STORE_CACHE_CATALOGS), DOCUMENT_MARK, is_dry, removed);
+    auto_close int lists = store_open_lists(store, false);
+    if (lists >= 0) {
+        sweep_temporaries(lists, ".tmp-", is_dry, removed);
+    }
     sweep_downloads(store_cache_dir(store, STORE_CACHE_DOWNLOADS), is_dry, removed, err);
     return err->code == ERROR_NONE;
 }

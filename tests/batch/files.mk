@@ -19,6 +19,7 @@ batch_world_tests = \
 	tests/batch/kernel_pull.py \
 	tests/batch/kernel_rm.py \
 	tests/batch/kernel_verify.py \
+	tests/batch/lists.py \
 	tests/batch/local.py \
 	tests/batch/machine_life.py \
 	tests/batch/machine_truth.py \

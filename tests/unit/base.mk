@@ -5,6 +5,7 @@ base_tests = \
 	tests/unit/test_error \
 	tests/unit/test_file \
 	tests/unit/test_json \
+	tests/unit/test_json_text \
 	tests/unit/test_name \
 	tests/unit/test_process \
 	tests/unit/test_text \
@@ -23,6 +24,8 @@ tests_unit_test_file_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_file_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_json_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_json_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
+tests_unit_test_json_text_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_json_text_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_name_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_name_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_process_CPPFLAGS = $(TEST_CPPFLAGS)

@@ -23,6 +23,10 @@ static struct outcome good(const char *json_text)
     struct error err = {0};
     struct json *value = json_parse(json_text, strlen(json_text), 1 << 20, 64, "test", &err);
     assert_non_null(value);
+    if (json_is_array(value)) {
+        json_free(value);
+        return (struct outcome){.is_ok = true, .rows = memory_strdup(json_text)};
+    }
     return (struct outcome){.is_ok = true, .value = value};
 }
 
