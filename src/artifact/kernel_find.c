@@ -126,6 +126,35 @@ static struct json *read_metadata(int dir, struct error *err)
         limits_default.json_depth, "metadata.json", err);
 }
 
+/* "6.1.0-13-amd64" of "boot/vmlinuz-6.1.0-13-amd64"; NULL without one. */
+static const char *suffix_of(const char *path)
+{
+    const char *name = strrchr(path, '/');
+    name = name ? name + 1 : path;
+    const char *dash = strchr(name, '-');
+    return dash && dash[1] ? dash + 1 : NULL;
+}
+
+/* boot/config-VERSION, the .config of a build tree, or what lies beside a kernel as `config`. */
+static void find_config(
+    int dir, const char *suffix, const char *version, struct kernel_found *found)
+{
+    const char *const names[] = {suffix, version};
+    for (size_t i = 0; i < array_length(names) && found->config == NULL; i++) {
+        auto_free char *path = memory_printf("boot/config-%s", names[i] ? names[i] : "");
+        if (names[i] && is_file(dir, path)) {
+            found->config = take_ptr(path);
+        }
+    }
+    if (found->config == NULL && is_file(dir, "config")) {
+        found->config = memory_strdup("config");
+    }
+    if (found->config == NULL && text_has_prefix(found->kernel, "arch/") &&
+        is_file(dir, ".config")) {
+        found->config = memory_strdup(".config");
+    }
+}
+
 static bool find_by_metadata(int dir, struct kernel_found *found, struct error *err)
 {
     static const char *const kernel_keys[] = {"kernel", "kernel_path", NULL};
@@ -155,9 +184,13 @@ static bool find_by_metadata(int dir, struct kernel_found *found, struct error *
     found->kernel_version = memory_strdup(version);
     found->distro = memory_strdup(distro);
     found->arch = memory_strdup(arch);
-    return take_path(dir, "kernel", kernel, S_IFREG, &found->kernel, err) &&
-           take_path(dir, "initrd", initrd, S_IFREG, &found->initrd, err) &&
-           take_path(dir, "modules directory", modules, S_IFDIR, &found->modules, err);
+    if (!take_path(dir, "kernel", kernel, S_IFREG, &found->kernel, err) ||
+        !take_path(dir, "initrd", initrd, S_IFREG, &found->initrd, err) ||
+        !take_path(dir, "modules directory", modules, S_IFDIR, &found->modules, err)) {
+        return false;
+    }
+    find_config(dir, suffix_of(kernel), version, found);
+    return true;
 }
 
 static void find_own_layout(int dir, struct kernel_found *found)
@@ -268,15 +301,6 @@ static char *find_kernel_file(int dir, struct kernel_found *found)
     return memory_strdup(best);
 }
 
-/* "6.1.0-13-amd64" of "boot/vmlinuz-6.1.0-13-amd64"; NULL without one. */
-static const char *suffix_of(const char *path)
-{
-    const char *name = strrchr(path, '/');
-    name = name ? name + 1 : path;
-    const char *dash = strchr(name, '-');
-    return dash && dash[1] ? dash + 1 : NULL;
-}
-
 static bool is_initrd_of(const char *path, const char *version)
 {
     const char *suffix = suffix_of(path);
@@ -327,23 +351,6 @@ static void find_modules(
     if (best) {
         note_choice(found, "modules", best, &usable);
         found->modules = memory_printf("%s/%s", home, best);
-    }
-}
-
-/* boot/config-VERSION, or the .config of a build tree. */
-static void find_config(
-    int dir, const char *suffix, const char *version, struct kernel_found *found)
-{
-    const char *const names[] = {suffix, version};
-    for (size_t i = 0; i < array_length(names) && found->config == NULL; i++) {
-        auto_free char *path = memory_printf("boot/config-%s", names[i] ? names[i] : "");
-        if (names[i] && is_file(dir, path)) {
-            found->config = take_ptr(path);
-        }
-    }
-    if (found->config == NULL && text_has_prefix(found->kernel, "arch/") &&
-        is_file(dir, ".config")) {
-        found->config = memory_strdup(".config");
     }
 }
 

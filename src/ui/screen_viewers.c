@@ -19,12 +19,34 @@
 #include "ui/table.h"
 #include "ui/viewer.h"
 
+static const struct job_item *find_job(const struct snapshot *snapshot, uint64_t id)
+{
+    for (size_t i = 0; i < snapshot->jobs_count; i++) {
+        if (snapshot->jobs[i].id == id) {
+            return &snapshot->jobs[i];
+        }
+    }
+    return NULL;
+}
+
 /* ---- details of one object ---- */
 
 struct details_state {
+    struct seat *seat;
     enum pane pane;
     char key[TABLE_KEY_MAX];
+    uint64_t job; /* asks what only a look at its files can say; 0: nothing */
 };
+
+/* Said of a kernel as soon as the answer is there. */
+static void add_answer(
+    struct seat *seat, const struct details_state *state, struct page *page, int width)
+{
+    const struct job_item *job = state->job != 0 ? find_job(seat->snapshot, state->job) : NULL;
+    if (job != NULL && job->result != NULL) {
+        details_add_kernel(page, job->result, width);
+    }
+}
 
 static void details_fill_page(
     struct viewer *viewer, struct seat *seat, struct page *page, int width)
@@ -33,9 +55,19 @@ static void details_fill_page(
     size_t index = 0;
     if (details_find(seat->snapshot, state->pane, state->key, &index)) {
         details_fill(page, seat->snapshot, state->pane, index, clock_wall(), width, false);
+        add_answer(seat, state, page, width);
     } else {
         page_add(page, ROLE_ATTENTION, NULL, "It is gone.");
     }
+}
+
+static void free_details(struct viewer *viewer)
+{
+    struct details_state *state = viewer->state;
+    if (state->job != 0) {
+        seat_abandon(state->seat, state->job);
+    }
+    free(state);
 }
 
 static void free_state(struct viewer *viewer)
@@ -44,14 +76,28 @@ static void free_state(struct viewer *viewer)
 }
 
 static const struct viewer_source details_source = {
-    .title = "Details", .fill = details_fill_page, .free = free_state};
+    .title = "Details", .fill = details_fill_page, .free = free_details};
+
+/* Nobody has asked for it: when it cannot be answered, it is left out. */
+static uint64_t ask_kernel(struct seat *seat, const char *name)
+{
+    struct error err = {0};
+    uint64_t id = 0;
+    struct command *command = command_new(verb_find("kernel", "show"));
+    if (!command_set(command, "name", name, &err)) {
+        command_free(command);
+        return 0;
+    }
+    return engine_submit(seat->engine, command, &id, &err) ? id : 0;
+}
 
 struct screen *details_screen_new(struct seat *seat, enum pane pane, const char *key)
 {
-    (void)seat;
     struct details_state *state = memory_zero(1, sizeof(*state));
+    state->seat = seat;
     state->pane = pane;
     snprintf(state->key, sizeof(state->key), "%s", key);
+    state->job = pane == PANE_KERNELS ? ask_kernel(seat, key) : 0;
     auto_free char *title = memory_printf("%s: details", pane_infos[pane].title);
     return &viewer_new(&details_source, title, state)->screen;
 }
@@ -173,16 +219,6 @@ struct result_state {
     uint64_t job;
     const struct verb *verb;
 };
-
-static const struct job_item *find_job(const struct snapshot *snapshot, uint64_t id)
-{
-    for (size_t i = 0; i < snapshot->jobs_count; i++) {
-        if (snapshot->jobs[i].id == id) {
-            return &snapshot->jobs[i];
-        }
-    }
-    return NULL;
-}
 
 static void result_fill_page(struct viewer *viewer, struct seat *seat, struct page *page, int width)
 {

@@ -94,6 +94,8 @@ def test_staged_and_imported(world, distro, url):
         distro, "x86_64", VERSION[distro])
     modules = os.listdir(os.path.join(world.state, "kernels", distro, "modules"))
     assert "kernel" in modules and "build" not in modules
+    with open(os.path.join(world.state, "kernels", distro, "config"), encoding="utf-8") as file:
+        assert "CONFIG_EXT4_FS=m" in file.read()
 
 
 @each_distro

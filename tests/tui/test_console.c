@@ -306,6 +306,8 @@ static void test_import_and_remove(void **state)
     pty_send(world->pty, "2\r");
     pty_wait_text(world->pty, "lab, kernel");
     pty_wait_text(world->pty, "import:");
+    pty_wait_text(world->pty, "qemu: refused"); /* it is no kernel, as was said at the import */
+    pty_wait_text(world->pty, "firecracker: refused");
     pty_send(world->pty, "\x1b");
     pty_wait_text(world->pty, "x Remove");
     pty_send(world->pty, "x");

@@ -117,6 +117,8 @@ static void metadata_comes_before_globs(void **state)
     put(world, "out/bzImage", "by metadata");
     put(world, "out/initrd", "initrd by metadata");
     put(world, "out/mods/kernel/a.ko", "module by metadata");
+    put(world, "boot/config-6.1.2-x", "configuration of its version");
+    put(world, "config", "configuration of whatever");
     put(world, "metadata.json",
         "{\"kernel\": \"out/bzImage\", \"initrd_path\": \"out/initrd\", \"modules_dir\": "
         "\"out/mods\", \"kernel_version\": \"6.1.2-x\", \"distro\": \"void\", \"arch\": "
@@ -126,6 +128,7 @@ static void metadata_comes_before_globs(void **state)
     staged(world, "vmlinux", "by metadata");
     staged(world, "initrd.img", "initrd by metadata");
     staged(world, "modules/kernel/a.ko", "module by metadata");
+    staged(world, "config", "configuration of its version");
     assert_string_equal(world->facts.kernel_version, "6.1.2-x");
     assert_string_equal(world->facts.distro, "void");
     assert_string_equal(world->facts.arch, "x86_64");
