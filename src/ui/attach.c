@@ -12,13 +12,13 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "base/limits.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "engine/command.h"
 #include "engine/engine.h"
 #include "engine/snapshot.h"
 #include "ui/actions.h"
+#include "ui/result.h"
 #include "ui/seat.h"
 #include "ui/term.h"
 
@@ -30,14 +30,6 @@ struct attach_end {
     char why[sizeof(((struct error *)0)->text)];
 };
 
-static int64_t status_in(const char *result)
-{
-    struct error err = {0};
-    auto_json struct json *root = json_parse(result, strlen(result), limits_default.json_bytes,
-        limits_default.json_depth, "result", &err);
-    return root != NULL ? json_integer(root, "exit_status", 0) : 0;
-}
-
 static void look(struct seat *seat, uint64_t id, struct attach_end *end)
 {
     const struct snapshot *snapshot = engine_snapshot(seat->engine);
@@ -47,7 +39,8 @@ static void look(struct seat *seat, uint64_t id, struct attach_end *end)
         if (job->id == id) {
             end->is_done = job_state_is_final(job->state);
             end->has_failed = job->state == JOB_FAILED;
-            end->exit_status = job->result != NULL ? status_in(job->result) : 0;
+            auto_json struct json *result = result_parse(job);
+            end->exit_status = json_integer(result, "exit_status", 0);
             snprintf(end->why, sizeof(end->why), "%s", job->error.text);
         }
     }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "ui/dialog.h"
 
+#include "ui/edit.h"
+
 #define MARGIN 2
 
 struct area dialog_box(struct frame *frame, struct area screen, int width, int height,
@@ -19,4 +21,16 @@ struct area dialog_box(struct frame *frame, struct area screen, int width, int h
         .x = box.x + MARGIN,
         .height = box.height - 2,
         .width = box.width - 2 * MARGIN};
+}
+
+void dialog_typing(struct frame *frame, struct area line, const char *sign, const struct edit *edit,
+    const char *hint)
+{
+    struct pen pen = {.y = line.y, .x = line.x + 1, .limit = line.x + line.width - 1};
+    pen_text(frame, &pen, ROLE_KEY, sign);
+    int x = pen.x + edit_cursor_cells(edit, frame->theme->is_utf8);
+    pen_text(frame, &pen, ROLE_STRONG, edit->text);
+    draw_cursor(frame, line.y, x);
+    pen_skip(&pen, 3);
+    pen_text(frame, &pen, ROLE_DIM, hint);
 }

@@ -23,6 +23,7 @@ src_libui_a_SOURCES = \
 	src/ui/kept.c src/ui/kept.h \
 	src/ui/layout.c src/ui/layout.h \
 	src/ui/line.c src/ui/line.h \
+	src/ui/listbox.c src/ui/listbox.h \
 	src/ui/main_click.c \
 	src/ui/main_draw.c src/ui/main_screen.h \
 	src/ui/pager.c src/ui/pager.h \

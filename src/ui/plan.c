@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "ui/plan.h"
 
-#include <string.h>
-
 #include "base/error.h"
 #include "base/json.h"
-#include "base/limits.h"
 #include "base/memory.h"
-#include "base/units.h"
 #include "engine/command.h"
 #include "engine/engine.h"
 #include "engine/snapshot.h"
-#include "ui/line.h"
+#include "ui/result.h"
 #include "ui/seat.h"
 
 /* One name of it, as a question. Nobody is told when even that is refused: the plan says so. */
@@ -44,19 +40,12 @@ static void take_answer(struct plan *plan, const struct job_item *job)
         plan->is_refused = true;
         return;
     }
-    struct error ignored = {0};
-    auto_json struct json *answer =
-        job->result != NULL
-            ? json_parse(job->result, strlen(job->result), limits_default.json_bytes,
-                  limits_default.json_depth, "plan", &ignored)
-            : NULL;
+    auto_json struct json *answer = result_parse(job);
     const struct json *actions = json_get(answer, "plan");
     for (const struct json *row = json_first(actions); row != NULL; row = json_next(row)) {
-        char size[UNITS_MAX];
-        int64_t bytes = json_integer(row, "bytes", 0);
-        strings_printf(&plan->lines, "%s %s%s%s", json_string(row, "action", "change"),
-            json_string(row, "object", ""), bytes > 0 ? ", " : "",
-            bytes > 0 ? units_format_size((uint64_t)bytes, size) : "");
+        auto_done(text) struct text step = {0};
+        result_step(row, &step);
+        strings_add(&plan->lines, text_cstr(&step));
     }
     const struct json *verdict = json_get(answer, "preflight");
     for (const struct json *note = json_first(json_get(verdict, "notes")); note != NULL;

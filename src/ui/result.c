@@ -12,11 +12,13 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "engine/command.h"
+#include "engine/snapshot.h"
 #include "ui/cells.h"
 #include "ui/format.h"
 #include "ui/pager.h"
 
 #define GAP 2
+#define RESULT_BYTES_MAX (limits_default.json_bytes * 16) /* of our own making */
 #define COLUMNS_MAX 16
 
 /* Any value as a person reads it; what has parts as one line of JSON. */
@@ -159,17 +161,33 @@ static void fill_rows(
     }
 }
 
+struct json *result_parse(const struct job_item *job)
+{
+    struct error ignored = {0};
+    return job->result != NULL ? json_parse(job->result, strlen(job->result), RESULT_BYTES_MAX,
+                                     limits_default.json_depth, "result", &ignored)
+                               : NULL;
+}
+
+void result_step(const struct json *step, struct text *out)
+{
+    char size[UNITS_MAX];
+    int64_t bytes = json_integer(step, "bytes", 0);
+    text_printf(
+        out, "%s %s", json_string(step, "action", "change"), json_string(step, "object", ""));
+    if (bytes > 0) {
+        text_printf(out, ", %s", units_format_size((uint64_t)bytes, size));
+    }
+}
+
 /* What a verb would do, one step a line. */
 static void fill_plan(struct page *page, const struct json *plan, int width)
 {
     const char *label = "plan";
     for (const struct json *row = json_first(plan); row != NULL; row = json_next(row)) {
-        char size[UNITS_MAX];
-        int64_t bytes = json_integer(row, "bytes", 0);
-        auto_free char *step = memory_printf("%s %s%s%s", json_string(row, "action", ""),
-            json_string(row, "object", ""), bytes > 0 ? ", " : "",
-            bytes > 0 ? units_format_size((uint64_t)bytes, size) : "");
-        page_wrap(page, ROLE_TEXT, label, step, width);
+        auto_done(text) struct text step = {0};
+        result_step(row, &step);
+        page_wrap(page, ROLE_TEXT, label, text_cstr(&step), width);
         label = "";
     }
     if (json_count(plan) == 0) {
@@ -208,8 +226,8 @@ void result_fill(
     struct page *page, const struct verb *verb, const char *json, int64_t now, int width)
 {
     struct error err = {0};
-    auto_json struct json *root = json_parse(json, strlen(json), limits_default.json_bytes * 16,
-        limits_default.json_depth, "result", &err);
+    auto_json struct json *root =
+        json_parse(json, strlen(json), RESULT_BYTES_MAX, limits_default.json_depth, "result", &err);
     if (root == NULL) {
         page_wrap(page, ROLE_BAD, NULL, err.text, width);
     } else if (json_is_array(root) && verb->column_count > 0 && verb->column_count <= COLUMNS_MAX) {

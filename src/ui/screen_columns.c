@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "ui/dialog.h"
+#include "ui/listbox.h"
 #include "ui/screen.h"
 #include "ui/seat.h"
 #include "ui/table.h"
@@ -18,7 +19,7 @@ struct columns_screen {
     struct screen screen;
     char title[64];
     struct table *table; /* of the screen below, which lives longer */
-    size_t marked;
+    struct listbox box;
 };
 
 static struct columns_screen *columns_of(struct screen *screen)
@@ -49,8 +50,8 @@ static bool columns_is_offered(
 static void order_by(struct columns_screen *self)
 {
     struct table *table = self->table;
-    bool is_it = table->sort_column == (int)self->marked;
-    table_sort(table, (int)self->marked, is_it && !table->is_descending);
+    bool is_it = table->sort_column == (int)self->box.marked;
+    table_sort(table, (int)self->box.marked, is_it && !table->is_descending);
 }
 
 static bool columns_type(struct screen *screen, struct seat *seat, int key)
@@ -58,7 +59,7 @@ static bool columns_type(struct screen *screen, struct seat *seat, int key)
     struct columns_screen *self = columns_of(screen);
     switch (key) {
     case ' ':
-        table_hide(self->table, self->marked, !self->table->is_hidden[self->marked]);
+        table_hide(self->table, self->box.marked, !self->table->is_hidden[self->box.marked]);
         break;
     case '\r':
         order_by(self);
@@ -80,38 +81,18 @@ static bool columns_type(struct screen *screen, struct seat *seat, int key)
 
 static void columns_request(struct screen *screen, struct seat *seat, enum request request)
 {
-    struct columns_screen *self = columns_of(screen);
-    size_t last = self->table->source->column_count - 1;
-    switch ((int)request) {
-    case REQUEST_UP:
-        self->marked -= self->marked > 0;
-        return;
-    case REQUEST_DOWN:
-        self->marked += self->marked < last;
-        return;
-    case REQUEST_FIRST:
-        self->marked = 0;
-        return;
-    case REQUEST_LAST:
-        self->marked = last;
-        return;
-    case REQUEST_BACK:
+    if (!listbox_request(&columns_of(screen)->box, request) && request == REQUEST_BACK) {
         seat_close(seat, screen);
-        return;
-    default:
-        return;
     }
 }
 
-static void draw_column(
-    const struct columns_screen *self, struct frame *frame, struct area line, size_t index)
+static void draw_column(void *context, struct frame *frame, struct area line, size_t index)
 {
+    const struct columns_screen *self = context;
     const struct table *table = self->table;
     struct pen pen = {.y = line.y, .x = line.x, .limit = line.x + line.width};
-    bool is_marked = index == self->marked;
-    pen_text(frame, &pen, ROLE_TEXT, is_marked ? theme_glyph(frame->theme, GLYPH_MARK) : " ");
-    pen_text(frame, &pen, ROLE_TEXT, table->is_hidden[index] ? " [ ] " : " [x] ");
-    pen_text(frame, &pen, is_marked ? ROLE_STRONG : ROLE_TEXT, table->source->columns[index].title);
+    pen_text(frame, &pen, ROLE_TEXT, table->is_hidden[index] ? "[ ] " : "[x] ");
+    pen_text(frame, &pen, ROLE_TEXT, table->source->columns[index].title);
     if (table->sort_column == (int)index) {
         pen_skip(&pen, 2);
         pen_glyph(
@@ -127,13 +108,7 @@ static void columns_draw(
     struct columns_screen *self = columns_of(screen);
     size_t count = self->table->source->column_count;
     struct area box = dialog_box(frame, area, WIDTH, (int)count, ROLE_FOCUS, columns_title(screen));
-    size_t top = box.height > 0 && self->marked >= (size_t)box.height
-                     ? self->marked - (size_t)box.height + 1
-                     : 0;
-    for (int y = 0; y < box.height && top + (size_t)y < count; y++) {
-        struct area line = {.y = box.y + y, .x = box.x, .height = 1, .width = box.width};
-        draw_column(self, frame, line, top + (size_t)y);
-    }
+    listbox_draw(&self->box, frame, box, draw_column, self);
 }
 
 static bool columns_draw_bottom(
@@ -172,6 +147,7 @@ struct screen *columns_screen_new(const char *list, struct table *table)
     struct columns_screen *self = memory_zero(1, sizeof(*self));
     self->screen.ops = &columns_ops;
     self->table = table;
+    listbox_set_count(&self->box, table->source->column_count);
     snprintf(self->title, sizeof(self->title), "Columns of %s", list);
     return &self->screen;
 }

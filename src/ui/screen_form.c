@@ -13,6 +13,7 @@
 #include "ui/cells.h"
 #include "ui/dialog.h"
 #include "ui/form.h"
+#include "ui/listbox.h"
 #include "ui/screen.h"
 #include "ui/seat.h"
 
@@ -186,11 +187,7 @@ static void draw_value(
 static void draw_fields(struct form_screen *self, struct frame *frame, struct area area)
 {
     size_t page = area.height > 0 ? (size_t)area.height : 1;
-    if (self->form.focus < self->top) {
-        self->top = self->form.focus;
-    } else if (self->form.focus >= self->top + page) {
-        self->top = self->form.focus - page + 1;
-    }
+    self->top = listbox_top(self->top, self->form.focus, page);
     for (size_t line = 0; line < page && self->top + line < self->form.field_count; line++) {
         size_t index = self->top + line;
         const struct field *field = &self->form.fields[index];

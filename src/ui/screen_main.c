@@ -14,7 +14,7 @@
 #include "engine/snapshot.h"
 #include "ui/actions.h"
 #include "ui/clipboard.h"
-#include "ui/draw.h"
+#include "ui/dialog.h"
 #include "ui/format.h"
 #include "ui/kept.h"
 #include "ui/line.h"
@@ -379,17 +379,13 @@ static void main_update(struct screen *screen, struct seat *seat)
 static bool main_draw_bottom(
     struct screen *screen, struct seat *seat, struct frame *frame, struct area line)
 {
+    (void)seat;
     struct main_screen *main = main_of(screen);
     if (!main->is_filtering) {
         return false;
     }
-    struct pen pen = {.y = line.y, .x = line.x + 1, .limit = line.x + line.width - 1};
-    pen_text(frame, &pen, ROLE_KEY, "/");
-    int x = pen.x + edit_cursor_cells(&main->filter, seat->theme.is_utf8);
-    pen_text(frame, &pen, ROLE_STRONG, main->filter.text);
-    draw_cursor(frame, line.y, x);
-    pen_skip(&pen, 3);
-    pen_text(frame, &pen, ROLE_DIM, "Enter keeps it, Esc shows everything, ! in front inverts");
+    dialog_typing(frame, line, "/", &main->filter,
+        "Enter keeps it, Esc shows everything, ! in front inverts");
     return true;
 }
 

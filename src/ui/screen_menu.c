@@ -13,6 +13,7 @@
 #include "engine/command.h"
 #include "ui/actions.h"
 #include "ui/dialog.h"
+#include "ui/listbox.h"
 #include "ui/screen.h"
 #include "ui/seat.h"
 
@@ -22,13 +23,12 @@
 
 struct menu_screen {
     struct screen screen;
+    struct seat *seat;
     char title[96];
     enum pane pane;
     char name[128]; /* of the row; "" for none */
     const struct verb **verbs;
-    size_t count;
-    size_t marked;
-    size_t top;
+    struct listbox box;
 };
 
 /* Whether the verbs of a subject act on what a pane lists. */
@@ -80,7 +80,7 @@ static bool menu_is_offered(
 static void carry_out(struct menu_screen *self, struct seat *seat)
 {
     struct error err = {0};
-    const struct verb *verb = self->verbs[self->marked];
+    const struct verb *verb = self->verbs[self->box.marked];
     const struct argument *operand = action_operand(verb);
     struct command *command = command_new(verb);
     bool is_of_row = operand != NULL && self->name[0] != '\0' &&
@@ -98,46 +98,28 @@ static void carry_out(struct menu_screen *self, struct seat *seat)
 static void menu_request(struct screen *screen, struct seat *seat, enum request request)
 {
     struct menu_screen *self = menu_of(screen);
-    size_t last = self->count > 0 ? self->count - 1 : 0;
-    switch ((int)request) {
-    case REQUEST_ACCEPT:
-        if (self->count > 0) {
-            carry_out(self, seat);
-        }
+    if (listbox_request(&self->box, request)) {
         return;
-    case REQUEST_UP:
-        self->marked -= self->marked > 0;
-        return;
-    case REQUEST_DOWN:
-        self->marked += self->marked < last;
-        return;
-    case REQUEST_FIRST:
-    case REQUEST_PAGE_UP:
-        self->marked = 0;
-        return;
-    case REQUEST_LAST:
-    case REQUEST_PAGE_DOWN:
-        self->marked = last;
-        return;
-    case REQUEST_BACK:
+    }
+    if (request == REQUEST_ACCEPT && self->box.count > 0) {
+        carry_out(self, seat);
+    } else if (request == REQUEST_BACK) {
         seat_close(seat, screen);
-        return;
-    default:
-        return;
     }
 }
 
-static void draw_verb(const struct menu_screen *self, struct seat *seat, struct frame *frame,
-    struct area line, const struct verb *verb)
+static void draw_verb(void *context, struct frame *frame, struct area line, size_t index)
 {
+    const struct menu_screen *self = context;
+    const struct verb *verb = self->verbs[index];
     auto_free char *name = memory_printf("%s %s", verb->subject, verb->name);
     auto_done(text) struct text key = {0};
     enum request request = action_request(self->pane, verb);
     if (request != REQUEST_NONE) {
-        keymap_name(
-            &seat->keymap, keys_row(request, pane_infos[self->pane].context | CONTEXT_LIST), &key);
+        keymap_name(&self->seat->keymap,
+            keys_row(request, pane_infos[self->pane].context | CONTEXT_LIST), &key);
     }
-    struct pen pen = {.y = line.y, .x = line.x + 2, .limit = line.x + line.width};
+    struct pen pen = {.y = line.y, .x = line.x, .limit = line.x + line.width};
     draw_text(frame, line.y, pen.x, KEY_CELLS - 1, ROLE_KEY, text_cstr(&key));
     pen_skip(&pen, KEY_CELLS);
     enum role role = (verb->flags & VERB_DESTROYS) != 0 ? ROLE_BAD : ROLE_TEXT;
@@ -149,27 +131,12 @@ static void draw_verb(const struct menu_screen *self, struct seat *seat, struct 
 static void menu_draw(
     struct screen *screen, struct seat *seat, struct frame *frame, struct area area)
 {
+    (void)seat;
     struct menu_screen *self = menu_of(screen);
     int width = area.width - 6 < WIDTH ? area.width - 6 : WIDTH;
-    int height = area.height - 4 < (int)self->count ? area.height - 4 : (int)self->count;
+    int height = area.height - 4 < (int)self->box.count ? area.height - 4 : (int)self->box.count;
     struct area inner = dialog_box(frame, area, width, height, ROLE_FOCUS, self->title);
-    size_t page = inner.height > 0 ? (size_t)inner.height : 1;
-    if (self->marked < self->top) {
-        self->top = self->marked;
-    } else if (self->marked >= self->top + page) {
-        self->top = self->marked - page + 1;
-    }
-    for (size_t row = 0; row < page && self->top + row < self->count; row++) {
-        struct area line = {
-            .y = inner.y + (int)row, .x = inner.x, .height = 1, .width = inner.width};
-        frame->is_selected = self->top + row == self->marked;
-        if (frame->is_selected) {
-            draw_clear(frame, line);
-            draw_text(frame, line.y, line.x, 1, ROLE_TEXT, theme_glyph(frame->theme, GLYPH_MARK));
-        }
-        draw_verb(self, seat, frame, line, self->verbs[self->top + row]);
-        frame->is_selected = false;
-    }
+    listbox_draw(&self->box, frame, inner, draw_verb, self);
 }
 
 static bool menu_draw_bottom(
@@ -204,6 +171,7 @@ static const struct screen_ops menu_ops = {
 /* First what is done to the row, then the rest of the pane; of each what destroys at the end. */
 static void collect(struct menu_screen *self, const struct seat *seat)
 {
+    size_t count = 0;
     self->verbs = memory_zero(verb_count(), sizeof(struct verb *));
     for (int round = 0; round < 4; round++) {
         bool wants_row = round < 2;
@@ -216,16 +184,18 @@ static void collect(struct menu_screen *self, const struct seat *seat)
                               ((verb->flags & VERB_READS) != 0 || seat_may_change(seat));
             if (is_offered && subject_is_here(self->pane, verb->subject) && is_row == wants_row &&
                 is_destroying == wants_destroying) {
-                self->verbs[self->count++] = verb;
+                self->verbs[count++] = verb;
             }
         }
     }
+    listbox_set_count(&self->box, count);
 }
 
 struct screen *menu_screen_new(struct seat *seat, enum pane pane, const char *name)
 {
     struct menu_screen *self = memory_zero(1, sizeof(*self));
     self->screen.ops = &menu_ops;
+    self->seat = seat;
     self->pane = pane;
     snprintf(self->name, sizeof(self->name), "%s", name);
     snprintf(self->title, sizeof(self->title), "%s%s%s", pane_infos[pane].title,

@@ -15,20 +15,21 @@
 #include "ui/dialog.h"
 #include "ui/edit.h"
 #include "ui/line.h"
+#include "ui/listbox.h"
 #include "ui/screen.h"
 #include "ui/seat.h"
 
 #define WIDTH 60
 #define ROWS 10
+#define SUMMARY_CELLS 18
 
 /* What can be typed is a batch line; what it lacks is asked in the verb's form. */
 struct palette_screen {
     struct screen screen;
     struct edit edit;
     struct strings found; /* whole lines that what is typed could become */
-    size_t marked;        /* of them */
-    size_t top;
-    struct error error; /* why the line was not carried out */
+    struct listbox box;   /* of them */
+    struct error error;   /* why the line was not carried out */
 };
 
 static struct palette_screen *palette_of(struct screen *screen)
@@ -96,9 +97,7 @@ static void find(struct palette_screen *self, const struct snapshot *snapshot)
             strings_printf(&self->found, "%s %s %s", verb->subject, verb->name, names.items[i]);
         }
     }
-    if (self->marked >= self->found.count) {
-        self->marked = self->found.count > 0 ? self->found.count - 1 : 0;
-    }
+    listbox_set_count(&self->box, self->found.count);
 }
 
 static void carry_out(struct palette_screen *self, struct seat *seat)
@@ -106,7 +105,7 @@ static void carry_out(struct palette_screen *self, struct seat *seat)
     const char *rest = "";
     error_clear(&self->error);
     if (verb_of_line(self->edit.text, &rest) == NULL && self->found.count > 0) {
-        edit_set(&self->edit, self->found.items[self->marked]);
+        edit_set(&self->edit, self->found.items[self->box.marked]);
     }
     struct command *command = line_parse(self->edit.text, &self->error);
     if (command == NULL) {
@@ -123,7 +122,7 @@ static bool palette_type(struct screen *screen, struct seat *seat, int key)
         return false;
     }
     error_clear(&self->error);
-    self->marked = 0;
+    self->box.marked = 0;
     find(self, seat->snapshot);
     return true;
 }
@@ -135,7 +134,7 @@ static void take_marked(struct palette_screen *self, const struct snapshot *snap
     if (common.len > self->edit.len) {
         edit_set(&self->edit, text_cstr(&common));
     } else if (self->found.count > 0) {
-        auto_free char *line = memory_printf("%s ", self->found.items[self->marked]);
+        auto_free char *line = memory_printf("%s ", self->found.items[self->box.marked]);
         edit_set(&self->edit, line);
     }
     find(self, snapshot);
@@ -144,20 +143,16 @@ static void take_marked(struct palette_screen *self, const struct snapshot *snap
 static void palette_request(struct screen *screen, struct seat *seat, enum request request)
 {
     struct palette_screen *self = palette_of(screen);
+    if (listbox_request(&self->box, request)) {
+        edit_set(&self->edit, self->found.count > 0 ? self->found.items[self->box.marked] : "");
+        return;
+    }
     switch ((int)request) {
     case REQUEST_ACCEPT:
         carry_out(self, seat);
         return;
     case REQUEST_NEXT_PANE:
         take_marked(self, seat->snapshot);
-        return;
-    case REQUEST_DOWN:
-        self->marked += self->marked + 1 < self->found.count;
-        edit_set(&self->edit, self->found.count > 0 ? self->found.items[self->marked] : "");
-        return;
-    case REQUEST_UP:
-        self->marked -= self->marked > 0;
-        edit_set(&self->edit, self->found.count > 0 ? self->found.items[self->marked] : "");
         return;
     case REQUEST_BACK:
         seat_close(seat, screen);
@@ -167,31 +162,15 @@ static void palette_request(struct screen *screen, struct seat *seat, enum reque
     }
 }
 
-static void draw_found(struct palette_screen *self, struct frame *frame, struct area area)
+static void draw_found(void *context, struct frame *frame, struct area line, size_t index)
 {
-    size_t page = area.height > 0 ? (size_t)area.height : 1;
-    if (self->marked < self->top) {
-        self->top = self->marked;
-    } else if (self->marked >= self->top + page) {
-        self->top = self->marked - page + 1;
-    }
-    for (size_t line = 0; line < page && self->top + line < self->found.count; line++) {
-        size_t index = self->top + line;
-        int y = area.y + (int)line;
-        frame->is_selected = index == self->marked;
-        if (frame->is_selected) {
-            draw_clear(frame, (struct area){.y = y, .x = area.x, .height = 1, .width = area.width});
-            draw_text(frame, y, area.x, 1, ROLE_TEXT, theme_glyph(frame->theme, GLYPH_MARK));
-        }
-        const char *rest = "";
-        const struct verb *verb = verb_of_line(self->found.items[index], &rest);
-        int used =
-            draw_text(frame, y, area.x + 2, area.width - 2, ROLE_TEXT, self->found.items[index]);
-        int column = used + 2 > 18 ? used + 4 : 20;
-        if (verb != NULL && rest[0] == '\0') {
-            draw_text(frame, y, area.x + column, area.width - column, ROLE_DIM, verb->summary);
-        }
-        frame->is_selected = false;
+    const struct palette_screen *self = context;
+    const char *rest = "";
+    const struct verb *verb = verb_of_line(self->found.items[index], &rest);
+    int used = draw_text(frame, line.y, line.x, line.width, ROLE_TEXT, self->found.items[index]);
+    int column = used < SUMMARY_CELLS ? SUMMARY_CELLS : used + 2;
+    if (verb != NULL && rest[0] == '\0') {
+        draw_text(frame, line.y, line.x + column, line.width - column, ROLE_DIM, verb->summary);
     }
 }
 
@@ -213,7 +192,7 @@ static void palette_draw(
     struct area list = inner;
     list.y += 2;
     list.height = rows;
-    draw_found(self, frame, list);
+    listbox_draw(&self->box, frame, list, draw_found, self);
 }
 
 static bool palette_draw_bottom(

@@ -2,16 +2,15 @@
 #include "ui/undo.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
-#include "base/limits.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "engine/command.h"
 #include "engine/snapshot.h"
 #include "ui/keys.h"
+#include "ui/result.h"
 #include "ui/seat.h"
 
 #define DAY_CELLS 10 /* of "2026-11-27T…" */
@@ -33,12 +32,10 @@ void undo_done(struct undo *undo)
 
 void undo_remember(struct seat *seat, const struct job_item *job)
 {
-    struct error ignored = {0};
     if (job->result == NULL || (job->verb->flags & VERB_DESTROYS) == 0) {
         return;
     }
-    auto_json struct json *result = json_parse(job->result, strlen(job->result),
-        limits_default.json_bytes, limits_default.json_depth, "result", &ignored);
+    auto_json struct json *result = result_parse(job);
     const char *id = json_string(result, "trash_id", NULL);
     if (id == NULL) {
         return;

@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "ui/draw.h"
+#include "ui/dialog.h"
 #include "ui/seat.h"
 #include "ui/term.h"
 
@@ -179,29 +179,17 @@ static void viewer_draw(
     draw_right(frame, area.y + area.height - 1, area.x + 1, area.width - 3, ROLE_DIM, place);
 }
 
-/* What is being typed, with what it is for. */
-static void draw_typing(struct seat *seat, struct frame *frame, struct area line, const char *sign,
-    const struct edit *edit, const char *hint)
-{
-    struct pen pen = {.y = line.y, .x = line.x + 1, .limit = line.x + line.width - 1};
-    pen_text(frame, &pen, ROLE_KEY, sign);
-    int x = pen.x + edit_cursor_cells(edit, seat->theme.is_utf8);
-    pen_text(frame, &pen, ROLE_STRONG, edit->text);
-    draw_cursor(frame, line.y, x);
-    pen_skip(&pen, 3);
-    pen_text(frame, &pen, ROLE_DIM, hint);
-}
-
 static bool viewer_draw_bottom(
     struct screen *screen, struct seat *seat, struct frame *frame, struct area line)
 {
+    (void)seat;
     struct viewer *viewer = viewer_of(screen);
     const struct pager *pager = &viewer->pager;
     if (pager->is_filtering) {
-        draw_typing(seat, frame, line, "&", &pager->filter,
+        dialog_typing(frame, line, "&", &pager->filter,
             "Enter keeps it, Esc shows everything, ! in front inverts");
     } else if (pager->is_searching) {
-        draw_typing(seat, frame, line, "/", &pager->search,
+        dialog_typing(frame, line, "/", &pager->search,
             pager->has_failed ? "not found" : "Enter keeps it, n goes to the next");
     }
     return pager->is_filtering || pager->is_searching;

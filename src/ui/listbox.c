@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include "ui/listbox.h"
+
+#include "ui/draw.h"
+
+#define MARK_CELLS 2
+
+void listbox_set_count(struct listbox *box, size_t count)
+{
+    box->count = count;
+    if (box->marked >= count) {
+        box->marked = count > 0 ? count - 1 : 0;
+    }
+}
+
+bool listbox_request(struct listbox *box, enum request request)
+{
+    size_t last = box->count > 0 ? box->count - 1 : 0;
+    size_t page = box->page > 1 ? box->page - 1 : 1;
+    switch ((int)request) {
+    case REQUEST_UP:
+        box->marked -= box->marked > 0;
+        return true;
+    case REQUEST_DOWN:
+        box->marked += box->marked < last;
+        return true;
+    case REQUEST_PAGE_UP:
+        box->marked -= box->marked < page ? box->marked : page;
+        return true;
+    case REQUEST_PAGE_DOWN:
+        box->marked = last - box->marked < page ? last : box->marked + page;
+        return true;
+    case REQUEST_FIRST:
+        box->marked = 0;
+        return true;
+    case REQUEST_LAST:
+        box->marked = last;
+        return true;
+    default:
+        return false;
+    }
+}
+
+size_t listbox_top(size_t top, size_t marked, size_t page)
+{
+    if (marked < top) {
+        return marked;
+    }
+    return marked >= top + page ? marked - page + 1 : top;
+}
+
+void listbox_draw(struct listbox *box, struct frame *frame, struct area area,
+    void (*draw_row)(void *context, struct frame *frame, struct area line, size_t index),
+    void *context)
+{
+    box->page = area.height > 0 ? (size_t)area.height : 1;
+    box->top = listbox_top(box->top, box->marked, box->page);
+    for (size_t row = 0; row < box->page && box->top + row < box->count; row++) {
+        struct area line = {.y = area.y + (int)row, .x = area.x, .height = 1, .width = area.width};
+        frame->is_selected = box->top + row == box->marked;
+        if (frame->is_selected) {
+            draw_clear(frame, line);
+            draw_text(frame, line.y, line.x, 1, ROLE_TEXT, theme_glyph(frame->theme, GLYPH_MARK));
+        }
+        line.x += MARK_CELLS;
+        line.width -= MARK_CELLS;
+        draw_row(context, frame, line, box->top + row);
+        frame->is_selected = false;
+    }
+}
