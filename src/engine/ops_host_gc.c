@@ -9,6 +9,7 @@
 #include "engine/command.h"
 #include "engine/ops.h"
 #include "engine/ops_common.h"
+#include "engine/ops_net.h"
 #include "engine/ops_vm.h"
 #include "engine/state.h"
 #include "store/layout.h"
@@ -129,6 +130,9 @@ static bool plan(struct ops *ops, struct json **result, struct error *err)
             ops_plan_add(*result, "settle", object, 0);
         }
     }
+    if (!ops_net_gc(ops, NULL, *result, err)) {
+        return false;
+    }
     if (leftovers > 0) {
         auto_free char *object =
             memory_printf("%llu unfinished things", (unsigned long long)leftovers);
@@ -152,6 +156,11 @@ bool ops_host_gc(struct ops *ops, struct json **result, struct error *err)
         return false;
     }
     settle_machines(ops, done);
+    struct json *network = json_new_array();
+    json_put(done, "network", network);
+    if (!ops_net_gc(ops, network, NULL, err)) {
+        return false;
+    }
     if (!store_sweep(ops->store, &swept, err) ||
         !trash_expire(ops->store, ops->limits, ops->cancel, &freed_bytes, err)) {
         return false;
@@ -159,7 +168,7 @@ bool ops_host_gc(struct ops *ops, struct json **result, struct error *err)
     json_put_integer(done, "swept", (int64_t)swept);
     json_put_integer(done, "freed_bytes", (int64_t)freed_bytes);
     bool is_changed = swept > 0 || freed_bytes > 0 || json_get(done, "settled") != NULL ||
-                      json_count(json_get(done, "processes")) > 0;
+                      json_count(json_get(done, "processes")) > 0 || json_count(network) > 0;
     json_put_bool(done, "changed", is_changed);
     ops_vms_changed(ops);
     return true;

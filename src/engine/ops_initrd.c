@@ -13,6 +13,7 @@
 #include "engine/guest_blob.h"
 #include "engine/ops.h"
 #include "engine/ops_boot_kernel.h"
+#include "engine/ops_net.h"
 #include "engine/ops_ssh.h"
 #include "store/layout.h"
 #include "vm/machine.h"
@@ -118,6 +119,9 @@ bool ops_initrd_make(struct ops *ops, const struct machine_spec *spec,
     }
     put_list(&facts, "ssh_key", &keys);
     describe_machine(spec, vm_dir, &facts);
+    if (!ops_net_facts(ops, spec, &facts, err)) {
+        return false;
+    }
     auto_close int to = file_create(vm_dir, OPS_INITRD_FILE, err);
     return to >= 0 && file_copy_data(from, to, OPS_INITRD_FILE, NULL, ops->cancel, err) &&
            initrd_append_file(to, INITRD_FACTS, text_cstr(&facts), facts.len, 0600, err);

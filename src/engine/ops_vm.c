@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/ops.h"
 #include "engine/ops_common.h"
+#include "engine/ops_net.h"
 #include "engine/section.h"
 #include "engine/snapshot.h"
 #include "engine/state.h"
@@ -270,6 +271,7 @@ bool ops_vm_show(struct ops *ops, struct json **result, struct error *err)
     if (hand.spec.is_autostart) {
         json_put_bool(json, "autostart", true);
     }
+    ops_net_put(ops, json, &hand);
     put_ports(json, &hand);
     if (hand.facts.has_timeline) {
         ops_vm_put_timeline(json, &hand.facts.timeline);

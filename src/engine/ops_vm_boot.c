@@ -14,6 +14,7 @@
 #include "engine/ops_common.h"
 #include "engine/ops_host.h"
 #include "engine/ops_initrd.h"
+#include "engine/ops_net.h"
 #include "engine/ops_vm.h"
 #include "engine/state.h"
 #include "store/image_store.h"
@@ -84,12 +85,17 @@ bool ops_vm_boot(struct ops *ops, struct vm_hand *hand, struct error *err)
         .qemu = qemu,
         .firecracker = firecracker,
         .console_log_bytes = ops->limits->console_log_bytes};
+    if (!ops_net_up(ops, &hand->spec, &boot.net, err)) {
+        return error_wrap(err, "VM %s", hand->name);
+    }
     if (!machine_start(&hand->spec, &boot, ops_self_path(ops), ops->progress, ops->cancel,
             &hand->facts.handle, err)) {
+        ops_net_down(ops, hand);
         return error_wrap(err, "VM %s", hand->name);
     }
     hand->facts.has_handle = true;
     hand->facts.state = MACHINE_RUNNING;
+    ops_net_publish(ops, hand);
     ops_vms_changed(ops);
     return true;
 }

@@ -10,6 +10,7 @@
 #include "engine/ops.h"
 #include "engine/ops_boot_kernel.h"
 #include "engine/ops_common.h"
+#include "engine/ops_net.h"
 #include "engine/ops_vm.h"
 #include "store/lock.h"
 #include "store/publish.h"
@@ -94,7 +95,8 @@ static bool apply(struct ops *ops, struct machine_spec *spec, struct error *err)
         spec->is_autostart = strcmp(command_get(command, "autostart"), "yes") == 0;
     }
     set_word(&spec->append, command_get(command, "append"));
-    return set_ports(command_all(command, "publish"), spec, err) && set_kernel(ops, spec, err) &&
+    return set_ports(command_all(command, "publish"), spec, err) &&
+           ops_net_choose(ops, spec, false, err) && set_kernel(ops, spec, err) &&
            machine_spec_validate(spec, err) &&
            ops_vm_check_host(ops, spec, ERROR_INVALID, NULL, err);
 }
@@ -163,7 +165,9 @@ bool ops_vm_set(struct ops *ops, struct json **result, struct error *err)
         *result = ops_vm_plan_one(ops, "set", name, 0);
         return true;
     }
-    if (!apply(ops, &hand.spec, err) || !grow_disk(&hand, before_bytes, err)) {
+    auto_lock struct lock *network = NULL;
+    if (!apply(ops, &hand.spec, err) || !ops_net_assign(ops, &hand.spec, &network, err) ||
+        !grow_disk(&hand, before_bytes, err)) {
         return error_wrap(err, "VM %s was left as it is", name);
     }
     auto_json struct json *after = machine_spec_to_json(&hand.spec);

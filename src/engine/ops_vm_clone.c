@@ -11,6 +11,7 @@
 #include "engine/command.h"
 #include "engine/ops.h"
 #include "engine/ops_common.h"
+#include "engine/ops_net.h"
 #include "engine/ops_vm.h"
 #include "store/lock.h"
 #include "store/publish.h"
@@ -47,12 +48,17 @@ static bool make_spec(
     for (size_t i = 0; i < spec->port_count; i++) {
         spec->ports[i].host_port = 0;
     }
+    spec->address[0] = '\0';
     return machine_spec_identify(spec, err) && machine_spec_validate(spec, err);
 }
 
 static bool publish(
-    struct ops *ops, const struct vm_hand *from, const struct machine_spec *spec, struct error *err)
+    struct ops *ops, const struct vm_hand *from, struct machine_spec *spec, struct error *err)
 {
+    auto_lock struct lock *network = NULL;
+    if (!ops_net_assign(ops, spec, &network, err)) {
+        return false;
+    }
     auto_staging struct staging *staging = staging_begin(ops->store, STORE_VM, spec->name, err);
     if (staging == NULL) {
         return false;

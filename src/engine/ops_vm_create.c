@@ -16,6 +16,7 @@
 #include "engine/ops_common.h"
 #include "engine/ops_image.h"
 #include "engine/ops_kernel.h"
+#include "engine/ops_net.h"
 #include "engine/ops_vm.h"
 #include "store/config.h"
 #include "store/image_store.h"
@@ -136,7 +137,7 @@ static bool fill_spec(struct ops *ops, struct machine_spec *spec, struct error *
             &spec->restart, err)) {
         return false;
     }
-    return add_ports(ops, spec, err);
+    return add_ports(ops, spec, err) && ops_net_choose(ops, spec, true, err);
 }
 
 static void copy_list(const struct json *array, struct strings *list)
@@ -273,12 +274,15 @@ static bool make_work(struct ops *ops, int dir, const struct image_entry *image,
     return to >= 0 && file_copy_data(from, to, path, ops->progress, ops->cancel, err);
 }
 
-static bool publish(struct ops *ops, const struct machine_spec *spec,
-    const struct image_entry *image, struct error *err)
+static bool publish(
+    struct ops *ops, struct machine_spec *spec, const struct image_entry *image, struct error *err)
 {
+    auto_lock struct lock *network = NULL;
     auto_lock struct lock *lock = ops_lock(ops, STORE_VM, spec->name, "create", err);
-    auto_staging struct staging *staging =
-        lock != NULL ? staging_begin(ops->store, STORE_VM, spec->name, err) : NULL;
+    if (lock == NULL || !ops_net_assign(ops, spec, &network, err)) {
+        return false;
+    }
+    auto_staging struct staging *staging = staging_begin(ops->store, STORE_VM, spec->name, err);
     if (staging == NULL) {
         return false;
     }

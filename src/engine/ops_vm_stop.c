@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "engine/ops.h"
 #include "engine/ops_common.h"
+#include "engine/ops_net.h"
 #include "engine/ops_trash.h"
 #include "engine/ops_vm.h"
 #include "engine/state.h"
@@ -40,6 +41,7 @@ bool ops_vm_stop(struct ops *ops, struct json **result, struct error *err)
                       ops->progress, ops->cancel, NULL, err)) {
         return error_wrap(err, "VM %s", name);
     }
+    ops_net_down(ops, &hand);
     ops_vms_changed(ops);
     *result = ops_vm_result(ops, name, was_up);
     return true;
@@ -80,6 +82,9 @@ bool ops_vm_kill(struct ops *ops, struct json **result, struct error *err)
     if (was_up && !machine_kill(hand.dir, &hand.facts.handle, number, ops->cancel, NULL, err)) {
         return error_wrap(err, "VM %s", name);
     }
+    if (number == SIGKILL || number == SIGTERM) {
+        ops_net_down(ops, &hand);
+    }
     ops_vms_changed(ops);
     *result = ops_vm_result(ops, name, was_up);
     return true;
@@ -91,6 +96,7 @@ static bool end(struct ops *ops, struct vm_hand *hand, struct error *err)
         !machine_kill(hand->dir, &hand->facts.handle, SIGKILL, ops->cancel, NULL, err)) {
         return error_wrap(err, "VM %s could not be ended and was not removed", hand->name);
     }
+    ops_net_down(ops, hand);
     bool had_unit = hand->spec.is_autostart;
     hand->spec.is_autostart = false;
     return !had_unit || ops_vm_autostart(ops, &hand->spec, err);

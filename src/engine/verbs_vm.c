@@ -39,6 +39,11 @@ static const struct column vm_columns[] = {
         .help = "Program that runs the machine (default: auto)"}, \
     {"publish", 'p', ARGUMENT_WORD, .is_many = true, .value_name = "HOST:GUEST", \
         .help = "Reach a port of the guest through one of this host"}, \
+{"net", 0, ARGUMENT_CHOICE, .value_name = "MODE", \
+        .choices = "user|bridge|nat|none", \
+        .help = "Network: needing no rights, or a tap on a bridge (default: user)"}, \
+    {"address", 0, ARGUMENT_WORD, .value_name = "ADDRESS", \
+        .help = "IPv4 address on the bridge, kept from then on (default: a free one)"}, \
     {"ssh-key", 0, ARGUMENT_FILE, .value_name = "FILE", \
         .help = "Public key for root of the guest, read at each start (default: one of ours)"}, \
     {"restart", 0, ARGUMENT_CHOICE, .value_name = "WHEN", .choices = "no|on-failure|always", \

@@ -52,7 +52,7 @@ struct config {
     struct config_trust *trust;
     size_t trust_count;
     struct config_pairs signatures; /* name = require, prefer or off */
-    struct config_pairs network;    /* mode bridge cidr dns */
+    struct config_pairs network;    /* mode bridge cidr dns forward */
     struct strings insecure;        /* registries that may speak plain HTTP */
     struct config_pairs mirrors;
     struct config_pairs ui; /* theme ascii mouse columns tick */

@@ -35,7 +35,7 @@ static const struct section_row section_rows[] = {
     {"catalogs", SHAPE_NAMES, AT(catalogs), NULL},
     {"trust", SHAPE_FIELDS, 0, NULL},
     {"signatures", SHAPE_FIELDS, 0, NULL},
-    {"network", SHAPE_WORDS, AT(network), "mode bridge cidr dns "},
+    {"network", SHAPE_WORDS, AT(network), "mode bridge cidr dns forward "},
     {"registries", SHAPE_FIELDS, 0, NULL},
     {"mirrors", SHAPE_NAMES, AT(mirrors), NULL},
     {"ui", SHAPE_WORDS, AT(ui), "theme ascii mouse columns tick detach_keys "},

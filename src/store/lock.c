@@ -222,6 +222,14 @@ struct lock *lock_take_store(const struct store *store, enum lock_mode mode, con
     return take_file(store_area_dir(store, STORE_LOCKS), "store", mode, purpose, &waiting, err);
 }
 
+struct lock *lock_take_network(const struct store *store, const char *purpose, uint64_t timeout_ms,
+    const struct cancel *cancel, struct error *err)
+{
+    struct waiting waiting = {.shown = "the network", .timeout_ms = timeout_ms, .cancel = cancel};
+    return take_file(
+        store_area_dir(store, STORE_LOCKS), "network", LOCK_EXCLUSIVE, purpose, &waiting, err);
+}
+
 void lock_release(struct lock *lock)
 {
     if (lock == NULL) {

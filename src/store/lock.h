@@ -40,6 +40,10 @@ struct lock *lock_take_work(const struct store *store, enum store_kind kind, con
 struct lock *lock_take_store(const struct store *store, enum lock_mode mode, const char *purpose,
     uint64_t timeout_ms, const struct progress *progress, const struct cancel *cancel,
     struct error *err);
+/* The lock of what machines have of this host's network: addresses, bridge, rules. Taken after the
+ * locks of entries and before the store's. Same rules. */
+struct lock *lock_take_network(const struct store *store, const char *purpose, uint64_t timeout_ms,
+    const struct cancel *cancel, struct error *err);
 /* NULL is accepted. */
 void lock_release(struct lock *lock);
 void lock_auto_release(struct lock **lock);

@@ -41,6 +41,11 @@ src_libvm_a_SOURCES = \
 	src/vm/monitor_start.c \
 	src/vm/monitor_state.h \
 	src/vm/net.c src/vm/net.h \
+	src/vm/net_host.c src/vm/net_host.h \
+	src/vm/net_link.c \
+	src/vm/net_range.c src/vm/net_range.h \
+	src/vm/net_rules.c src/vm/net_rules.h \
+	src/vm/net_tools.c src/vm/net_tools.h \
 	src/vm/qmp.c src/vm/qmp.h \
 	src/vm/serial_index.c src/vm/serial_index.h \
 	src/vm/serial_log.c src/vm/serial_log.h \

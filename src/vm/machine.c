@@ -22,7 +22,7 @@ static const char *const accel_words[] = {"auto", "kvm", "tcg"};
 /* Keys this program writes itself; all others are kept as they were. */
 static const char *const known_keys[] = {"format", "name", "uuid", "mac", "created_at", "image",
     "kernel_ref", "append", "ssh_key", "vmm", "accel", "vcpu", "memory_mib", "disk_bytes", "root",
-    "restart", "publish", "config", "ephemeral", "autostart", "was"};
+    "restart", "publish", "config", "ephemeral", "autostart", "was", "net", "address"};
 
 static bool word_index(
     const char *word, const char *const *words, size_t count, size_t *index_of_word)
@@ -307,6 +307,7 @@ struct json *machine_spec_to_json(const struct machine_spec *spec)
     json_put_integer(json, "disk_bytes", (int64_t)spec->disk_bytes);
     json_put_string(json, "root", machine_root_name(spec->root));
     json_put_string(json, "restart", machine_restart_name(spec->restart));
+    net_spec_to_json(spec, json);
     if (spec->is_ephemeral) {
         json_put_bool(json, "ephemeral", true);
     }
@@ -435,7 +436,7 @@ static bool read_choices(
     }
     spec->is_ephemeral = json_bool(json, "ephemeral", false);
     spec->is_autostart = json_bool(json, "autostart", false);
-    return true;
+    return net_spec_from_json(json, what, spec, err);
 }
 
 static void keep_unknown(const struct json *json, struct machine_spec *spec)

@@ -11,6 +11,7 @@
 
 #include "base/process.h"
 #include "base/text.h"
+#include "vm/net.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -77,6 +78,8 @@ struct machine_spec {
     enum machine_restart restart;
     struct machine_port *ports;
     size_t port_count;
+    enum net_mode net;
+    char address[16];   /* of the guest, on our bridge; "" in other modes */
     int64_t created_at; /* wall seconds */
     struct machine_program program;
     bool is_autostart;    /* a unit of the user's starts it with the host */
@@ -95,7 +98,7 @@ bool machine_spec_identify(struct machine_spec *spec, struct error *err);
  * sentence names the option. */
 bool machine_spec_validate(const struct machine_spec *spec, struct error *err);
 /* Caller frees. Keys: format name uuid mac created_at image kernel_ref append vmm accel vcpu
- * memory_mib disk_bytes root restart publish[] config{} ephemeral. */
+ * memory_mib disk_bytes root restart publish[] net address config{} ephemeral. */
 struct json *machine_spec_to_json(const struct machine_spec *spec);
 /* Fills an empty *spec; ERROR_FORMAT naming the key. Validates. `what` opens the sentence. */
 bool machine_spec_from_json(
@@ -117,6 +120,7 @@ struct machine_handle {
     char accel[8];       /* "kvm" or "tcg" */
     int64_t started_at;  /* wall seconds */
     uint64_t log_offset; /* where this boot begins in the serial stream */
+    struct net_link net;
     size_t port_count;   /* as published, with the host ports that were chosen */
     struct machine_port ports[MACHINE_PORT_MAX];
 };

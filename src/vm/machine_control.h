@@ -27,6 +27,7 @@ struct machine_boot {
     const char *qemu;           /* program; NULL: qemu-system-x86_64 in PATH */
     const char *firecracker;    /* program; NULL */
     uint64_t console_log_bytes; /* limits.console_log_bytes; 0: 64 MiB */
+    struct net_link net;        /* what was made for it on this host */
 };
 
 /* Starts the monitor and, through it, the VMM; returns once the VMM's control socket answered, or

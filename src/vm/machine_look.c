@@ -21,6 +21,7 @@
 #include "vm/machine_identity.h"
 #include "vm/monitor.h"
 #include "vm/monitor_launch.h"
+#include "vm/net_host.h"
 
 #define COMMAND_LINE_MAX (1024 * 1024)
 #define SETTLE_KILL_MS 30000
@@ -240,6 +241,10 @@ bool machine_settle(int vm_dir, struct error *err)
     if (!is_over ||
         (facts.has_handle && !facts.has_exit && !write_lost_exit(vm_dir, &facts.handle, err))) {
         return false;
+    }
+    if (facts.has_handle && net_mode_is_bridged(facts.handle.net.mode) &&
+        !net_host_down(&facts.handle.net, &ignored)) {
+        error_clear(&ignored); /* found by host gc */
     }
     launch_sweep(vm_dir);
     return facts.has_handle && unlinkat(vm_dir, MACHINE_HANDLE_FILE, 0) == 0;

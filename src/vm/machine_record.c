@@ -106,6 +106,10 @@ struct json *machine_handle_to_json(const struct machine_handle *handle)
     json_put_string(json, "accel", handle->accel);
     put_time(json, "started_at", handle->started_at);
     json_put_integer(json, "log_offset", (int64_t)handle->log_offset);
+    struct json *net = net_link_to_json(&handle->net);
+    if (net != NULL) {
+        json_put(json, "net", net);
+    }
     if (handle->port_count > 0) {
         struct json *ports = json_new_array();
         for (size_t i = 0; i < handle->port_count; i++) {
@@ -146,6 +150,7 @@ bool machine_handle_from_json(
                    read_identity(json, "monitor", &read.monitor, err) &&
                    read_identity(json, "vmm", &read.vmm, err) &&
                    json_read_size(json, "log_offset", false, what, &read.log_offset, err) &&
+                   net_link_from_json(json_get(json, "net"), &read.net, err) &&
                    read_ports(json, &read, err);
     if (!is_read) {
         return false;

@@ -65,6 +65,7 @@ static bool make_order(const struct machine_spec *spec, const struct machine_boo
     order->start_timeout_ms = VMM_TIMEOUT_MS;
     order->restart = spec->restart;
     order->is_forwarding = true;
+    order->net = boot->net;
     order->port_count = chosen.port_count;
     for (size_t i = 0; i < chosen.port_count; i++) {
         order->ports[i] = chosen.ports[i];

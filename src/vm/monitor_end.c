@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "vm/net_host.h"
 
 #define SAID_FILE "vmm.log"
 #define REAP_TIMEOUT_MS 60000
@@ -171,12 +172,22 @@ void monitor_explain(struct monitor *monitor, struct machine_exit *exit)
     explain_end(monitor, exit);
 }
 
+/* Its tap and rules go while the record still names them. What fails here is found by host gc. */
+static void take_network_down(const struct net_link *link)
+{
+    struct error failure = {0};
+    if (net_mode_is_bridged(link->mode) && !net_host_down(link, &failure)) {
+        log_write(LOG_WARNING, "%s", failure.text);
+    }
+}
+
 /* The record first, then the farewell, then nothing of the run is left but its logs. */
 void monitor_finish(struct monitor *monitor, struct machine_exit *exit)
 {
     monitor->has_ended = true;
     monitor_explain(monitor, exit);
     keep_words(monitor);
+    take_network_down(&monitor->handle.net);
     auto_json struct json *record = machine_exit_to_json(exit);
     struct error failure = {0};
     if (monitor_record(monitor, MACHINE_EXIT_FILE, record, &failure)) {

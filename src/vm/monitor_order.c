@@ -52,6 +52,10 @@ struct json *monitor_order_to_json(const struct monitor_order *order)
     if (order->plan.has_terminal) {
         json_put_bool(json, "terminal", true);
     }
+    struct json *net = net_link_to_json(&order->net);
+    if (net != NULL) {
+        json_put(json, "net", net);
+    }
     struct json *ports = json_new_array();
     for (size_t i = 0; i < order->port_count; i++) {
         char text[NET_PUBLISH_MAX];
@@ -163,7 +167,7 @@ bool monitor_order_from_json(
         json_read_size(json, "start_timeout_ms", true, WHAT, &read.start_timeout_ms, err) &&
         (read.is_adoption || read_argv(json, &read.plan, err)) &&
         read_calls(json, &read.plan, err) && read_lines(json, &read.plan, err) &&
-        read_ports(json, &read, err);
+        net_link_from_json(json_get(json, "net"), &read.net, err) && read_ports(json, &read, err);
     if (!is_read) {
         monitor_order_done(&read);
         return false;

@@ -29,6 +29,7 @@ struct monitor_order {
     uint64_t start_timeout_ms; /* for the VMM to answer */
     enum machine_restart restart;
     bool is_forwarding; /* the monitor serves the TCP ports; an older engine had the VMM do it */
+    struct net_link net;
     size_t port_count;
     struct machine_port ports[MACHINE_PORT_MAX];
 };

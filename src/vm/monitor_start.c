@@ -20,6 +20,7 @@ static bool fill_handle(struct monitor *monitor, struct error *err)
     *handle = (struct machine_handle){.monitor = process_self(),
         .started_at = clock_wall(),
         .log_offset = monitor->log.end,
+        .net = monitor->order.net,
         .port_count = monitor->order.port_count};
     memcpy(handle->ports, monitor->order.ports, sizeof(handle->ports));
     snprintf(handle->boot_id, sizeof(handle->boot_id), "%s", process_boot_id());

@@ -1,15 +1,52 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* The network of a machine as far as the host sees it: QEMU's user networking, which needs no
- * rights, and the ports published through it. Any thread. */
+/* The network of a machine as far as the host sees it: its mode, what it has on this host, and the
+ * ports published for it. Any thread. */
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct error;
+struct json;
 struct machine_port;
+struct machine_spec;
+
+enum net_mode {
+    NET_USER,      /* the VMM's own user networking, or what stands in for it: needs no rights */
+    NET_BRIDGE,    /* a tap on our bridge: machines and this host see each other */
+    NET_NAT,       /* the same, and out into the world with this host's address */
+    NET_NAMESPACE, /* as user, in a network namespace of the VMM's own */
+    NET_NONE,
+};
+const char *net_mode_name(enum net_mode mode);
+/* ERROR_INVALID. */
+bool net_mode_parse(const char *word, enum net_mode *mode, struct error *err);
+/* True when it has a tap and an address of its own on our bridge. */
+bool net_mode_is_bridged(enum net_mode mode);
+
+#define NET_NAME_MAX 16 /* IFNAMSIZ */
+#define NET_MARK_LEN 8
+
+/* What a running machine has on this host, as recorded in its handle. Plain data; the texts are
+ * empty in modes that have none of it. */
+struct net_link {
+    enum net_mode mode;
+    char mark[NET_MARK_LEN + 1];
+    char bridge[NET_NAME_MAX];
+    char tap[NET_NAME_MAX];
+    char address[16];
+};
+/* NULL in mode user: nothing is to be recorded. Caller frees. */
+struct json *net_link_to_json(const struct net_link *link);
+/* NULL is mode user. ERROR_FORMAT. */
+bool net_link_from_json(const struct json *json, struct net_link *link, struct error *err);
+
+/* Keys "net" and "address" of vm.json. */
+void net_spec_to_json(const struct machine_spec *spec, struct json *json);
+bool net_spec_from_json(
+    const struct json *json, const char *what, struct machine_spec *spec, struct error *err);
 
 /* Addresses of QEMU's user network, the same for every machine. */
 #define NET_USER_GUEST "10.0.2.15"

@@ -154,9 +154,20 @@ static void add_lines(struct strings *argv)
 }
 
 /* Published TCP ports are the monitor's; what goes by UDP has no stream of the agent's. */
-static void add_network(struct strings *argv, const struct machine_spec *spec)
+static void add_network(
+    struct strings *argv, const struct machine_spec *spec, const struct net_link *net)
 {
     auto_done(text) struct text netdev = {0};
+    if (net->mode == NET_NONE) {
+        return;
+    }
+    if (net->tap[0] != '\0') {
+        text_printf(&netdev, "tap,id=net,ifname=%s,script=no,downscript=no", net->tap);
+        add(argv, "-netdev", text_cstr(&netdev));
+        add(argv, "-device", NULL);
+        strings_printf(argv, "virtio-net-device,netdev=net,mac=%s", spec->mac);
+        return;
+    }
     text_append(&netdev, "user,id=net");
     for (size_t i = 0; i < spec->port_count; i++) {
         const struct machine_port *port = &spec->ports[i];
@@ -207,7 +218,7 @@ static bool plan(const struct machine_spec *spec, const struct machine_boot *boo
         add_disk(argv, &disks.items[i]);
     }
     add_lines(argv);
-    add_network(argv, spec);
+    add_network(argv, spec, &boot->net);
     add_small_devices(argv);
     for (size_t line = 0; line < VMM_LINE_COUNT; line++) {
         made.has_line[line] = true;

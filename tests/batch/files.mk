@@ -24,6 +24,7 @@ batch_world_tests = \
 	tests/batch/machine_life.py \
 	tests/batch/machine_truth.py \
 	tests/batch/machines.py \
+	tests/batch/network.py \
 	tests/batch/options.py \
 	tests/batch/output.py \
 	tests/batch/preflight.py \
@@ -43,5 +44,5 @@ batch_world_tests = \
 	tests/batch/usage.py
 TESTS += $(batch_world_tests)
 EXTRA_DIST += $(batch_world_tests) tests/batch/world.py tests/batch/images_world.py tests/batch/echo_server.py tests/batch/machine_world.py \
-	tests/batch/web_world.py tests/support/distro_repo.py
+	tests/batch/web_world.py tests/batch/network_world.py tests/support/distro_repo.py
 tests/batch/local.log: banger

@@ -81,8 +81,8 @@ def test_port_clashes_are_told_before_anything_is_made(world):
     run(world, "web", "", "--publish", f"{port}:80")
     error = world.fails(75, "vm", "start", "later")
     assert error["code"] == "IN_USE" and "VM web" in error["message"], error
-    error = world.fails(64, "vm", "run", "small", "--name", "far", "--publish", "192.0.2.1:0:80")
-    assert error["code"] == "INVALID" and "192.0.2.1" in error["message"], error
+    error = world.fails(64, "vm", "run", "small", "--name", "far", "--publish", "203.0.113.77:0:80")
+    assert error["code"] == "INVALID" and "203.0.113.77" in error["message"], error
     world.fails(64, "vm", "create", "small", "--name", "twice", "--publish", "0.0.0.0:81:1",
                 "--publish", "81:2")
     assert world.entries("vms") == ["later", "web"]

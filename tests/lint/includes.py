@@ -33,7 +33,7 @@ FOREIGN = {
 # The C library and the kernel's interface; anything else is a library nobody decided on.
 SYSTEM = re.compile(
     r"(sys|linux|net|netinet|arpa|asm)/[a-z0-9_]+\.h|"
-    r"(alloca|assert|byteswap|ctype|dirent|elf|endian|errno|fcntl|fnmatch|getopt|glob|grp|inttypes|"
+    r"(alloca|assert|byteswap|ctype|dirent|elf|endian|errno|fcntl|fnmatch|getopt|glob|grp|ifaddrs|inttypes|"
     r"langinfo|libgen|limits|locale|math|netdb|poll|pthread|pty|pwd|regex|sched|search|setjmp|signal|"
     r"spawn|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|syslog|"
     r"termios|time|ucontext|unistd|wchar|wctype|x86intrin)\.h")

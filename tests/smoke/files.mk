@@ -2,7 +2,13 @@
 # Real machines. The program inside their images is built like the guest's own.
 smoke_probe = tests/smoke/probe
 CLEANFILES += $(smoke_probe)
-EXTRA_DIST += tests/smoke/probe.c tests/smoke/test_kernel.sh
+smoke_net_probe = tests/smoke/net_probe
+CLEANFILES += $(smoke_net_probe)
+EXTRA_DIST += tests/smoke/probe.c tests/smoke/net_probe.c tests/smoke/test_kernel.sh
+$(smoke_net_probe): tests/smoke/net_probe.c Makefile
+	@$(MKDIR_P) tests/smoke
+	$(AM_V_GEN)$(GUEST_CC) -std=gnu11 -D_GNU_SOURCE -Os -s -static -o $@ \
+	    `test -f tests/smoke/net_probe.c || echo $(srcdir)/`tests/smoke/net_probe.c
 $(smoke_probe): tests/smoke/probe.c Makefile
 	@$(MKDIR_P) tests/smoke
 	$(AM_V_GEN)$(GUEST_CC) -std=gnu11 -D_GNU_SOURCE -Os -s -static -o $@ \
@@ -11,7 +17,7 @@ $(smoke_probe): tests/smoke/probe.c Makefile
 if HAVE_CMOCKA
 smoke_tests = tests/smoke/boot
 check_PROGRAMS += $(smoke_tests)
-check_DATA += $(smoke_probe)
+check_DATA += $(smoke_probe) $(smoke_net_probe)
 TESTS += $(smoke_tests)
 tests_smoke_boot_SOURCES = tests/smoke/boot.c \
 	tests/support/wire_peer.c tests/support/wire_peer.h tests/support/scratch.h

@@ -113,7 +113,7 @@ static void test_address_of_another_host(void **state)
 {
     (void)state;
     struct error err = {0};
-    struct machine_port port = {.host_address = "192.0.2.1", .guest_port = 80};
+    struct machine_port port = {.host_address = "203.0.113.77", .guest_port = 80};
     assert_false(net_check_ports(&port, 1, &err));
     assert_code(err, ERROR_INVALID);
 }

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: MIT
+"""Machines on a bridge: what is made on the host and taken away again, and nothing else. The VMM is
+a stand-in; bridge, taps and rules are real, in a network namespace of the test's own."""
+import json
+import os
+import signal
+
+from machine_world import clean, prepare, run, state
+from network_world import enter, foreign_rules, forwarding, ip, links, rules
+from world import main
+
+
+def configure(world, network):
+    with open(world.env["BANGER_CONFIG"], encoding="utf-8") as file:
+        before = file.read().partition("[network]")[0]
+    world.write("config.ini", f"{before}[network]\n{network}")
+
+
+def ours(found):
+    """Our one table; what all others hold."""
+    mine = [name for name in found if name.startswith("banger_") and name != "banger_stranger"]
+    assert len(mine) <= 1, mine
+    return {row for name in mine for row in found.pop(name)}, found
+
+
+def mentions(found, address):
+    return [row for row in ours(dict(found))[0] if address in row[1]]
+
+
+def test_bridge_comes_and_goes(world):
+    """Two machines share the bridge; the last one takes it along. Foreign rules and interfaces stay
+    as they are through all of it."""
+    prepare(world)
+    forwarding("1")
+    before, before_links = foreign_rules(), links()
+    first = run(world, "one", "", "--net", "nat")
+    second = run(world, "two", "", "--net", "bridge")
+    assert first["state"] == second["state"] == "running"
+    one, two = (world.json("vm", "show", name) for name in ("one", "two"))
+    assert (one["net"], two["net"]) == ("nat", "bridge")
+    assert one["address"] == "172.16.0.2" and two["address"] == "172.16.0.3", (one, two)
+    assert one["gateway"] == two["gateway"] == "172.16.0.1" and one["bridge"] == two["bridge"]
+    assert one["tap"] == "bt-" + one["uuid"][:8]
+    assert set(links()) - set(before_links) == {one["bridge"], one["tap"], two["tap"]}
+    now = rules()
+    assert ours(dict(now))[1] == before
+    # Masquerading is for the one that asked.
+    assert mentions(now, "172.16.0.2") and not mentions(now, "172.16.0.3")
+    world.ok("vm", "stop", "one")
+    assert set(links()) - set(before_links) == {one["bridge"], two["tap"]}
+    assert not mentions(rules(), "172.16.0.2")
+    # Over and over, it stays one.
+    for _ in range(2):
+        world.ok("vm", "start", "one")
+        assert len(mentions(rules(), "172.16.0.2")) == 1
+        assert world.json("vm", "show", "one")["address"] == "172.16.0.2"
+        world.ok("vm", "stop", "one")
+    world.ok("vm", "rm", "two", "--force")
+    world.ok("vm", "rm", "one")
+    assert links() == before_links and rules() == before
+    assert world.json("host", "gc")["network"] == []
+
+
+def test_the_end_of_a_guest_takes_its_tap_along(world):
+    prepare(world)
+    run(world, "web", "", "--net", "bridge")
+    tap = world.json("vm", "show", "web")["tap"]
+    assert tap in links()
+    os.kill(world.json("vm", "show", "web")["pid"], signal.SIGTERM)
+    world.ok("vm", "wait", "web", "--for", "stopped")
+    world.wait_until(lambda: tap not in links(), "the tap is gone")
+    world.ok("vm", "rm", "web")
+    assert "bb-" not in " ".join(links())
+
+
+def test_addresses_do_not_clash(world):
+    prepare(world)
+    configure(world, "cidr = 10.99.0.0/29\nmode = bridge\n")
+    made = [world.json("vm", "create", "small", "--name", name) and name
+            for name in ("a", "b", "c")]
+    addresses = [world.json("vm", "show", name)["address"] for name in made]
+    assert addresses == ["10.99.0.2", "10.99.0.3", "10.99.0.4"]
+    world.ok("vm", "create", "small", "--name", "d", "--address", "10.99.0.6")
+    error = world.fails(75, "vm", "create", "small", "--name", "e", "--address", "10.99.0.6")
+    assert error["code"] == "IN_USE" and "VM d" in error["message"], error
+    assert world.json("vm", "clone", "a", "copy")["changed"] is True
+    assert world.json("vm", "show", "copy")["address"] == "10.99.0.5"
+    assert world.fails(75, "vm", "create", "small", "--name", "full")["code"] == "IN_USE"
+    for address in ("10.99.0.0", "10.99.0.1", "10.99.0.7", "10.99.1.2", "x"):
+        world.fails(64, "vm", "create", "small", "--name", "bad", "--address", address)
+    world.fails(64, "vm", "create", "small", "--name", "bad", "--net", "user",
+                "--address", "10.99.0.3")
+    world.fails(64, "vm", "create", "small", "--name", "bad", "--net", "maybe")
+    world.ok("vm", "rm", "b")
+    assert world.json("vm", "create", "small", "--name", "new")["changed"] is True
+    assert world.json("vm", "show", "new")["address"] == "10.99.0.3"
+    # One that comes back finds its address given away, and says so before it starts.
+    (entry,) = [row for row in world.json("host", "trash", "list") if row["name"] == "b"]
+    world.ok("host", "trash", "restore", entry["id"])
+    assert world.fails(75, "vm", "start", "b")["code"] == "IN_USE"
+    world.ok("vm", "rm", "c")
+    assert world.json("vm", "set", "b", "--address", "auto")["changed"] is True
+    assert world.json("vm", "show", "b")["address"] == "10.99.0.4"
+    world.ok("vm", "start", "b")
+    world.ok("vm", "set", "b", "--net", "none")
+    assert world.json("vm", "show", "b")["net"] == "bridge"  # holds from the next start on
+    world.ok("vm", "restart", "b")
+    shown = world.json("vm", "show", "b")
+    assert shown["net"] == "none" and "address" not in shown
+    clean(world)
+
+
+def test_what_is_somebody_elses(world):
+    """A range that an interface has, a bridge that is not ours, forwarding that is off: refused
+    before anything is made, and nothing is changed."""
+    prepare(world)
+    forwarding("0")
+    ip("link add br0 type bridge")
+    ip("addr add 172.16.0.77/24 dev br0")
+    before, before_links = foreign_rules(), links()
+    world.ok("vm", "create", "small", "--name", "web", "--net", "bridge")
+    error = world.fails(78, "vm", "start", "web")
+    assert error["code"] == "CONFIG" and "172.16.0.77" in error["message"], error
+    configure(world, "bridge = br0\ncidr = 10.9.0.0/24\n")
+    world.ok("vm", "set", "web", "--address", "auto")
+    error = world.fails(78, "vm", "start", "web")
+    assert error["code"] == "CONFIG" and "br0" in error["message"], error
+    configure(world, "cidr = 10.9.0.0/24\n")
+    world.ok("vm", "set", "web", "--net", "nat")
+    error = world.fails(69, "vm", "start", "web")
+    assert "net.ipv4.ip_forward" in error["message"] and forwarding() == "0", error
+    assert rules() == before and links() == before_links
+    configure(world, "cidr = 10.9.0.0/24\nforward = yes\n")
+    world.ok("vm", "start", "web")
+    assert forwarding() == "1"
+    for network in ("cidr = 10.9.0.0\n", "cidr = 10.9.0.0/31\n", "bridge = a/b\n",
+                    "bridge = much-too-long-a-name\n", "mode = maybe\n"):
+        configure(world, network)
+        world.fails(78, "vm", "create", "small", "--name", "bad", *(
+            () if "mode" in network else ("--net", "bridge")))
+    configure(world, "cidr = 10.9.0.0/24\n")
+    clean(world)
+    assert rules() == before and links() == before_links
+    ip("link del br0")
+
+
+def test_start_that_fails_leaves_nothing(world):
+    prepare(world)
+    before, before_links = rules(), links()
+    world.ok("vm", "create", "small", "--name", "web", "--net", "bridge", "--append", "fake.die=3")
+    world.fails(69, "vm", "start", "web")
+    assert state(world) == "crashed"
+    assert links() == before_links and rules() == before
+    clean(world)
+
+
+def test_gc_finds_what_no_record_owns(world):
+    """Monitor and VMM killed: what they had is found, once, and not that of others."""
+    prepare(world)
+    before, before_links = foreign_rules(), links()
+    run(world, "keep", "", "--net", "bridge")
+    run(world, "lost", "", "--net", "bridge")
+    tap = world.json("vm", "show", "lost")["tap"]
+    place = os.path.join(world.state, "vms", "lost")
+    with open(os.path.join(place, "handle.json"), encoding="utf-8") as file:
+        handle = json.load(file)
+    assert handle["net"]["tap"] == tap
+    for who in ("monitor", "vmm"):
+        os.kill(handle[who]["pid"], signal.SIGKILL)
+    os.rename(place, world.path("taken-away"))
+    ip("tuntap add dev bt-12345678 mode tap")  # of somebody else, by name alone
+    plan = world.json("host", "gc", "--dry-run")["plan"]
+    assert [step["object"] for step in plan if step["action"] == "remove"] == [f"tap {tap}"], plan
+    assert tap in links()
+    assert world.json("host", "gc")["network"] == [f"tap {tap}"]
+    assert tap not in links() and world.json("vm", "show", "keep")["tap"] in links()
+    assert world.json("host", "gc")["network"] == []
+    # A crash that left its record is settled with all it had.
+    with open(os.path.join(world.state, "vms", "keep", "handle.json"), encoding="utf-8") as file:
+        handle = json.load(file)
+    for who in ("monitor", "vmm"):
+        os.kill(handle[who]["pid"], signal.SIGKILL)
+    world.wait_until(lambda: state(world, "keep") == "crashed", "both are gone")
+    done = world.json("host", "gc")
+    assert done["settled"] == ["keep"], done
+    assert "bt-12345678" in links()
+    ip("link del bt-12345678")
+    assert links() == before_links and rules() == before
+    clean(world)
+
+
+enter()
+main()
