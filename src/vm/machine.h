@@ -121,7 +121,7 @@ struct machine_handle {
     int64_t started_at;  /* wall seconds */
     uint64_t log_offset; /* where this boot begins in the serial stream */
     struct net_link net;
-    size_t port_count;   /* as published, with the host ports that were chosen */
+    size_t port_count; /* as published, with the host ports that were chosen */
     struct machine_port ports[MACHINE_PORT_MAX];
 };
 
