@@ -5,6 +5,5 @@ EXTRA_DIST += \
 	bench/console.py \
 	bench/create.sh \
 	bench/harness.py \
-	bench/listing.sh \
 	bench/measures.py \
 	bench/run

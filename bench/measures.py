@@ -5,12 +5,15 @@ import json
 import os
 import random
 import shutil
+import statistics
 import subprocess
+import time
 
 IMAGE_MIB = 2048
 CONTENT_MIB = int(os.environ.get("BENCH_CONTENT_MIB", "640"))
 LEVEL = os.environ.get("BENCH_LEVEL", "19")
 RSS_MIB = 48
+MANY, LIST_RUNS, COLD_RUNS = 10000, 11, 3
 
 
 # ---- what is pulled ----
@@ -194,4 +197,77 @@ def start(bench):
         ("skopeo --version", lambda side, _: bench.run(side, ["skopeo", "--version"])), 40)[0]
 
 
-ALL = {"image": image, "kernel": kernel, "import": local, "start": start}
+def many_kernels(bench):
+    """A state directory with MANY kernels, and the index that long lists get once their entries have
+    been at rest for some seconds."""
+    state = os.path.join(bench.place, "many")
+    for number in range(MANY):
+        name = f"k{number:05}"
+        folder = os.path.join(state, "kernels", name)
+        os.makedirs(folder)
+        with open(os.path.join(folder, "vmlinux"), "wb") as file:
+            file.write(b"\x7fELF")
+        with open(os.path.join(folder, "manifest.json"), "w", encoding="utf-8") as file:
+            json.dump({"name": name, "distro": "debian", "arch": "x86_64", "format": 1,
+                       "kernel_version": f"6.12.{number}", "sha256": f"{number:064x}",
+                       "source": f"pull:https://example.org/kernels/{name}.tar.zst",
+                       "imported_at": "2026-01-02T03:04:05Z"}, file)
+    index = os.path.join(state, "cache", "lists", "kernels")
+    while not os.path.exists(index):
+        subprocess.run(bench.banger(state, "kernel", "list"), check=True, stdout=subprocess.DEVNULL)
+        time.sleep(1)
+    return state, index
+
+
+def forget_files():
+    """What was read lately is on disk only, for both sides; False where we may not."""
+    os.sync()
+    try:
+        with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as file:
+            file.write("3")
+    except OSError:
+        return False
+    return True
+
+
+def many(bench):
+    """10,000 kernels listed beside jq over the same manifests, warm and from disk (P10)"""
+    if shutil.which("jq") is None:
+        print("   jq is not installed: nothing to compare with")
+        return []
+    state, index = many_kernels(bench)
+    missed = []
+
+    def peer(side, number, is_cold=False):
+        if is_cold:
+            forget_files()
+        bench.run(side, ["sh", "-c", 'cd "$1" && find . -name manifest.json -print0 | '
+                         'xargs -0 -n 4000 jq -r .name', "sh", os.path.join(state, "kernels")])
+
+    def ours(*words, is_cold=False):
+        def once(side, number):
+            if is_cold:
+                forget_files()
+            bench.run(side, [bench.program, "--batch", "--state-dir", state, *words])
+        return once
+
+    theirs = ("jq -r .name of every manifest", peer)
+    for name, words in (("table", ("kernel", "list")), ("names", ("kernel", "list", "-q")),
+                        ("json", ("kernel", "list", "--format", "json"))):
+        more, sides = bench.pairs(f"P10 {name}", 0.5, (f"banger {' '.join(words)}", ours(*words)),
+                                  theirs, LIST_RUNS)
+        missed += more + bench.verdict(f"P10 {name}, ms",
+                                       statistics.median(sides[0].seconds) * 1000, 100)
+    if forget_files():
+        missed += bench.pairs("P10 from disk", 1.0, (
+            "banger kernel list", ours("kernel", "list", is_cold=True)),
+            (theirs[0], lambda side, number: peer(side, number, True)), COLD_RUNS)[0]
+    else:
+        print("   (not root: not measured from disk)")
+    os.unlink(index)
+    bench.pairs("P10 without the index", 1.0, (
+        "banger --readonly kernel list", ours("--readonly", "kernel", "list")), theirs, LIST_RUNS)
+    return missed
+
+
+ALL = {"image": image, "kernel": kernel, "import": local, "start": start, "list": many}

@@ -53,6 +53,7 @@ struct ending {
 
 struct watcher {
     struct engine *engine;
+    uint64_t tick_ms;
     pthread_t thread;
     bool is_started;
     int wake;    /* eventfd */
@@ -69,7 +70,7 @@ struct watcher {
     size_t ending_count;
     struct process_set dead[WATCHER_SET_COUNT]; /* of the present sets, said once */
     uint64_t settled_ms;                        /* when to ask for what is dirty; 0: nothing is */
-    uint64_t tick_ms;                           /* when the last tick was */
+    uint64_t ticked_ms;                         /* when the last tick was */
     bool has_warned;
 };
 
@@ -347,32 +348,20 @@ static bool has_running_vms(const struct watcher *watcher)
 
 /* ---- the thread ---- */
 
-/* `tick` of [ui]: how often running machines are looked at. */
-static uint64_t tick_ms(const struct watcher *watcher)
-{
-    const char *setting = config_pairs_get(&watcher->engine->settings.ui, "tick");
-    struct error ignored = {0};
-    uint64_t wanted_ms = TICK_MS;
-    if (setting != NULL && units_parse_duration(setting, "tick", &wanted_ms, &ignored)) {
-        return wanted_ms < TICK_MIN_MS ? TICK_MIN_MS : wanted_ms;
-    }
-    return TICK_MS;
-}
-
 static int timeout_ms(const struct watcher *watcher)
 {
     if (watcher->settled_ms) {
         return clock_left_ms(watcher->settled_ms);
     }
-    return has_running_vms(watcher) ? (int)tick_ms(watcher) : -1;
+    return has_running_vms(watcher) ? (int)watcher->tick_ms : -1;
 }
 
 static void do_what_is_due(struct watcher *watcher)
 {
     uint64_t now_ms = clock_monotonic_ms();
-    if (has_running_vms(watcher) && now_ms - watcher->tick_ms >= tick_ms(watcher)) {
-        watcher->tick_ms = now_ms;
-        if (now_ms - state_looked_ms(watcher->engine->state) <= 2 * tick_ms(watcher)) {
+    if (has_running_vms(watcher) && now_ms - watcher->ticked_ms >= watcher->tick_ms) {
+        watcher->ticked_ms = now_ms;
+        if (now_ms - state_looked_ms(watcher->engine->state) <= 2 * watcher->tick_ms) {
             mark(watcher, SUBJECT_VMS);
         }
     }
@@ -440,10 +429,23 @@ void watcher_free(struct watcher *watcher)
     free(watcher);
 }
 
+/* `tick` of [ui]: how often running machines are looked at. */
+static uint64_t tick_of(const struct engine *engine)
+{
+    const char *setting = config_pairs_get(&engine->settings.ui, "tick");
+    struct error ignored = {0};
+    uint64_t wanted_ms = TICK_MS;
+    if (setting != NULL && units_parse_duration(setting, "tick", &wanted_ms, &ignored)) {
+        return wanted_ms < TICK_MIN_MS ? TICK_MIN_MS : wanted_ms;
+    }
+    return TICK_MS;
+}
+
 struct watcher *watcher_new(struct engine *engine, struct error *err)
 {
     struct watcher *watcher = memory_zero(1, sizeof(*watcher));
     watcher->engine = engine;
+    watcher->tick_ms = tick_of(engine);
     pthread_mutex_init(&watcher->mutex, NULL);
     watcher->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     watcher->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
