@@ -33,7 +33,9 @@ src_libartifact_a_SOURCES += \
 	src/artifact/layer_walked.c src/artifact/layer_walked.h \
 	src/artifact/tar_block.c src/artifact/tar_block.h \
 	src/artifact/tar_header.c src/artifact/tar_header.h \
+	src/artifact/tar_member.c \
 	src/artifact/tar_pax.c src/artifact/tar_pax.h \
+	src/artifact/tar_sparse.c src/artifact/tar_sparse.h \
 	src/artifact/tar_writer.c src/artifact/tar_writer.h \
 	src/artifact/tree.c src/artifact/tree.h \
 	src/artifact/unpack.c src/artifact/unpack.h

@@ -140,19 +140,61 @@ bool layer_needs_order(struct layer_stack *stack)
     return false;
 }
 
+/* Data that comes in a row, put where the pieces say. */
+struct spread {
+    const struct tar_member *member;
+    size_t piece;
+    uint64_t done; /* of that piece */
+    uint64_t at;   /* in the file */
+};
+
+static bool put_hole(
+    struct layer_stack *stack, struct spread *spread, uint64_t to, struct error *err)
+{
+    uint64_t len = to - spread->at;
+    spread->at = to;
+    return ext4_file_hole(stack->world.writer, len, err);
+}
+
+static bool put_spread(struct layer_stack *stack, struct spread *spread, const uint8_t *data,
+    size_t len, struct error *err)
+{
+    while (len > 0) {
+        const struct tar_piece *piece = &spread->member->pieces[spread->piece];
+        uint64_t left = piece->len - spread->done;
+        size_t used = len < left ? len : (size_t)left;
+        if (!put_hole(stack, spread, piece->offset + spread->done, err) ||
+            !ext4_file_data(stack->world.writer, data, used, err)) {
+            return false;
+        }
+        spread->at += used;
+        spread->done += used;
+        if (spread->done == piece->len) {
+            spread->piece++;
+            spread->done = 0;
+        }
+        data += used;
+        len -= used;
+    }
+    return true;
+}
+
 bool layer_copy_data(struct layer_stack *stack, struct layer_reader *reader,
-    struct tree_inode *inode, struct error *err)
+    const struct tar_member *member, struct tree_inode *inode, struct error *err)
 {
     const void *data = NULL;
     size_t len = 0;
+    struct spread spread = {.member = member};
     ext4_file_begin(stack->world.writer, inode);
     do {
         if (!layer_reader_data(reader, &data, &len, err) ||
-            !ext4_file_data(stack->world.writer, data, len, err)) {
+            !(member->is_sparse ? put_spread(stack, &spread, data, len, err)
+                                : ext4_file_data(stack->world.writer, data, len, err))) {
             return false;
         }
     } while (len > 0);
-    return ext4_file_end(stack->world.writer, err);
+    return (!member->is_sparse || put_hole(stack, &spread, member->size_bytes, err)) &&
+           ext4_file_end(stack->world.writer, err);
 }
 
 static bool add_member(struct layer_stack *stack, struct layer_reader *reader,

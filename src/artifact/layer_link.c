@@ -142,7 +142,7 @@ static bool take_found(struct layer_stack *stack, struct layer_reader *reader,
     if (!inode) {
         return false;
     }
-    bool is_fine = member->type != TAR_FILE || layer_copy_data(stack, reader, inode, err);
+    bool is_fine = member->type != TAR_FILE || layer_copy_data(stack, reader, member, inode, err);
     set_candidate(stack, wanted, inode);
     return is_fine;
 }

@@ -153,7 +153,7 @@ static bool add_other(struct layer_stack *stack, struct layer_reader *reader,
     }
     bool is_fine = true;
     if (type == TAR_FILE && is_needed) {
-        is_fine = layer_copy_data(stack, reader, inode, err);
+        is_fine = layer_copy_data(stack, reader, member, inode, err);
     }
     if (is_fine && node) {
         if (!is_hidden) {

@@ -288,7 +288,7 @@ static bool put_other(struct layer_stack *stack, struct layer_reader *reader,
     if (!inode) {
         return false;
     }
-    if (is_file && !layer_copy_data(stack, reader, inode, err)) {
+    if (is_file && !layer_copy_data(stack, reader, member, inode, err)) {
         ext4_drop_inode(stack->world.writer, inode);
         return false;
     }

@@ -28,7 +28,7 @@ struct layer_reader *layer_reader_new(int fd, unsigned accepted, const struct di
     if (!reader->decompress) {
         return NULL;
     }
-    reader->scan = tar_scan_new(TAR_FOREIGN, limits);
+    reader->scan = tar_scan_new(TAR_SPARSE, limits);
     reader->hash = diff_id ? hash_new() : NULL;
     reader->diff_id = diff_id;
     reader->shown = memory_strdup(shown);
@@ -117,7 +117,7 @@ int layer_reader_next(struct layer_reader *reader, struct tar_member *member, st
         }
         reader->at += used;
     }
-    reader->data_left = member->size_bytes;
+    reader->data_left = member->data_bytes;
     return 1;
 }
 

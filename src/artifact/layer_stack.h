@@ -49,7 +49,7 @@ struct tree_inode *layer_make_inode(
 struct tree_node *layer_find(const struct layer_stack *stack, const struct layer_path *path);
 /* Reads the member's data into the inode. */
 bool layer_copy_data(struct layer_stack *stack, struct layer_reader *reader,
-    struct tree_inode *inode, struct error *err);
+    const struct tar_member *member, struct tree_inode *inode, struct error *err);
 
 /* Adds the member whose name is in stack->path. Quick, from the newest layer on; exact, from the
  * oldest on. */

@@ -32,7 +32,9 @@ enum {
     /* GNU's use of the prefix field */
     GNU_TIMES_AT = 345,
     GNU_TIMES_LEN = 24,
-    GNU_SPARSE_AT = 369, /* offset, long names, map, is-extended, real size */
+    GNU_SPARSE_AT = 369, /* offset, long names */
+    GNU_MAP_AT = 386,    /* of a sparse file, is-extended, real size */
+    GNU_MAP_END = 495,
 };
 
 #define SIZE_FIELD_MAX 077777777777ULL
@@ -141,11 +143,13 @@ static bool check_tail(const uint8_t *bytes, const struct tar_block *block,
     enum tar_profile profile, struct error *err)
 {
     size_t from = block->format == TAR_FORMAT_GNU ? GNU_SPARSE_AT : PAD_AT;
-    if (block->format == TAR_FORMAT_POSIX && profile == TAR_FOREIGN) {
+    if (block->format == TAR_FORMAT_POSIX && profile != TAR_BUNDLE) {
         return true;
     }
+    bool has_map = block->typeflag == 'S';
     for (size_t i = from; i < TAR_BLOCK; i++) {
-        if (bytes[i] != 0) {
+        bool is_map = has_map && i >= GNU_MAP_AT && i < GNU_MAP_END;
+        if (bytes[i] != 0 && !is_map) {
             return error_set(err, ERROR_FORMAT, "the header's unused fields are not empty");
         }
     }

@@ -34,5 +34,7 @@ struct tar_block {
 bool tar_block_is_zero(const uint8_t bytes[TAR_BLOCK]);
 /* Octal digits with blanks before and NULs or blanks behind, or GNU's base-256. */
 enum tar_number tar_block_number(const uint8_t *field, size_t len, int64_t *number);
+bool tar_member_type(
+    enum tar_profile profile, char typeflag, enum tar_type *type, struct error *err);
 bool tar_block_decode(const uint8_t bytes[TAR_BLOCK], enum tar_profile profile,
     struct tar_block *block, struct error *err);

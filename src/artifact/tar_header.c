@@ -5,6 +5,7 @@
 
 #include "artifact/tar_block.h"
 #include "artifact/tar_pax.h"
+#include "artifact/tar_sparse.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/memory.h"
@@ -15,7 +16,9 @@
 
 enum state {
     AT_HEADER,
-    IN_EXTENSION, /* the body of an x, g, L or K header */
+    IN_EXTENSION,     /* the body of an x, g, L or K header */
+    IN_SPARSE_BLOCKS, /* the old form's map goes on behind the header */
+    IN_SPARSE_TEXT,   /* the map of form 1.0 lies in front of the data */
     IN_DATA,
     AT_SECOND_ZERO,
     BEHIND_END,
@@ -43,6 +46,9 @@ struct tar_scan {
     bool has_pax;
     char *long_path, *long_link;
 
+    struct tar_member pending; /* IN_SPARSE_*: waits for its map; data_bytes is what is left */
+    struct tar_sparse sparse;
+
     bool has_format;
     enum tar_format format;
     uint64_t headers; /* of any kind, for messages */
@@ -52,39 +58,6 @@ struct tar_scan {
     struct tar_member *queue;
     size_t queue_first, queue_count, queue_capacity;
 };
-
-void tar_member_done(struct tar_member *member)
-{
-    free(member->path);
-    free(member->link);
-    for (size_t i = 0; i < member->xattr_count; i++) {
-        free(member->xattrs[i].name);
-        free(member->xattrs[i].value);
-    }
-    free(member->xattrs);
-    *member = (struct tar_member){0};
-}
-
-const char *tar_type_name(enum tar_type type)
-{
-    switch (type) {
-    case TAR_FILE:
-        return "file";
-    case TAR_HARDLINK:
-        return "hard link";
-    case TAR_SYMLINK:
-        return "symlink";
-    case TAR_CHARACTER_DEVICE:
-        return "character device";
-    case TAR_BLOCK_DEVICE:
-        return "block device";
-    case TAR_DIRECTORY:
-        return "directory";
-    case TAR_FIFO:
-        return "fifo";
-    }
-    return "member";
-}
 
 struct tar_scan *tar_scan_new(enum tar_profile profile, const struct limits *limits)
 {
@@ -109,6 +82,8 @@ void tar_scan_free(struct tar_scan *scan)
     }
     forget_extensions(scan);
     text_done(&scan->body);
+    tar_member_done(&scan->pending);
+    tar_sparse_done(&scan->sparse);
     for (size_t i = 0; i < scan->queue_count; i++) {
         tar_member_done(&scan->queue[scan->queue_first + i]);
     }
@@ -124,7 +99,7 @@ static bool has_extension(const struct tar_scan *scan)
 /* One format per bundle; pax headers belong to the one, long names to the other. */
 static bool check_format(struct tar_scan *scan, const struct tar_block *block, struct error *err)
 {
-    if (scan->profile == TAR_FOREIGN) {
+    if (scan->profile != TAR_BUNDLE) {
         return true;
     }
     if (scan->has_format && scan->format != block->format) {
@@ -211,46 +186,6 @@ static bool end_extension(struct tar_scan *scan, struct error *err)
     }
 }
 
-static bool find_type(
-    const struct tar_scan *scan, char typeflag, enum tar_type *type, struct error *err)
-{
-    switch (typeflag) {
-    case '7':
-        if (scan->profile == TAR_BUNDLE) {
-            break;
-        }
-        *type = TAR_FILE;
-        return true;
-    case '0':
-    case '\0':
-        *type = TAR_FILE;
-        return true;
-    case '1':
-        *type = TAR_HARDLINK;
-        return true;
-    case '2':
-        *type = TAR_SYMLINK;
-        return true;
-    case '3':
-        *type = TAR_CHARACTER_DEVICE;
-        return true;
-    case '4':
-        *type = TAR_BLOCK_DEVICE;
-        return true;
-    case '5':
-        *type = TAR_DIRECTORY;
-        return true;
-    case '6':
-        *type = TAR_FIFO;
-        return true;
-    case 'S':
-        return error_set(err, ERROR_FORMAT, "sparse members are not accepted");
-    default:
-        break;
-    }
-    return error_set(err, ERROR_FORMAT, "a member of unknown type 0x%02x", (unsigned char)typeflag);
-}
-
 /* The size is said once, or twice alike, or too large for the header and then by pax alone. */
 static bool find_size(const struct tar_scan *scan, const struct tar_block *block,
     enum tar_type type, uint64_t *size_bytes, struct error *err)
@@ -278,6 +213,10 @@ static bool find_names(struct tar_scan *scan, const struct tar_block *block,
     const char *link = scan->pax.link    ? scan->pax.link
                        : scan->long_link ? scan->long_link
                                          : block->link;
+    if (scan->pax.sparse_name && !tar_sparse_is_alias(path, scan->pax.sparse_name)) {
+        return error_set(err, ERROR_FORMAT, "two headers give two names for one member");
+    }
+    path = scan->pax.sparse_name ? scan->pax.sparse_name : path;
     size_t len = strlen(path);
     bool is_link = member->type == TAR_SYMLINK || member->type == TAR_HARDLINK;
     if (len == 0 || (is_link && link[0] == '\0')) {
@@ -312,6 +251,72 @@ static void enqueue(struct tar_scan *scan, struct tar_member *member)
     *member = (struct tar_member){0};
 }
 
+static bool begin_data(struct tar_scan *scan, struct tar_member *member, struct error *err)
+{
+    if (member->data_bytes > scan->limits.expanded_bytes - scan->data_bytes) {
+        return error_set(err, ERROR_LIMIT, "the members hold more than expanded_bytes (%llu)",
+            (unsigned long long)scan->limits.expanded_bytes);
+    }
+    scan->data_bytes += member->data_bytes;
+    scan->data_left = member->data_bytes;
+    scan->skip = (member->data_bytes + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
+    scan->state = scan->skip > 0 ? IN_DATA : AT_HEADER;
+    enqueue(scan, member);
+    return true;
+}
+
+static bool end_sparse(struct tar_scan *scan, struct error *err)
+{
+    struct tar_member *member = &scan->pending;
+    if (!tar_sparse_check(&scan->sparse, member->data_bytes, err)) {
+        return false;
+    }
+    member->is_sparse = true;
+    member->size_bytes = scan->sparse.size_bytes;
+    member->piece_count = scan->sparse.count;
+    member->pieces = take_ptr(scan->sparse.pieces);
+    tar_sparse_done(&scan->sparse);
+    return begin_data(scan, member, err);
+}
+
+/* Which form it is decides where the map lies. */
+static bool begin_sparse(struct tar_scan *scan, const struct tar_block *block,
+    struct tar_member *member, struct error *err)
+{
+    bool is_old = block->typeflag == 'S';
+    bool goes_on = false;
+    if (member->type != TAR_FILE ||
+        (is_old && (scan->pax.is_sparse || block->format != TAR_FORMAT_GNU))) {
+        return error_set(err, ERROR_FORMAT, "a sparse member of no known form");
+    }
+    scan->sparse = scan->pax.sparse;
+    scan->pax.sparse = (struct tar_sparse){0};
+    if (is_old && !tar_sparse_header(&scan->sparse, scan->block, &goes_on, err)) {
+        return false;
+    }
+    scan->state = scan->pax.is_map_in_data ? IN_SPARSE_TEXT : IN_SPARSE_BLOCKS;
+    goes_on |= scan->pax.is_map_in_data;
+    scan->pending = *member;
+    *member = (struct tar_member){0};
+    return goes_on || end_sparse(scan, err);
+}
+
+/* One block of a map that does not fit in the headers. */
+static bool take_map(struct tar_scan *scan, struct error *err)
+{
+    bool goes_on = false;
+    if (scan->state == IN_SPARSE_BLOCKS) {
+        return tar_sparse_more(&scan->sparse, scan->block, &goes_on, err) &&
+               (goes_on || end_sparse(scan, err));
+    }
+    if (scan->pending.data_bytes < TAR_BLOCK) {
+        return error_set(err, ERROR_FORMAT, "the map of a sparse member is cut off");
+    }
+    scan->pending.data_bytes -= TAR_BLOCK;
+    return tar_sparse_text(&scan->sparse, scan->block, &goes_on, err) &&
+           (goes_on || end_sparse(scan, err));
+}
+
 static bool take_member(struct tar_scan *scan, const struct tar_block *block, struct error *err)
 {
     auto_done(tar_member) struct tar_member member = {
@@ -323,28 +328,23 @@ static bool take_member(struct tar_scan *scan, const struct tar_block *block, st
         .device_major = block->device_major,
         .device_minor = block->device_minor,
     };
-    if (!find_type(scan, block->typeflag, &member.type, err) ||
+    if (!tar_member_type(scan->profile, block->typeflag, &member.type, err) ||
         !find_size(scan, block, member.type, &member.size_bytes, err) ||
         !find_names(scan, block, &member, err)) {
         return false;
     }
-    if (member.size_bytes > scan->limits.expanded_bytes - scan->data_bytes) {
-        return error_set(err, ERROR_LIMIT, "the members hold more than expanded_bytes (%llu)",
-            (unsigned long long)scan->limits.expanded_bytes);
-    }
-    scan->data_bytes += member.size_bytes;
-    scan->data_left = member.size_bytes;
-    scan->skip = (member.size_bytes + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
-    scan->state = scan->skip > 0 ? IN_DATA : AT_HEADER;
+    member.data_bytes = member.size_bytes;
     member.xattr_total = scan->pax.xattr_count > scan->pax.second_spellings
                              ? scan->pax.xattr_count
                              : scan->pax.second_spellings;
     member.xattr_count = scan->pax.xattr_count;
     member.xattrs = take_ptr(scan->pax.xattrs);
     scan->pax.xattr_count = 0;
+    bool is_fine = scan->pax.is_sparse || block->typeflag == 'S'
+                       ? begin_sparse(scan, block, &member, err)
+                       : begin_data(scan, &member, err);
     forget_extensions(scan);
-    enqueue(scan, &member);
-    return true;
+    return is_fine;
 }
 
 static bool take_header(struct tar_scan *scan, struct error *err)
@@ -378,6 +378,8 @@ static size_t step(struct tar_scan *scan, const uint8_t *bytes, size_t len, stru
     switch (scan->state) {
     case AT_HEADER:
     case AT_SECOND_ZERO:
+    case IN_SPARSE_BLOCKS:
+    case IN_SPARSE_TEXT:
         used = len < TAR_BLOCK - scan->block_len ? len : TAR_BLOCK - scan->block_len;
         memcpy(scan->block + scan->block_len, bytes, used);
         scan->block_len += used;
@@ -387,6 +389,9 @@ static size_t step(struct tar_scan *scan, const uint8_t *bytes, size_t len, stru
         scan->block_len = 0;
         if (scan->state == AT_HEADER) {
             return take_header(scan, err) ? used : 0;
+        }
+        if (scan->state != AT_SECOND_ZERO) {
+            return take_map(scan, err) ? used : 0;
         }
         if (!tar_block_is_zero(scan->block)) {
             error_set(err, ERROR_FORMAT, "something follows the archive's end mark");

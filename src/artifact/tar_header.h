@@ -36,6 +36,8 @@ enum tar_profile {
     /* Layers, packages, root file systems of others: formats may change from member to member,
      * unknown pax keys are passed over. */
     TAR_FOREIGN,
+    /* The same, and sparse members. For tar_scan_walk. */
+    TAR_SPARSE,
 };
 
 struct tar_xattr {
@@ -44,12 +46,22 @@ struct tar_xattr {
     size_t len;
 };
 
+/* Of a sparse member's data. */
+struct tar_piece {
+    uint64_t offset; /* in the file */
+    uint64_t len;
+};
+
 struct tar_member {
     char *path; /* as in the archive, never empty, no NUL inside, any other byte; owned */
     char *link; /* target of a link, NULL for other types; owned */
     enum tar_type type;
-    uint64_t size_bytes; /* of the data that follows; 0 unless a regular file */
-    uint32_t mode;       /* 07777 */
+    uint64_t size_bytes; /* of the file; 0 unless a regular one */
+    uint64_t data_bytes; /* of the data that follows: the same, or less for a sparse file */
+    bool is_sparse;
+    struct tar_piece *pieces; /* where its data belongs, in ascending order; owned */
+    size_t piece_count;
+    uint32_t mode; /* 07777 */
     uint64_t uid, gid;
     int64_t mtime;
     uint32_t mtime_nanoseconds;

@@ -23,6 +23,15 @@ enum key {
     KEY_GID,
     KEY_MTIME,
     KEY_CHARSET,
+    KEY_MAJOR,
+    KEY_MINOR,
+    KEY_SPARSE_NAME,
+    KEY_REAL_SIZE,
+    KEY_PIECES,
+    KEY_MAP,
+    KEY_ONCE_LAST = KEY_MAP,
+    KEY_OFFSET,
+    KEY_LENGTH,
     KEY_IGNORED,
     KEY_XATTR,
     KEY_XATTR_AGAIN,
@@ -59,6 +68,15 @@ static const struct {
     {"SCHILY.acl.default", KEY_LABEL, "system.posix_acl_default"},
     {"SCHILY.acl.ace", KEY_LABEL, "system.nfs4_acl"},
     {"RHT.security.selinux", KEY_LABEL, "security.selinux"},
+    {"GNU.sparse.major", KEY_MAJOR, NULL},
+    {"GNU.sparse.minor", KEY_MINOR, NULL},
+    {"GNU.sparse.name", KEY_SPARSE_NAME, NULL},
+    {"GNU.sparse.realsize", KEY_REAL_SIZE, NULL},
+    {"GNU.sparse.size", KEY_REAL_SIZE, NULL},
+    {"GNU.sparse.numblocks", KEY_PIECES, NULL},
+    {"GNU.sparse.map", KEY_MAP, NULL},
+    {"GNU.sparse.offset", KEY_OFFSET, NULL},
+    {"GNU.sparse.numbytes", KEY_LENGTH, NULL},
     {"GNU.sparse.", KEY_SPARSE, NULL},
     {"SCHILY.realsize", KEY_SPARSE, NULL},
 };
@@ -67,6 +85,8 @@ void tar_pax_done(struct tar_pax *pax)
 {
     free(pax->path);
     free(pax->link);
+    free(pax->sparse_name);
+    tar_sparse_done(&pax->sparse);
     for (size_t i = 0; i < pax->xattr_count; i++) {
         free(pax->xattrs[i].name);
         free(pax->xattrs[i].value);
@@ -159,7 +179,7 @@ static bool read_owner(
     if (!read_digits(record->value + sign, record->value_len - sign, number, &is_huge)) {
         return bad_value(record, err);
     }
-    if (profile == TAR_FOREIGN && (sign || is_huge || *number > UINT32_MAX - 1)) {
+    if (profile != TAR_BUNDLE && (sign || is_huge || *number > UINT32_MAX - 1)) {
         return error_set(err, ERROR_FORMAT, "an owner number is out of range");
     }
     return true;
@@ -188,7 +208,7 @@ static bool read_time(
         unit /= 10;
     }
     if (is_huge || seconds > INT64_MAX) {
-        if (profile == TAR_FOREIGN) {
+        if (profile != TAR_BUNDLE) {
             return error_set(err, ERROR_FORMAT, "a time is out of range");
         }
         seconds = INT64_MAX;
@@ -222,7 +242,7 @@ static bool add_xattr(struct tar_pax *pax, const char *name, size_t name_len,
     struct error *err)
 {
     /* A bundle's are never created, so their size is nobody's trouble. */
-    if (profile == TAR_FOREIGN && record->value_len > limits->xattr_bytes) {
+    if (profile != TAR_BUNDLE && record->value_len > limits->xattr_bytes) {
         return error_set(err, ERROR_LIMIT,
             "an extended attribute is larger than xattr_bytes (%llu)",
             (unsigned long long)limits->xattr_bytes);
@@ -250,12 +270,70 @@ static bool take_charset(const struct record *record, enum tar_profile profile, 
     return true;
 }
 
+/* The keys of the forms 0.0, 0.1 and 1.0; which of them belong together is seen at the end. */
+static bool take_sparse(struct tar_pax *pax, const struct record *record, enum key key,
+    const struct limits *limits, struct error *err)
+{
+    struct tar_sparse *sparse = &pax->sparse;
+    uint64_t number = 0;
+    bool is_huge = false;
+    if (key == KEY_SPARSE_NAME) {
+        return read_name(record, limits, &pax->sparse_name, err);
+    }
+    if (key == KEY_MAP) {
+        return tar_sparse_list(sparse, record->value, record->value_len, err);
+    }
+    if (!read_digits(record->value, record->value_len, &number, &is_huge) || is_huge ||
+        number > INT64_MAX) {
+        return bad_value(record, err);
+    }
+    bool is_fine = true;
+    switch (key) {
+    case KEY_MAJOR:
+        pax->is_map_in_data = number == 1;
+        is_fine = number <= 1;
+        break;
+    case KEY_MINOR:
+        is_fine = number <= 1;
+        break;
+    case KEY_REAL_SIZE:
+        sparse->has_size = true;
+        sparse->size_bytes = number;
+        break;
+    case KEY_PIECES:
+        pax->has_pairs = true;
+        pax->pairs = number;
+        break;
+    case KEY_OFFSET:
+        is_fine = !sparse->is_offset_given;
+        sparse->is_offset_given = true;
+        sparse->offset = number;
+        break;
+    default:
+        is_fine = sparse->is_offset_given;
+        sparse->is_offset_given = false;
+        return (is_fine || bad_value(record, err)) &&
+               tar_sparse_add(sparse, sparse->offset, number, err);
+    }
+    return is_fine || bad_value(record, err);
+}
+
+/* The map is in the records or in front of the data, and then under an alias. */
+static bool check_sparse(const struct tar_pax *pax, struct error *err)
+{
+    const struct tar_sparse *sparse = &pax->sparse;
+    bool is_one = pax->is_map_in_data ? sparse->pairs == 0 && !pax->has_pairs && pax->sparse_name
+                                      : !pax->has_pairs || pax->pairs == sparse->pairs;
+    return (sparse->has_size && !sparse->is_offset_given && is_one) ||
+           error_set(err, ERROR_FORMAT, "the map of a sparse member is broken");
+}
+
 static bool take_record(struct tar_pax *pax, const struct record *record, enum tar_profile profile,
     const struct limits *limits, struct error *err)
 {
     const char *label = NULL;
     enum key key = find_key(record, &label);
-    if (key <= KEY_CHARSET) {
+    if (key <= KEY_ONCE_LAST) {
         if (pax->seen & 1U << key) {
             return error_set(err, ERROR_FORMAT, "a pax header says \"%.*s\" twice",
                 (int)record->key_len, record->key);
@@ -295,10 +373,23 @@ static bool take_record(struct tar_pax *pax, const struct record *record, enum t
         return true;
     case KEY_LABEL:
         return add_xattr(pax, label, strlen(label), record, profile, limits, err);
+    case KEY_MAJOR:
+    case KEY_MINOR:
+    case KEY_SPARSE_NAME:
+    case KEY_REAL_SIZE:
+    case KEY_PIECES:
+    case KEY_MAP:
+    case KEY_OFFSET:
+    case KEY_LENGTH:
+        if (profile == TAR_SPARSE) {
+            pax->is_sparse = true;
+            return take_sparse(pax, record, key, limits, err);
+        }
+        __attribute__((fallthrough));
     case KEY_SPARSE:
         return error_set(err, ERROR_FORMAT, "sparse members are not accepted");
     case KEY_UNKNOWN:
-        if (profile == TAR_FOREIGN) {
+        if (profile != TAR_BUNDLE) {
             return true;
         }
         return error_set(err, ERROR_FORMAT, "a pax header holds the unknown key \"%.*s\"",
@@ -323,5 +414,5 @@ bool tar_pax_parse(struct tar_pax *pax, const char *body, size_t len, enum tar_p
             return false;
         }
     }
-    return true;
+    return !pax->is_sparse || check_sparse(pax, err);
 }

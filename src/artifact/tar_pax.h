@@ -5,6 +5,7 @@
  * POSIX.1-2017, pax, "pax Header Block" and "pax Extended Header". */
 
 #include "artifact/tar_header.h"
+#include "artifact/tar_sparse.h"
 
 struct error;
 struct limits;
@@ -21,7 +22,13 @@ struct tar_pax {
     struct tar_xattr *xattrs;
     size_t xattr_count, xattr_capacity;
     size_t second_spellings; /* LIBARCHIVE.xattr.*: the same attributes once more */
-    unsigned seen;           /* one bit per key that may come once */
+    bool is_sparse;
+    bool is_map_in_data; /* form 1.0 */
+    char *sparse_name;   /* the file's; path is an alias then */
+    struct tar_sparse sparse;
+    bool has_pairs;
+    uint64_t pairs; /* as it says itself */
+    unsigned seen;  /* one bit per key that may come once */
 };
 
 void tar_pax_done(struct tar_pax *pax);

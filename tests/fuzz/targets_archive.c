@@ -37,7 +37,15 @@ static struct limits small_limits(void)
 static void check_member(const struct tar_member *member, const struct limits *limits)
 {
     fuzz_check(member->path[0] != '\0' && strlen(member->path) <= limits->path_bytes);
-    fuzz_check(member->size_bytes <= limits->expanded_bytes);
+    fuzz_check(member->data_bytes <= limits->expanded_bytes);
+    fuzz_check(member->is_sparse || member->size_bytes == member->data_bytes);
+    uint64_t end = 0, sum = 0;
+    for (size_t i = 0; i < member->piece_count; i++) {
+        fuzz_check(member->pieces[i].offset >= end && member->pieces[i].len > 0);
+        end = member->pieces[i].offset + member->pieces[i].len;
+        sum += member->pieces[i].len;
+    }
+    fuzz_check(!member->is_sparse || (end <= member->size_bytes && sum == member->data_bytes));
     fuzz_check(member->type == TAR_FILE || member->size_bytes == 0);
     fuzz_check((member->mode & ~07777u) == 0);
     fuzz_check(member->mtime_nanoseconds < 1000000000);
@@ -79,8 +87,9 @@ static bool scan_tar(
 /* In pieces of any length the verdict is the same, and so are the members of what is accepted. */
 static void run_tar(const uint8_t *bytes, size_t len)
 {
-    for (int i = 0; i < 2; i++) {
-        enum tar_profile profile = i == 0 ? TAR_BUNDLE : TAR_FOREIGN;
+    static const enum tar_profile profiles[] = {TAR_BUNDLE, TAR_FOREIGN, TAR_SPARSE};
+    for (size_t i = 0; i < array_length(profiles); i++) {
+        enum tar_profile profile = profiles[i];
         uint64_t whole = 0, pieces = 0;
         bool is_fine = scan_tar(bytes, len, profile, len + 1, &whole);
         fuzz_check(is_fine == scan_tar(bytes, len, profile, 100, &pieces));

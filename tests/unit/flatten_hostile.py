@@ -74,9 +74,65 @@ def refused():
                               ".wh..wh..opq/x")):
         yield "W1-%d" % i, [[file(name)]], FORMAT
     yield "W8", [[Member("c", b"c", device=(0, 0))]], FORMAT
-    yield "H1-sparse", [[mb.pax((b"GNU.sparse.major", b"1")) + mb.member("x", b"")]], FORMAT
+    for i, (code, member) in enumerate(sparse_lies()):
+        yield "H9-%d" % i, [[member]], code
     yield "H3-root-file", [[file("./")]], FORMAT
     yield "lost+found", [[file("lost+found")]], FORMAT
+
+
+def sparse_pax(stored, alias="x", **records):
+    return mb.pax(*[(b"GNU.sparse." + mb.raw(key), mb.raw(str(value)))
+                    for key, value in records.items()]) + mb.member(alias, stored)
+
+
+def sparse_text(text, data=b"", alias="GNUSparseFile.1/x", **more):
+    records = {"major": 1, "minor": 0, "name": "x", "realsize": 1 << 20, **more}
+    stored = text.encode() + bytes(-len(text) % 512) + data
+    return sparse_pax(stored, alias, **records)
+
+
+def sparse_old(places, size, stored=b"", more=0):
+    """GNU tar's first form: up to four pieces in the header."""
+    block = bytearray(mb.header("x", kind="S", size=len(stored), magic=b"ustar  \0"))
+    for i, (offset, length) in enumerate(places):
+        block[386 + 24 * i:410 + 24 * i] = b"%011o\0%011o\0" % (offset, length)
+    block[482] = more
+    block[483:495] = b"%011o\0" % size
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block) + mb.padded(stored)
+
+
+def sparse_lies():
+    """Maps that overlap, go backwards, end outside, say another length, or never end."""
+    data = bytes(512)
+    for text in ("1\n0\n513\n", "2\n512\n512\n0\n512\n", "1\n1048576\n512\n", "", "x\n", "1\n0\n",
+                 "2\n0\n512\n256\n512\n", "1\n0\n512\n9", "-1\n", "\n", "0\n",
+                 "1\n18446744073709551615\n512\n", "1\n99999999999999999999999\n512\n"):
+        yield FORMAT, sparse_text(text, data)
+    yield FORMAT, sparse_text("2\n0\n100\n1024\n412\n", data)
+    yield LIMIT, sparse_text("1000000000\n0\n512\n", data)
+    yield LIMIT, sparse_text("1\n0\n512\n", data, realsize=1 << 59)
+    yield FORMAT, sparse_text("1\n0\n512\n", data, alias="GNUSparseFile.1/y")
+    yield FORMAT, sparse_text("1\n0\n512\n", data, alias="other/x")
+    yield FORMAT, sparse_text("1\n0\n512\n", data, major=2)
+    yield FORMAT, sparse_text("1\n0\n512\n", data, numblocks=1)
+    yield FORMAT, sparse_pax(data, major=1)
+    yield FORMAT, sparse_pax(data, size=1024, map="0,512,512", numblocks=1)
+    yield FORMAT, sparse_pax(data, size=1024, map="0,512,", numblocks=1)
+    yield FORMAT, sparse_pax(data, size=1024, map="512,512,0,0", numblocks=2)
+    yield FORMAT, sparse_pax(data, size=1024, map="0,512", numblocks=2)
+    yield FORMAT, sparse_pax(data, size=100, map="0,512", numblocks=1)
+    yield FORMAT, sparse_pax(data, map="0,512", numblocks=1)
+    yield FORMAT, sparse_pax(data, size=1024, offset=0)
+    yield FORMAT, sparse_pax(data, size=1024, numbytes=512)
+    yield FORMAT, sparse_pax(b"", size=1024, alias="../x")
+    yield FORMAT, mb.pax((b"SCHILY.realsize", b"1024")) + mb.member("x", data)
+    yield FORMAT, sparse_old([(512, 512), (0, 512)], 1024, data * 2)
+    yield FORMAT, sparse_old([(0, 512)], 100, data)
+    yield FORMAT, sparse_old([(0, 512)], 1024)
+    yield FORMAT, sparse_old([(0, 512)], 1024, data, more=7)
+    yield FORMAT, sparse_old([(0, 512)], 1024, data, more=1)
 
 
 def accepted():
@@ -99,6 +155,9 @@ def accepted():
     yield "N10-by-links", [[link("l", "d/" * 100), file("l/" + "e/" * 27 + "x")]]
     yield "T7", [[file("t", b"1"), hard("h", "t"), file("t", b"2"), hard("i", "t"), file("t", b"3")],
                  [file("t", b"4")]]
+    yield "H9", [[sparse_text("1\n512\n512\n", b"x" * 512), sparse_old([(4096, 5)], (1 << 33) - 1, b"12345"),
+                  sparse_pax(b"y", size=1 << 40, map="1099511627775,1", numblocks=1),
+                  sparse_text("0\n"), sparse_pax(b"", size=99, numblocks=0, alias="z")]]
     yield "L4", [[link("l", "/tmp")], [Member("d", b"l"), file("l/x")]]
     yield "L6-to-link", [[link("l", "/x"), hard("h", "l")]]
     yield "T2", [[file("a", mode=0o7777), Member("d", b"d", mode=0), file("d/x", mode=0)]]
