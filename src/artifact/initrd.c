@@ -2,6 +2,7 @@
 #include "artifact/initrd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -104,8 +105,7 @@ bool initrd_carries(const char *module)
     return false;
 }
 
-bool initrd_append_file(
-    int out_fd, const char *name, const void *bytes, size_t len, mode_t mode, struct error *err)
+static bool seek_end(int out_fd, struct error *err)
 {
     off_t end = lseek(out_fd, 0, SEEK_END);
     if (end < 0) {
@@ -113,11 +113,60 @@ bool initrd_append_file(
     }
     static const char zeros[4];
     size_t beyond = (size_t)(end % 4);
-    if (beyond > 0 && !file_write_all(out_fd, zeros, 4 - beyond, err)) {
-        return error_wrap(err, "cannot append to the initrd");
+    return beyond == 0 || file_write_all(out_fd, zeros, 4 - beyond, err) ||
+           error_wrap(err, "cannot append to the initrd");
+}
+
+static const char *const sharing_modules[] = {"9pnet_virtio", "9p"};
+
+bool initrd_can_share(int modules_dir, const struct limits *limits, struct error *err)
+{
+    if (modules_dir < 0 || faccessat(modules_dir, "modules.builtin", F_OK, 0) != 0) {
+        return true;
     }
+    struct module_set *set = module_set_open(modules_dir, limits, err);
+    if (set == NULL) {
+        return false;
+    }
+    bool can_share = true;
+    for (size_t i = 0; can_share && i < array_length(sharing_modules); i++) {
+        const char *name = sharing_modules[i];
+        can_share = module_set_has(set, name) || module_set_is_builtin(set, name) ||
+                    error_set(err, ERROR_UNSUPPORTED, "this kernel has no module %s", name);
+    }
+    module_set_close(set);
+    return can_share;
+}
+
+bool initrd_append_sharing(int out_fd, int modules_dir, const struct limits *limits,
+    const struct cancel *cancel, struct error *err)
+{
+    auto_done(initrd_report) struct initrd_report report = {0};
+    struct build build = {.cpio = {.fd = out_fd}, .report = &report};
+    struct module_set *set = modules_dir < 0 ? NULL : module_set_open(modules_dir, limits, err);
+    if (modules_dir < 0 || set == NULL) {
+        return modules_dir < 0;
+    }
+    bool is_good = seek_end(out_fd, err);
+    for (size_t i = 0; is_good && i < array_length(sharing_modules); i++) {
+        is_good = module_set_visit(
+            set, sharing_modules[i], put_module, &build, &report.missing, cancel, err);
+    }
+    module_set_close(set);
+    is_good = is_good &&
+              cpio_put_file(&build.cpio, "modules/more", 0644, text_cstr(&build.order),
+                  build.order.len, err) &&
+              cpio_finish(&build.cpio, err);
+    text_done(&build.order);
+    return is_good;
+}
+
+bool initrd_append_file(
+    int out_fd, const char *name, const void *bytes, size_t len, mode_t mode, struct error *err)
+{
     struct cpio cpio = {.fd = out_fd};
-    return cpio_put_file(&cpio, name, mode, bytes, len, err) && cpio_finish(&cpio, err);
+    return seek_end(out_fd, err) && cpio_put_file(&cpio, name, mode, bytes, len, err) &&
+           cpio_finish(&cpio, err);
 }
 
 void initrd_put_fact(struct text *facts, const char *key, const char *value)

@@ -8,7 +8,8 @@
  * one: the engine copies the cached initrd of the kernel and appends. Blocking; workers only.
  *
  * In the initrd: /init, /dev/console, /modules/order (a module file's name per line, in the order
- * to load them) and /modules/<name>.ko, decompressed. The machine's facts are in the file
+ * to load them) and /modules/<name>.ko, decompressed; /modules/more the same for those that only some
+ * machines need. The machine's facts are in the file
  * INITRD_FACTS.
  *
  * FACTS: lines "key=value"; a key may come several times; in values \n stands for a line feed and
@@ -33,6 +34,8 @@
  *     env       several, K=V: of the image; for the entrypoint and for every exec
  *     workdir   of the image; the same
  *     user      of the image; the same
+ *     mount     several, "KIND SOURCE MODE PATH": KIND disk (SOURCE as above, ext4) or 9p (SOURCE
+ *               the tag), MODE ro or rw, PATH in the machine's root, made when it is missing
  *     ssh_key   several: public keys for root's authorized_keys, in place of those of the start
  *               before
  *     agent     none: no agent */
@@ -78,6 +81,14 @@ bool initrd_carries(const char *module);
  * directory. */
 bool initrd_append_file(
     int out_fd, const char *name, const void *bytes, size_t len, mode_t mode, struct error *err);
+
+/* A kernel can mount directories of the host: ERROR_UNSUPPORTED when it has what that takes neither
+ * as modules nor built in. One without modules (-1), or without a list of what is built in, is
+ * believed. */
+bool initrd_can_share(int modules_dir, const struct limits *limits, struct error *err);
+/* Appends an archive with the modules for it, to be loaded behind the others. */
+bool initrd_append_sharing(int out_fd, int modules_dir, const struct limits *limits,
+    const struct cancel *cancel, struct error *err);
 
 /* Adds one line to the facts of a machine, escaped. key must be one of the above. */
 void initrd_put_fact(struct text *facts, const char *key, const char *value);

@@ -79,6 +79,7 @@ engine_ops = \
 	src/engine/ops_vm_hand.c \
 	src/engine/ops_vm_life.c \
 	src/engine/ops_vm_ports.c \
+	src/engine/ops_vm_mounts.c \
 	src/engine/ops_vm_run.c \
 	src/engine/ops_vm_stats.c \
 	src/engine/ops_vm_ssh.c \

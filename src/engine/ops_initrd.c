@@ -15,6 +15,7 @@
 #include "engine/ops_boot_kernel.h"
 #include "engine/ops_net.h"
 #include "engine/ops_ssh.h"
+#include "engine/ops_vm.h"
 #include "store/layout.h"
 #include "vm/machine.h"
 
@@ -86,6 +87,7 @@ static void describe_machine(const struct machine_spec *spec, int vm_dir, struct
     if (file_exists(vm_dir, MACHINE_WORK_FILE)) {
         initrd_put_fact(facts, "work", "work"); /* DISK_SERIAL_WORK, mounted at /root */
     }
+    ops_vm_describe_mounts(spec, facts);
     put_list(facts, "arg", &spec->program.entrypoint);
     put_list(facts, "arg", &spec->program.cmd);
     put_list(facts, "env", &spec->program.env);
@@ -124,5 +126,7 @@ bool ops_initrd_make(struct ops *ops, const struct machine_spec *spec,
     }
     auto_close int to = file_create(vm_dir, OPS_INITRD_FILE, err);
     return to >= 0 && file_copy_data(from, to, OPS_INITRD_FILE, NULL, ops->cancel, err) &&
+           (spec->volume_count == 0 ||
+               initrd_append_sharing(to, kernel->modules_dir, ops->limits, ops->cancel, err)) &&
            initrd_append_file(to, INITRD_FACTS, text_cstr(&facts), facts.len, 0600, err);
 }

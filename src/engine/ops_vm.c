@@ -185,13 +185,23 @@ bool ops_vm_list(struct ops *ops, struct json **result, struct error *err)
     return true;
 }
 
+const char *ops_vm_disk_name(size_t index)
+{
+    static const char *const names[] = {MACHINE_UPPER_FILE, MACHINE_ROOT_FILE, MACHINE_WORK_FILE};
+    if (index < array_length(names)) {
+        return names[index];
+    }
+    index -= array_length(names);
+    return index < MACHINE_DISKS_MAX ? machine_disk_file(index) : NULL;
+}
+
 uint64_t ops_vm_disk_use(int dir)
 {
     struct stat status;
-    static const char *const files[] = {MACHINE_UPPER_FILE, MACHINE_ROOT_FILE, MACHINE_WORK_FILE};
     uint64_t total = 0;
-    for (size_t i = 0; i < array_length(files); i++) {
-        if (fstatat(dir, files[i], &status, AT_SYMLINK_NOFOLLOW) == 0) {
+    size_t i = 0;
+    for (const char *name = ops_vm_disk_name(i); name != NULL; name = ops_vm_disk_name(++i)) {
+        if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) == 0) {
             total += (uint64_t)status.st_blocks * 512;
         }
     }
@@ -273,6 +283,7 @@ bool ops_vm_show(struct ops *ops, struct json **result, struct error *err)
     }
     ops_net_put(ops, json, &hand);
     put_ports(json, &hand);
+    machine_mounts_to_json(&hand.spec, json);
     if (hand.facts.has_timeline) {
         ops_vm_put_timeline(json, &hand.facts.timeline);
     }

@@ -14,6 +14,7 @@ struct image_entry;
 struct json;
 struct lock;
 struct ops;
+struct text;
 struct vm_record;
 
 /* One machine at hand: its record, its directory, and what is true of it now. Zero-initialise, dir
@@ -54,6 +55,8 @@ struct json *ops_vm_plan_one(
     struct ops *ops, const char *action, const char *name, uint64_t size_bytes);
 /* Resident memory of the VMM (proc(5), statm); 0 when it is gone. */
 uint64_t ops_vm_resident_bytes(pid_t pid);
+/* Names that disks of its own may have in its directory, one after the other; NULL at the end. */
+const char *ops_vm_disk_name(size_t index);
 /* Allocated bytes of the disks that are its own. */
 uint64_t ops_vm_disk_use(int dir);
 
@@ -86,6 +89,18 @@ bool ops_vm_check_kernel(struct ops *ops, const struct machine_spec *spec,
  * caller calls image_entry_done. */
 bool ops_vm_check_boot(struct ops *ops, const struct vm_hand *hand, struct image_entry *image,
     struct boot_kernel *kernel, struct json **verdict, struct error *err);
+/* ops_vm_mounts.c: the command's --volume and --disk, with paths as they are now. */
+bool ops_vm_take_mounts(struct ops *ops, struct machine_spec *spec, struct error *err);
+/* They are there, and may be read and written as is wanted. */
+bool ops_vm_check_mounts(struct ops *ops, const struct machine_spec *spec, struct error *err);
+/* The kernel can share directories, when the machine has any; `next` as above. */
+bool ops_vm_check_sharing(struct ops *ops, const struct machine_spec *spec,
+    const struct boot_kernel *kernel, const char *next, struct error *err);
+/* The further disks that are its own, empty. */
+bool ops_vm_make_disks(
+    int dir, const struct machine_spec *spec, const uint8_t uuid[16], struct error *err);
+/* What the guest mounts, as facts of its initrd. */
+void ops_vm_describe_mounts(const struct machine_spec *spec, struct text *facts);
 
 /* Makes the machine's record and disk from the command's words. On success *name is the new name
  * (caller frees). */

@@ -63,7 +63,7 @@ bool ops_vm_boot(struct ops *ops, struct vm_hand *hand, struct error *err)
     auto_done(boot_kernel) struct boot_kernel kernel = BOOT_KERNEL_INIT;
     progress_report(ops->progress, PROGRESS_RESOLVE, PROGRESS_STEPS, 0, 1);
     if (!ops_vm_check_host(ops, &hand->spec, ERROR_UNSUPPORTED, &hand->warning, err) ||
-        !ops_vm_check_ports(ops, &hand->spec, err)) {
+        !ops_vm_check_ports(ops, &hand->spec, err) || !ops_vm_check_mounts(ops, &hand->spec, err)) {
         return error_wrap(err, "VM %s", hand->name);
     }
     if (!ops_vm_check_boot(ops, hand, &image, &kernel, NULL, err)) {

@@ -52,6 +52,16 @@ static bool set_ports(const struct strings *words, struct machine_spec *spec, st
     return true;
 }
 
+/* All of them in place of those there were; "none" takes them away. */
+static bool set_volumes(struct ops *ops, struct machine_spec *spec, struct error *err)
+{
+    if (!command_has(ops->command, "volume")) {
+        return true;
+    }
+    machine_spec_clear_volumes(spec);
+    return ops_vm_take_mounts(ops, spec, err) && ops_vm_check_mounts(ops, spec, err);
+}
+
 static void set_word(char **field, const char *word)
 {
     if (word != NULL) {
@@ -96,8 +106,8 @@ static bool apply(struct ops *ops, struct machine_spec *spec, struct error *err)
     }
     set_word(&spec->append, command_get(command, "append"));
     return set_ports(command_all(command, "publish"), spec, err) &&
-           ops_net_choose(ops, spec, false, err) && set_kernel(ops, spec, err) &&
-           machine_spec_validate(spec, err) &&
+           ops_net_choose(ops, spec, false, err) && set_volumes(ops, spec, err) &&
+           set_kernel(ops, spec, err) && machine_spec_validate(spec, err) &&
            ops_vm_check_host(ops, spec, ERROR_INVALID, NULL, err);
 }
 

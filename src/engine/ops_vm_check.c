@@ -49,5 +49,6 @@ bool ops_vm_check_kernel(struct ops *ops, const struct machine_spec *spec,
 {
     return (spec->kernel_ref == NULL || ops_kernel_ensure(ops, spec->kernel_ref, err)) &&
            ops_boot_kernel_find(ops, spec->kernel_ref, image, kernel, err) &&
-           ops_preflight_require(ops, spec, kernel, next, verdict, err);
+           ops_preflight_require(ops, spec, kernel, next, verdict, err) &&
+           ops_vm_check_sharing(ops, spec, kernel, next, err);
 }

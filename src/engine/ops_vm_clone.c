@@ -19,17 +19,16 @@
 
 #include <string.h>
 
-static const char *const disks[] = {MACHINE_UPPER_FILE, MACHINE_ROOT_FILE, MACHINE_WORK_FILE};
-
 static bool copy_disks(struct ops *ops, int from_dir, int to_dir, struct error *err)
 {
-    for (size_t i = 0; i < array_length(disks); i++) {
-        if (!file_exists(from_dir, disks[i])) {
+    size_t i = 0;
+    for (const char *name = ops_vm_disk_name(i); name != NULL; name = ops_vm_disk_name(++i)) {
+        if (!file_exists(from_dir, name)) {
             continue;
         }
-        auto_close int from = file_open_read(from_dir, disks[i], err);
-        auto_close int to = from >= 0 ? file_create(to_dir, disks[i], err) : -1;
-        if (to < 0 || !file_copy_data(from, to, disks[i], ops->progress, ops->cancel, err)) {
+        auto_close int from = file_open_read(from_dir, name, err);
+        auto_close int to = from >= 0 ? file_create(to_dir, name, err) : -1;
+        if (to < 0 || !file_copy_data(from, to, name, ops->progress, ops->cancel, err)) {
             return false;
         }
     }

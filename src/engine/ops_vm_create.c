@@ -137,7 +137,8 @@ static bool fill_spec(struct ops *ops, struct machine_spec *spec, struct error *
             &spec->restart, err)) {
         return false;
     }
-    return add_ports(ops, spec, err) && ops_net_choose(ops, spec, true, err);
+    return add_ports(ops, spec, err) && ops_net_choose(ops, spec, true, err) &&
+           ops_vm_take_mounts(ops, spec, err);
 }
 
 static void copy_list(const struct json *array, struct strings *list)
@@ -216,10 +217,9 @@ static void uuid_bytes(const char *uuid, uint8_t bytes[16])
     }
 }
 
-static bool make_upper(int dir, const struct machine_spec *spec, struct error *err)
+static bool make_upper(
+    int dir, const struct machine_spec *spec, const uint8_t uuid[16], struct error *err)
 {
-    uint8_t uuid[16] = {0};
-    uuid_bytes(spec->uuid, uuid);
     auto_close int fd = file_create(dir, MACHINE_UPPER_FILE, err);
     return fd >= 0 && ext4_make_empty(fd, spec->disk_bytes, "upper", uuid, err);
 }
@@ -289,9 +289,12 @@ static bool publish(
     int dir = staging_dir(staging);
     auto_json struct json *record = machine_spec_to_json(spec);
     progress_report(ops->progress, PROGRESS_PUBLISH, PROGRESS_STEPS, 0, 1);
+    uint8_t uuid[16] = {0};
+    uuid_bytes(spec->uuid, uuid);
     bool is_filled = spec->root == MACHINE_ROOT_COPY ? make_root(ops, dir, spec, image, err)
-                                                     : make_upper(dir, spec, err);
-    if (!is_filled || !make_work(ops, dir, image, err) ||
+                                                     : make_upper(dir, spec, uuid, err);
+    if (!is_filled || !ops_vm_make_disks(dir, spec, uuid, err) ||
+        !make_work(ops, dir, image, err) ||
         !vm_store_write_document(dir, VM_DOCUMENT_SPEC, record, err)) {
         return error_wrap(err, "VM %s was not made", spec->name);
     }
@@ -312,6 +315,7 @@ static bool rehearse(struct ops *ops, const struct machine_spec *spec, struct er
     bool is_started = strcmp(command_verb(ops->command)->name, "run") == 0;
     return machine_spec_validate(&copy, err) &&
            ops_vm_check_host(ops, &copy, ERROR_INVALID, NULL, err) &&
+           ops_vm_check_mounts(ops, &copy, err) &&
            (!is_started || ops_vm_check_ports(ops, &copy, err));
 }
 

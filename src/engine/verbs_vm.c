@@ -44,6 +44,10 @@ static const struct column vm_columns[] = {
         .help = "Network: needing no rights, or a tap on a bridge (default: user)"}, \
     {"address", 0, ARGUMENT_WORD, .value_name = "ADDRESS", \
         .help = "IPv4 address on the bridge, kept from then on (default: a free one)"}, \
+    {"volume", 'v', ARGUMENT_WORD, .is_many = true, .value_name = "HOSTDIR:GUESTDIR[:ro]", \
+        .help = "Show a directory of this host in the guest (QEMU only)"}, \
+    {"disk", 0, ARGUMENT_WORD, .is_many = true, .value_name = "SIZE|FILE[:GUESTDIR][:ro]", \
+        .help = "One more disk, made new or a raw file, mounted there"}, \
     {"ssh-key", 0, ARGUMENT_FILE, .value_name = "FILE", \
         .help = "Public key for root of the guest, read at each start (default: one of ours)"}, \
     {"restart", 0, ARGUMENT_CHOICE, .value_name = "WHEN", .choices = "no|on-failure|always", \

@@ -31,6 +31,8 @@ static const struct argument set_arguments[] = {
         .help = "Network"},
     {"address", 0, ARGUMENT_WORD, .value_name = "ADDRESS",
         .help = "IPv4 address on the bridge; auto for a free one"},
+    {"volume", 'v', ARGUMENT_WORD, .is_many = true, .value_name = "HOSTDIR:GUESTDIR[:ro]",
+        .help = "Directories of this host, in place of all before; none for none"},
 };
 static const struct argument rename_arguments[] = {
     NAME_OF("VM to rename"),

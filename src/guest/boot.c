@@ -128,6 +128,7 @@ void boot_main(char **argv)
     root_mount_work(&facts);
     int program = open("/init", O_RDONLY | O_CLOEXEC);
     root_enter();
+    volumes_set(&facts);
     tell_stage(&facts, "stage_root_ms");
     install_program(program);
     identity_set(&facts);

@@ -6,7 +6,7 @@
 
 struct facts;
 
-/* modules.c: loads what /modules/order names. */
+/* modules.c: loads what /modules/order and, where there is one, /modules/more name. */
 void modules_load(struct facts *facts);
 
 /* disks.c: the device node of a disk, waiting for it to appear. wanted is a serial number or, on a
@@ -22,6 +22,11 @@ void root_mount_work(const struct facts *facts);
 /* Makes it / and mounts what every image finds there: /dev /dev/pts /proc /sys /run. Frees the
  * initrd. */
 void root_enter(void);
+
+/* volumes.c: further disks and directories of the host at their places, once the root is entered; and
+ * away again, at the end of a machine whose PID 1 is ours. */
+void volumes_set(const struct facts *facts);
+void volumes_leave(const struct facts *facts);
 
 /* identity.c: clock, host name, /etc/hostname, /etc/hosts, /etc/resolv.conf. */
 void identity_set(const struct facts *facts);

@@ -28,6 +28,7 @@ guest_sources = \
 	src/guest/tcp.c \
 	src/guest/user.c \
 	src/guest/util.c \
+	src/guest/volumes.c \
 	src/base/tree_entry.c \
 	src/base/tree_pack.c \
 	src/base/tree_take.c \

@@ -68,9 +68,9 @@ static bool is_of_use(const char *name)
     return true;
 }
 
-void modules_load(struct facts *facts)
+static void load_all(struct facts *facts, const char *list)
 {
-    char *order = read_file("/modules/order", ORDER_MAX, NULL);
+    char *order = read_file(list, ORDER_MAX, NULL);
     if (order == NULL) {
         return;
     }
@@ -85,4 +85,10 @@ void modules_load(struct facts *facts)
         }
     }
     free(order);
+}
+
+void modules_load(struct facts *facts)
+{
+    load_all(facts, "/modules/order");
+    load_all(facts, "/modules/more");
 }

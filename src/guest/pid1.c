@@ -176,6 +176,7 @@ static void end_machine(struct pid1 *self, bool is_reboot)
         wait_for_all(LAST_GRACE_MS);
     }
     sync();
+    volumes_leave(self->facts);
     /* Whatever is left, the disk takes no more writes and needs no recovery at the next start. */
     mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL);
     ioctl(self->disk_fd, FREEZE, 0);

@@ -57,6 +57,13 @@ bool disk_list_for(const struct machine_spec *spec, const struct machine_boot *b
         !add(&made, dir, DISK_SERIAL_WORK, boot->work_path, false, err)) {
         return false;
     }
+    for (size_t i = 0; i < spec->disk_count; i++) {
+        const struct machine_disk *disk = &spec->disks[i];
+        if (!add(&made, dir, machine_disk_serial(i),
+                disk->file != NULL ? disk->file : machine_disk_file(i), disk->is_readonly, err)) {
+            return false;
+        }
+    }
     *list = made;
     return true;
 }

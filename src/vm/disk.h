@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "vm/machine_mount.h"
+
 struct error;
 struct machine_boot;
 struct machine_spec;
@@ -16,7 +18,7 @@ struct machine_spec;
 #define DISK_SERIAL_UPPER "upper"
 #define DISK_SERIAL_ROOT "root"
 #define DISK_SERIAL_WORK "work"
-#define DISK_MAX 3
+#define DISK_MAX (3 + MACHINE_DISKS_MAX)
 
 struct disk {
     const char *serial;
@@ -29,7 +31,8 @@ struct disk_list {
     size_t count;
 };
 
-/* Overlay: image read-only, upper writable. Copy: root writable. Then work, if there is one.
+/* Overlay: image read-only, upper writable. Copy: root writable. Then work, if there is one, and the
+ * further disks (machine_disk_serial).
  * Fails when a file is missing or not a regular file (ERROR_NOT_FOUND, ERROR_FORMAT), so that the
  * sentence is ours and not the VMM's. */
 bool disk_list_for(const struct machine_spec *spec, const struct machine_boot *boot,

@@ -24,6 +24,7 @@ src_libvm_a_SOURCES = \
 	src/vm/machine_history.c src/vm/machine_history.h \
 	src/vm/machine_identity.h \
 	src/vm/machine_look.c \
+	src/vm/machine_mount.c src/vm/machine_mount.h \
 	src/vm/machine_orphan.c src/vm/machine_orphan.h \
 	src/vm/machine_pause.c \
 	src/vm/machine_record.c \

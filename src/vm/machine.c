@@ -22,7 +22,8 @@ static const char *const accel_words[] = {"auto", "kvm", "tcg"};
 /* Keys this program writes itself; all others are kept as they were. */
 static const char *const known_keys[] = {"format", "name", "uuid", "mac", "created_at", "image",
     "kernel_ref", "append", "ssh_key", "vmm", "accel", "vcpu", "memory_mib", "disk_bytes", "root",
-    "restart", "publish", "config", "ephemeral", "autostart", "was", "net", "address"};
+    "restart", "publish", "volumes", "disks", "config", "ephemeral", "autostart", "was", "net",
+    "address"};
 
 static bool word_index(
     const char *word, const char *const *words, size_t count, size_t *index_of_word)
@@ -87,6 +88,7 @@ void machine_spec_done(struct machine_spec *spec)
     free(spec->vmm);
     free(spec->accel);
     free(spec->ports);
+    machine_mounts_done(spec);
     program_done(&spec->program);
     json_free(spec->unknown);
     *spec = (struct machine_spec){0};
@@ -115,6 +117,7 @@ void machine_spec_copy(const struct machine_spec *spec, struct machine_spec *to)
     for (size_t i = 0; i < spec->port_count; i++) {
         machine_spec_publish(to, &spec->ports[i]);
     }
+    machine_mounts_copy(spec, to);
     copy_strings(&spec->program.entrypoint, &to->program.entrypoint);
     copy_strings(&spec->program.cmd, &to->program.cmd);
     copy_strings(&spec->program.env, &to->program.env);
@@ -254,7 +257,7 @@ bool machine_spec_validate(const struct machine_spec *spec, struct error *err)
            name_check_entry(spec->image == NULL ? "" : spec->image, "image name", err) &&
            (spec->kernel_ref == NULL || name_check_entry(spec->kernel_ref, "kernel name", err)) &&
            check_identity(spec, err) && check_sizes(spec, err) && check_words(spec, err) &&
-           check_ports(spec, err);
+           check_ports(spec, err) && machine_mounts_check(spec, err);
 }
 
 static struct json *strings_to_json(const struct strings *list)
@@ -322,6 +325,7 @@ struct json *machine_spec_to_json(const struct machine_spec *spec)
         }
         json_put(json, "publish", ports);
     }
+    machine_mounts_to_json(spec, json);
     json_put(json, "config", program_to_json(&spec->program));
     for (size_t i = 0; spec->unknown != NULL && i < json_count(spec->unknown); i++) {
         json_put(json, json_key_at(spec->unknown, i), json_copy(json_at(spec->unknown, i)));
@@ -416,6 +420,12 @@ static bool read_ports(
     return true;
 }
 
+static bool read_mounts(
+    const struct json *json, const char *what, struct machine_spec *spec, struct error *err)
+{
+    return machine_mounts_from_json(json, spec, err) || wrong_content(what, err);
+}
+
 static bool read_choices(
     const struct json *json, const char *what, struct machine_spec *spec, struct error *err)
 {
@@ -474,6 +484,7 @@ bool machine_spec_from_json(
                    json_read_size(json, "memory_mib", true, what, &read.memory_mib, err) &&
                    json_read_size(json, "disk_bytes", true, what, &read.disk_bytes, err) &&
                    read_choices(json, what, &read, err) && read_ports(json, what, &read, err) &&
+                   read_mounts(json, what, &read, err) &&
                    read_program(json, what, &read.program, err);
     if (!is_read) {
         return false;

@@ -11,6 +11,7 @@
 
 #include "base/process.h"
 #include "base/text.h"
+#include "vm/machine_mount.h"
 #include "vm/net.h"
 
 #include <stdbool.h>
@@ -79,8 +80,12 @@ struct machine_spec {
     struct machine_port *ports;
     size_t port_count;
     enum net_mode net;
-    char address[16];   /* of the guest, on our bridge; "" in other modes */
-    int64_t created_at; /* wall seconds */
+    char address[16];               /* of the guest, on our bridge; "" in other modes */
+    int64_t created_at;             /* wall seconds */
+    struct machine_volume *volumes; /* machine_mount.h */
+    size_t volume_count;
+    struct machine_disk *disks;
+    size_t disk_count;
     struct machine_program program;
     bool is_autostart;    /* a unit of the user's starts it with the host */
     bool is_ephemeral;    /* --rm: the engine removes it when it ends */
@@ -98,7 +103,8 @@ bool machine_spec_identify(struct machine_spec *spec, struct error *err);
  * sentence names the option. */
 bool machine_spec_validate(const struct machine_spec *spec, struct error *err);
 /* Caller frees. Keys: format name uuid mac created_at image kernel_ref append vmm accel vcpu
- * memory_mib disk_bytes root restart publish[] net address config{} ephemeral. */
+ * memory_mib disk_bytes root restart publish[] volumes[] disks[] net address config{}
+ * ephemeral. */
 struct json *machine_spec_to_json(const struct machine_spec *spec);
 /* Fills an empty *spec; ERROR_FORMAT naming the key. Validates. `what` opens the sentence. */
 bool machine_spec_from_json(

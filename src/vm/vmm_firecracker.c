@@ -95,6 +95,11 @@ static bool check_spec(const struct machine_spec *spec, enum accel_kind accel, s
         return error_set(err, ERROR_UNSUPPORTED,
             "Firecracker gives a machine at most %d CPUs: use fewer, or --vmm qemu", VCPU_MAX);
     }
+    if (spec->volume_count > 0) {
+        return error_set(err, ERROR_UNSUPPORTED,
+            "Firecracker shares no directories, so --volume cannot work there: use --vmm qemu, or "
+            "give the machine a disk (--disk) and copy (`vm cp`)");
+    }
     for (size_t i = 0; i < spec->port_count; i++) {
         if (spec->ports[i].is_udp) {
             return error_set(err, ERROR_UNSUPPORTED,

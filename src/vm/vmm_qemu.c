@@ -134,6 +134,24 @@ static void add_disk(struct strings *argv, const struct disk *disk)
     strings_printf(argv, "virtio-blk-device,drive=%s,serial=%s", disk->serial, disk->serial);
 }
 
+/* Options have no JSON here: a comma in a path is doubled. What the guest's root makes belongs to
+ * whoever runs the machine, and links in it are followed by the guest alone. */
+static void add_volume(struct strings *argv, size_t number, const struct machine_volume *volume)
+{
+    auto_done(text) struct text option = {0};
+    text_printf(&option, "local,id=volume%zu,security_model=none,multidevs=remap%s,path=", number,
+        volume->is_readonly ? ",readonly=on" : "");
+    for (const char *c = volume->host; *c != '\0'; c++) {
+        text_append_char(&option, *c);
+        if (*c == ',') {
+            text_append_char(&option, ',');
+        }
+    }
+    add(argv, "-fsdev", text_cstr(&option));
+    add(argv, "-device", NULL);
+    strings_printf(argv, "virtio-9p-device,fsdev=volume%zu,mount_tag=volume%zu", number, number);
+}
+
 static void add_chardev(struct strings *argv, const char *id, enum vmm_line line)
 {
     add(argv, "-chardev", NULL);
@@ -216,6 +234,9 @@ static bool plan(const struct machine_spec *spec, const struct machine_boot *boo
     add(argv, "-append", text_cstr(&arguments));
     for (size_t i = 0; i < disks.count; i++) {
         add_disk(argv, &disks.items[i]);
+    }
+    for (size_t i = 0; i < spec->volume_count; i++) {
+        add_volume(argv, i + 1, &spec->volumes[i]);
     }
     add_lines(argv);
     add_network(argv, spec, &boot->net);

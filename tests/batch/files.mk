@@ -41,7 +41,8 @@ batch_world_tests = \
 	tests/batch/trash.py \
 	tests/batch/transfers.py \
 	tests/batch/two_at_once.py \
-	tests/batch/usage.py
+	tests/batch/usage.py \
+	tests/batch/volumes.py
 TESTS += $(batch_world_tests)
 EXTRA_DIST += $(batch_world_tests) tests/batch/world.py tests/batch/images_world.py tests/batch/echo_server.py tests/batch/machine_world.py \
 	tests/batch/web_world.py tests/batch/network_world.py tests/support/distro_repo.py

@@ -34,6 +34,12 @@ def seed_work(world):
     subprocess.run(["mkfs.ext4", "-q", "-F", seed, "32M"], check=True)
 
 
+def given_disk(world):
+    world.write("given/file", "given")
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-d", world.path("given"), world.path("given.ext4"),
+                    "16M"], check=True)
+
+
 def size_of_file_system(disk):
     said = subprocess.run(["dumpe2fs", "-h", disk], stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, check=True, text=True).stdout
@@ -61,8 +67,11 @@ def test_disks_of_a_machine(world):
     lost, every file system is in order, and the shared image is what it was."""
     image = prepare(world)
     seed_work(world)
+    given_disk(world)
+    given = sha256_of(world.path("given.ext4"))
     digest = sha256_of(image)
-    world.ok("vm", "create", "small", "--name", "web", "--memory", "128M", "--disk-size", "64M")
+    world.ok("vm", "create", "small", "--name", "web", "--memory", "128M", "--disk-size", "64M",
+             "--disk", "64M:/srv/data", "--disk", "./given.ext4:/srv/given:ro")
     world.ok("vm", "set", "web", "--disk-size", "700M")
     upper = os.path.join(world.state, "vms", "web", "upper.ext4")
     work = os.path.join(world.state, "vms", "web", "work.ext4")
@@ -78,11 +87,18 @@ def test_disks_of_a_machine(world):
     assert row["load"] >= 0 and row["net_received_bytes"] >= 0 and row["net_sent_bytes"] >= 0
     probe(world, "write", "/root/mine", "on the work disk")
     probe(world, "write", "/kept", "on the upper disk")
+    probe(world, "write", "/srv/data/mine", "on a disk of its own")
+    assert probe(world, "read", "/srv/given/file") == "given"
+    assert world.run("vm", "exec", "web", "--", "/bin/probe", "write", "/srv/given/file",
+                     "x").status != 0
     assert world.json("vm", "stop", "web")["exit"]["reason"] == "guest-poweroff"
     assert size_of_file_system(upper) == 700 << 20
     assert os.stat(upper).st_blocks * SECTOR < 32 << 20
-    for disk in (upper, work):
+    more = os.path.join(world.state, "vms", "web", "disk1.ext4")
+    for disk in (upper, work, more, world.path("given.ext4")):
         assert_clean(disk)
+    assert file_in(more, "/mine") == "on a disk of its own"
+    assert sha256_of(world.path("given.ext4")) == given
     assert file_in(work, "/mine") == "on the work disk"
     assert file_in(upper, "/upper/kept") == "on the upper disk"
     world.ok("vm", "start", "web")

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: MIT
 # Fetches the distribution's kernel for virtual machines and unpacks it for the boot tests:
 #   test_kernel.sh DIR && BANGER_TEST_KERNEL=DIR make check
+#   test_kernel.sh DIR full && BANGER_TEST_KERNEL_9P=DIR make check    # one with every module
 # Nothing is installed. A DIR that has one already is left alone.
 set -eu
-[ $# -eq 1 ] || {
-    echo "usage: $0 DIR" >&2
+[ $# -eq 1 ] || [ "${2-}" = full ] || {
+    echo "usage: $0 DIR [full]" >&2
     exit 64
 }
 mkdir -p "$1"
@@ -19,7 +20,9 @@ depends() {
 }
 
 architecture=$(dpkg --print-architecture)
-for package in "linux-image-cloud-$architecture" linux-image-virtual "linux-image-$architecture"; do
+packages="linux-image-cloud-$architecture linux-image-virtual linux-image-$architecture"
+[ "${2-}" != full ] || packages="linux-image-$architecture linux-image-generic"
+for package in $packages; do
     apt-cache show "$package" >/dev/null 2>&1 || continue
     # The package itself is empty; what it names is the kernel, which on Ubuntu names its modules.
     for name in $(depends "$package" image); do

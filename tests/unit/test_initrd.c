@@ -185,6 +185,38 @@ static void modules_come_in_the_order_to_load_them(void **state)
     scratch_remove(dir);
 }
 
+static void what_sharing_takes_comes_behind(void **state)
+{
+    (void)state;
+    char *dir = scratch_make();
+    struct error err = {0};
+    auto_done(text) struct text archive = {0}, listing = {0};
+    put_cloud_kernel(dir);
+    auto_close int out = memfd_create("initrd", MFD_CLOEXEC);
+    auto_close int modules = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /* Nobody knows what is built in, then it is known not to be. */
+    unlinkat(modules, "modules.builtin", 0);
+    assert_true(initrd_can_share(modules, &limits_default, &err));
+    assert_true(initrd_can_share(-1, &limits_default, &err));
+    scratch_write(dir, "modules.builtin", "kernel/lib/crc16.ko\n");
+    assert_false(initrd_can_share(modules, &limits_default, &err));
+    assert_code(err, ERROR_UNSUPPORTED);
+    put_module(dir, "kernel/net/9p/9pnet_virtio.ko", "9pnet,virtio", NULL);
+    put_module(dir, "kernel/net/9p/9pnet.ko", "", NULL);
+    put_module(dir, "kernel/fs/9p/9p.ko", "9pnet,netfs", NULL);
+    put_module(dir, "kernel/fs/netfs/netfs.ko", "", NULL);
+    error_clear(&err);
+    assert_true(initrd_can_share(modules, &limits_default, &err));
+    assert_true(initrd_append_file(out, "x", "y", 1, 0644, &err));
+    assert_true(initrd_append_sharing(out, modules, &limits_default, NULL, &err));
+    assert_fine(err);
+    read_back(out, &archive);
+    list_archives(&archive, &listing);
+    assert_non_null(strstr(text_cstr(&listing), "modules/more 100644 "));
+    assert_non_null(memmem(archive.data, archive.len, "9pnet_virtio.ko\nnetfs.ko\n9p.ko\n", 31));
+    scratch_remove(dir);
+}
+
 static void a_kernel_with_modular_ext4_gets_its_checksum_too(void **state)
 {
     (void)state;
@@ -378,6 +410,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_kernel_without_modules_gets_the_program_alone),
         cmocka_unit_test(modules_come_in_the_order_to_load_them),
+        cmocka_unit_test(what_sharing_takes_comes_behind),
         cmocka_unit_test(a_kernel_with_modular_ext4_gets_its_checksum_too),
         cmocka_unit_test(what_is_nowhere_is_reported),
         cmocka_unit_test(compressed_modules_are_unpacked),

@@ -35,6 +35,14 @@ static void fill(struct machine_spec *spec)
     machine_spec_publish(spec, &port);
     assert_true(net_parse_publish("0.0.0.0:53:53/udp", &port, &err));
     machine_spec_publish(spec, &port);
+    struct machine_volume volume;
+    struct machine_disk disk;
+    assert_true(machine_volume_parse("/srv/a:b:/mnt/a:ro", &volume, &err));
+    machine_spec_add_volume(spec, &volume);
+    assert_true(machine_disk_parse("20G:/data", &disk, &err));
+    machine_spec_add_disk(spec, &disk);
+    assert_true(machine_disk_parse("/var/x:y.img:ro", &disk, &err));
+    machine_spec_add_disk(spec, &disk);
     strings_add(&spec->program.entrypoint, "/bin/sh");
     strings_add(&spec->program.cmd, "-c");
     strings_add(&spec->program.env, "A=b c");
@@ -65,6 +73,13 @@ static void test_spec_round_trip(void **state)
     assert_string_equal(copy.ports[0].host_address, "127.0.0.1");
     assert_int_equal(copy.ports[0].guest_port, 80);
     assert_true(copy.ports[1].is_udp);
+    assert_string_equal(copy.volumes[0].host, "/srv/a:b");
+    assert_string_equal(copy.volumes[0].guest, "/mnt/a");
+    assert_true(copy.volumes[0].is_readonly);
+    assert_int_equal(copy.disks[0].size_bytes, UINT64_C(20) << 30);
+    assert_string_equal(copy.disks[0].guest, "/data");
+    assert_string_equal(copy.disks[1].file, "/var/x:y.img");
+    assert_null(copy.disks[1].guest);
     assert_string_equal(copy.program.env.items[0], "A=b c");
     assert_string_equal(copy.program.workdir, "/srv");
     assert_int_equal(copy.created_at, spec.created_at);
@@ -84,14 +99,14 @@ static void test_unknown_keys_are_kept(void **state)
     auto_done(machine_spec) struct machine_spec again = {0};
     fill(&spec);
     auto_json struct json *json = machine_spec_to_json(&spec);
-    json_put(json, "volumes", parse("[{\"host\": \"/srv\"}]"));
+    json_put(json, "of_tomorrow", parse("[{\"host\": \"/srv\"}]"));
     assert_true(machine_spec_from_json(json, "vm.json", &again, &err));
     free(again.image);
     again.image = memory_strdup("other");
     auto_json struct json *written = machine_spec_to_json(&again);
     auto_done(text) struct text text = {0};
     json_write(written, false, &text);
-    assert_non_null(strstr(text_cstr(&text), "\"volumes\""));
+    assert_non_null(strstr(text_cstr(&text), "\"of_tomorrow\""));
     assert_non_null(strstr(text_cstr(&text), "/srv"));
     assert_string_equal(json_string(written, "image", ""), "other");
 }

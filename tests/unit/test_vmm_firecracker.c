@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "vm/api_client.h"
 #include "vm/monitor_launch.h"
 #include "vm/monitor_order.h"
@@ -199,6 +200,12 @@ static void test_what_cannot_work_is_refused(void **state)
     assert_false(try_plan(&world, world.qemu, &plan, &err));
     assert_code(err, ERROR_UNSUPPORTED);
     world.spec.vcpu = 1;
+    struct machine_volume volume = {.host = memory_strdup("/srv"), .guest = memory_strdup("/srv")};
+    machine_spec_add_volume(&world.spec, &volume);
+    assert_false(try_plan(&world, world.qemu, &plan, &err));
+    assert_code(err, ERROR_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "--vmm qemu"));
+    machine_spec_clear_volumes(&world.spec);
     struct machine_port udp = {.host_port = 5353, .guest_port = 53, .is_udp = true};
     machine_spec_publish(&world.spec, &udp);
     assert_false(try_plan(&world, world.qemu, &plan, &err));

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+#include "vm/machine_mount.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "vm/machine.h"
+
+#define GUEST_PATH_MAX 255
+
+static const char *const serials[MACHINE_DISKS_MAX] = {
+    "disk1", "disk2", "disk3", "disk4", "disk5", "disk6", "disk7", "disk8"};
+static const char *const files[MACHINE_DISKS_MAX] = {"disk1.ext4", "disk2.ext4", "disk3.ext4",
+    "disk4.ext4", "disk5.ext4", "disk6.ext4", "disk7.ext4", "disk8.ext4"};
+
+const char *machine_disk_file(size_t index)
+{
+    return files[index];
+}
+
+const char *machine_disk_serial(size_t index)
+{
+    return serials[index];
+}
+
+/* ---- words ---------------------------------------------------------------------------------- */
+
+/* Cuts ":ro" or ":rw" off. */
+static bool take_mode(char *word)
+{
+    char *last = strrchr(word, ':');
+    bool is_readonly = last != NULL && strcmp(last, ":ro") == 0;
+    if (is_readonly || (last != NULL && strcmp(last, ":rw") == 0)) {
+        *last = '\0';
+    }
+    return is_readonly;
+}
+
+/* Cuts the guest's place off, which is absolute; NULL when there is none. */
+static char *take_guest(char *word)
+{
+    char *last = strrchr(word, ':');
+    if (last == NULL || last[1] != '/') {
+        return NULL;
+    }
+    *last = '\0';
+    return memory_strdup(last + 1);
+}
+
+bool machine_volume_parse(const char *word, struct machine_volume *volume, struct error *err)
+{
+    auto_free char *copy = memory_strdup(word);
+    bool is_readonly = take_mode(copy);
+    auto_free char *guest = take_guest(copy);
+    if (guest == NULL || copy[0] == '\0') {
+        return error_set(err, ERROR_INVALID,
+            "--volume %s is not HOSTDIR:GUESTDIR[:ro], such as ./site:/srv/site", word);
+    }
+    *volume = (struct machine_volume){
+        .host = take_ptr(copy), .guest = take_ptr(guest), .is_readonly = is_readonly};
+    return true;
+}
+
+bool machine_disk_parse(const char *word, struct machine_disk *disk, struct error *err)
+{
+    auto_free char *copy = memory_strdup(word);
+    bool is_readonly = take_mode(copy);
+    auto_free char *guest = take_guest(copy);
+    struct machine_disk read = {.is_readonly = is_readonly};
+    struct error ignored = {0};
+    if (strchr(copy, '/') != NULL) {
+        read.file = take_ptr(copy);
+    } else if (is_readonly || !units_parse_size(copy, "--disk", &read.size_bytes, &ignored)) {
+        return error_set(err, ERROR_INVALID,
+            "--disk %s is neither SIZE[:GUESTDIR] nor FILE[:GUESTDIR][:ro], such as 20G:/data or "
+            "./data.ext4:/data",
+            word);
+    }
+    read.guest = take_ptr(guest);
+    *disk = read;
+    return true;
+}
+
+char *machine_volume_format(const struct machine_volume *volume)
+{
+    return memory_printf("%s:%s%s", volume->host, volume->guest, volume->is_readonly ? ":ro" : "");
+}
+
+char *machine_disk_format(const struct machine_disk *disk)
+{
+    auto_free char *size =
+        disk->file != NULL ? NULL
+                           : memory_printf("%lluK", (unsigned long long)(disk->size_bytes / 1024));
+    return memory_printf("%s%s%s%s", disk->file != NULL ? disk->file : size,
+        disk->guest != NULL ? ":" : "", disk->guest != NULL ? disk->guest : "",
+        disk->is_readonly ? ":ro" : "");
+}
+
+/* ---- in a spec ------------------------------------------------------------------------------ */
+
+void machine_spec_add_volume(struct machine_spec *spec, const struct machine_volume *volume)
+{
+    spec->volumes = memory_grow(spec->volumes, spec->volume_count + 1, sizeof(*spec->volumes));
+    spec->volumes[spec->volume_count++] = *volume;
+}
+
+void machine_spec_add_disk(struct machine_spec *spec, const struct machine_disk *disk)
+{
+    spec->disks = memory_grow(spec->disks, spec->disk_count + 1, sizeof(*spec->disks));
+    spec->disks[spec->disk_count++] = *disk;
+}
+
+void machine_spec_clear_volumes(struct machine_spec *spec)
+{
+    for (size_t i = 0; i < spec->volume_count; i++) {
+        free(spec->volumes[i].host);
+        free(spec->volumes[i].guest);
+    }
+    free(spec->volumes);
+    spec->volumes = NULL;
+    spec->volume_count = 0;
+}
+
+void machine_mounts_done(struct machine_spec *spec)
+{
+    machine_spec_clear_volumes(spec);
+    for (size_t i = 0; i < spec->disk_count; i++) {
+        free(spec->disks[i].file);
+        free(spec->disks[i].guest);
+    }
+    free(spec->disks);
+    spec->disks = NULL;
+    spec->disk_count = 0;
+}
+
+void machine_mounts_copy(const struct machine_spec *from, struct machine_spec *to)
+{
+    to->volumes = NULL;
+    to->disks = NULL;
+    to->volume_count = to->disk_count = 0;
+    for (size_t i = 0; i < from->volume_count; i++) {
+        struct machine_volume volume = from->volumes[i];
+        volume.host = memory_strdup(volume.host);
+        volume.guest = memory_strdup(volume.guest);
+        machine_spec_add_volume(to, &volume);
+    }
+    for (size_t i = 0; i < from->disk_count; i++) {
+        struct machine_disk disk = from->disks[i];
+        disk.file = memory_strdup(disk.file);
+        disk.guest = memory_strdup(disk.guest);
+        machine_spec_add_disk(to, &disk);
+    }
+}
+
+void machine_mounts_to_json(const struct machine_spec *spec, struct json *json)
+{
+    struct json *volumes = json_new_array();
+    struct json *disks = json_new_array();
+    for (size_t i = 0; i < spec->volume_count; i++) {
+        auto_free char *word = machine_volume_format(&spec->volumes[i]);
+        json_append(volumes, json_new_string(word));
+    }
+    for (size_t i = 0; i < spec->disk_count; i++) {
+        auto_free char *word = machine_disk_format(&spec->disks[i]);
+        json_append(disks, json_new_string(word));
+    }
+    if (spec->volume_count > 0) {
+        json_put(json, "volumes", take_ptr(volumes));
+    }
+    if (spec->disk_count > 0) {
+        json_put(json, "disks", take_ptr(disks));
+    }
+    json_free(volumes);
+    json_free(disks);
+}
+
+bool machine_mounts_from_json(const struct json *json, struct machine_spec *spec, struct error *err)
+{
+    const struct json *volumes = json_get(json, "volumes");
+    const struct json *disks = json_get(json, "disks");
+    for (size_t i = 0; volumes != NULL && i < json_count(volumes); i++) {
+        struct machine_volume volume;
+        const char *word = json_string_value(json_at(volumes, i));
+        if (!machine_volume_parse(word != NULL ? word : "", &volume, err)) {
+            return false;
+        }
+        machine_spec_add_volume(spec, &volume);
+    }
+    for (size_t i = 0; disks != NULL && i < json_count(disks); i++) {
+        struct machine_disk disk;
+        const char *word = json_string_value(json_at(disks, i));
+        if (!machine_disk_parse(word != NULL ? word : "", &disk, err)) {
+            return false;
+        }
+        machine_spec_add_disk(spec, &disk);
+    }
+    return true;
+}
+
+/* ---- checking ------------------------------------------------------------------------------- */
+
+static bool is_below(const char *path, const char *dir)
+{
+    size_t len = strlen(dir);
+    return strncmp(path, dir, len) == 0 && (path[len] == '/' || path[len] == '\0');
+}
+
+/* A place that is what it says: no component leads elsewhere, none belongs to the kernel. */
+static bool check_guest(const char *option, const char *path, struct error *err)
+{
+    static const char *const taken[] = {"/proc", "/sys", "/dev"};
+    bool is_plain = path[0] == '/' && path[1] != '\0' && strlen(path) <= GUEST_PATH_MAX;
+    for (const char *c = path; is_plain && *c != '\0'; c++) {
+        is_plain = (unsigned char)*c > 0x20 && *c != 0x7f && *c != ':';
+    }
+    for (const char *at = path; is_plain && at != NULL; at = strchr(at + 1, '/')) {
+        size_t len = strcspn(at + 1, "/");
+        bool is_dots = (len == 1 && at[1] == '.') || (len == 2 && at[1] == '.' && at[2] == '.');
+        is_plain = len > 0 && !is_dots;
+    }
+    if (!is_plain) {
+        return error_set(err, ERROR_INVALID,
+            "--%s: \"%s\" is no place for it in the guest: give an absolute path without ., .., "
+            "blanks or colons",
+            option, path);
+    }
+    for (size_t i = 0; i < array_length(taken); i++) {
+        if (is_below(path, taken[i])) {
+            return error_set(
+                err, ERROR_INVALID, "--%s: %s belongs to the guest's kernel", option, taken[i]);
+        }
+    }
+    return true;
+}
+
+static bool check_unique(
+    const struct machine_spec *spec, const char *guest, size_t *seen, struct error *err)
+{
+    for (size_t i = 0; i < spec->volume_count + spec->disk_count; i++) {
+        const char *other = i < spec->volume_count ? spec->volumes[i].guest
+                                                   : spec->disks[i - spec->volume_count].guest;
+        if (i < *seen && other != NULL && strcmp(other, guest) == 0) {
+            return error_set(err, ERROR_INVALID,
+                "%s of the guest is named twice: give each volume and disk a place of its own",
+                guest);
+        }
+    }
+    return true;
+}
+
+static bool check_volume(
+    const struct machine_spec *spec, const struct machine_volume *volume, struct error *err)
+{
+    if (strcmp(spec->vmm == NULL ? "" : spec->vmm, "firecracker") == 0) {
+        return error_set(err, ERROR_UNSUPPORTED,
+            "Firecracker shares no directories, so --volume %s cannot work there: use --vmm qemu, "
+            "or give it a disk (--disk) and copy (`vm cp`)",
+            volume->host);
+    }
+    return volume->host[0] == '/' ||
+           error_set(err, ERROR_INVALID, "--volume: %s is no absolute path", volume->host);
+}
+
+static bool check_disk(const struct machine_disk *disk, struct error *err)
+{
+    if (disk->file != NULL) {
+        return disk->file[0] == '/' ||
+               error_set(err, ERROR_INVALID, "--disk: %s is no absolute path", disk->file);
+    }
+    return disk->size_bytes >= MACHINE_DISK_BYTES_MIN ||
+           error_set(
+               err, ERROR_INVALID, "--disk: it is too small for a file system: give at least 16M");
+}
+
+bool machine_mounts_check(const struct machine_spec *spec, struct error *err)
+{
+    size_t seen = 0;
+    if (spec->volume_count > MACHINE_VOLUMES_MAX || spec->disk_count > MACHINE_DISKS_MAX) {
+        return error_set(err, ERROR_INVALID, "at most %d volumes and %d disks are possible",
+            MACHINE_VOLUMES_MAX, MACHINE_DISKS_MAX);
+    }
+    for (size_t i = 0; i < spec->volume_count; i++, seen++) {
+        const struct machine_volume *volume = &spec->volumes[i];
+        if (!check_guest("volume", volume->guest, err) || !check_volume(spec, volume, err) ||
+            !check_unique(spec, volume->guest, &seen, err)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < spec->disk_count; i++, seen++) {
+        const struct machine_disk *disk = &spec->disks[i];
+        if (!check_disk(disk, err) ||
+            (disk->guest != NULL && (!check_guest("disk", disk->guest, err) ||
+                                        !check_unique(spec, disk->guest, &seen, err)))) {
+            return false;
+        }
+    }
+    return true;
+}
