@@ -6,21 +6,9 @@ import json
 import os
 import signal
 import subprocess
-import sys
 
-from images_world import import_kernel
-from world import PATIENCE_S, PROGRAM, SUPPORT, interrupt, main, need, sha256_of
-
-
-def registry(world, script):
-    """Starts a registry of tests/support; its host:port."""
-    child = subprocess.Popen(
-        [sys.executable, "-B", os.path.join(SUPPORT, script), "--root", world.mkdir("registry"),
-         "--log", world.path("registry.log")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    world.children.append(child)
-    port = child.stdout.readline().strip()
-    assert port, f"{script} did not start"
-    return f"127.0.0.1:{int(port)}"
+from images_world import import_kernel, registry
+from world import PATIENCE_S, PROGRAM, interrupt, main, need, sha256_of
 
 
 def real_registry(world):

@@ -15,6 +15,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "batch"))
+import images_world  # noqa: E402
 import world  # noqa: E402
 from world import PROGRAM, Skip, World  # noqa: E402
 
@@ -79,20 +80,48 @@ def entry_of(folder):
             elif below == "manifest.json":
                 with open(path, encoding="utf-8") as file:
                     manifest = json.load(file)
-                for word in ("imported_at", "created_at", "fetched_from"):
-                    manifest.pop(word, None)
+                for row in [manifest, *manifest.get("history", [])]:
+                    for word in ("imported_at", "created_at", "fetched_from"):
+                        row.pop(word, None)
                 found[below] = (what, json.dumps(manifest, sort_keys=True))
             else:
-                with open(path, "rb") as file:
-                    found[below] = (what, hashlib.sha256(file.read()).hexdigest())
+                found[below] = (what, digest_of(path))
     return found
 
 
+def digest_of(path):
+    """SHA-256 of a file; of what there is in it where most of it is holes."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        end = os.fstat(file.fileno()).st_size
+        at = end and next_data(file, 0)
+        if end and at == 0 and os.lseek(file.fileno(), 0, os.SEEK_HOLE) == end:
+            os.lseek(file.fileno(), 0, os.SEEK_SET)
+            return hashlib.sha256(file.read()).hexdigest()
+        digest.update(str(end).encode())
+        while at is not None and at < end:
+            stop = os.lseek(file.fileno(), at, os.SEEK_HOLE)
+            data = os.pread(file.fileno(), stop - at, at)
+            for block in range(0, len(data), 4096):  # zeros are holes that somebody wrote
+                if data[block:block + 4096].strip(b"\0"):
+                    digest.update(b"%d:" % (at + block) + data[block:block + 4096])
+            at = next_data(file, stop)
+    return digest.hexdigest()
+
+
+def next_data(file, at):
+    try:
+        return os.lseek(file.fileno(), at, os.SEEK_DATA)
+    except OSError:  # nothing but a hole
+        return None
+
+
 def published(state, kind="kernels"):
-    """Every entry with a name."""
+    """Every entry with a name; without the moment, for what lies in the trash."""
     folder = os.path.join(state, kind)
     names = os.listdir(folder) if os.path.isdir(folder) else []
-    return {name: entry_of(os.path.join(folder, name)) for name in names if name[0] != "."}
+    return {name.rsplit("@", 1)[0] if kind == "trash" else name: entry_of(os.path.join(folder, name))
+            for name in names if name[0] != "."}
 
 
 def difference(some, other):
@@ -113,6 +142,13 @@ def check_hashes(entries):
         assert entry["vmlinux"][1] == manifest["sha256"], (name, manifest)
 
 
+def check_lists(place, why):
+    """Whatever is listed is whole."""
+    for kind in ("kernel", "image"):
+        rows = place.json(kind, "list")
+        assert all(row["state"] == "ok" for row in rows), (why, rows)
+
+
 def leftovers(state):
     """What a dead process left behind and nobody will ever use."""
     found = []
@@ -126,12 +162,19 @@ def leftovers(state):
 
 
 class Scenario:
-    """One command on a store: `before` and `after` are what is published without and with it."""
+    """One command on a store: `before` and `after` are what is published without and with it, of the
+    kinds named; `again` is the status of the same command once it was done."""
 
-    def __init__(self, name, words, prepare, again):
+    def __init__(self, name, words, prepare, again, kinds=("kernels",)):
         self.name, self.words, self.prepare, self.again = name, words, prepare, again
-        self.kind = "kernels"
+        self.kinds = kinds
         self.template = self.before = self.after = None
+
+    def look(self, state):
+        if self.kinds == ("kernels",):
+            return published(state)
+        return {f"{kind}/{name}": entry for kind in self.kinds
+                for name, entry in published(state, kind).items()}
 
     def set_up(self, place):
         """Makes the state before once, and sees what the undisturbed command makes of it."""
@@ -140,9 +183,9 @@ class Scenario:
         self.prepare(place)
         self.template = place.path(f"template-{self.name}")
         subprocess.run(["cp", "-a", place.state, self.template], check=True)
-        self.before = published(place.state, self.kind)
+        self.before = self.look(place.state)
         place.ok(*self.words)
-        self.after = published(place.state, self.kind)
+        self.after = self.look(place.state)
         assert self.before != self.after, self.name
         self.reset(place)
 
@@ -164,27 +207,25 @@ class Scenario:
             return [Call(line) for line in file]
 
     def check_published(self, state, why):
-        now = published(state, self.kind)
+        now = self.look(state)
         assert now in (self.before, self.after), (
             f"{why}: not what was before: {difference(now, self.before)}; "
             f"nor what was to come: {difference(now, self.after)}")
-        if self.kind == "kernels":
-            check_hashes(now)
+        check_hashes(published(state))
         return now
 
     def check_recovery(self, place, why):
         """The listing is right at once; the next process that changes something sweeps first; the
         same command can be given again."""
         self.check_published(place.state, why)
-        rows = place.json("kernel", "list")
-        assert all(row["state"] == "ok" for row in rows), (why, rows)
+        check_lists(place, why)
         assert place.run("kernel", "rm", "never-there").status == 66, why
         assert leftovers(place.state) == [], (why, leftovers(place.state))
         now = self.check_published(place.state, why)
         result = place.run(*self.words)
         wanted = 0 if now == self.before else self.again
         assert result.status == wanted, f"{why}: again: {result}"
-        now = published(place.state, self.kind)
+        now = self.look(place.state)
         assert now == self.after, f"{why}: again: {difference(now, self.after)}"
         assert leftovers(place.state) == [], (why, leftovers(place.state))
 
@@ -226,6 +267,79 @@ def scenarios(place):
                  ["kernel", "import", "lab", "--from", place.store_tree, "--force"], imported, 0),
         Scenario("rm", ["kernel", "rm", "lab"], pulled, 66),
     ]
+
+
+def trash_scenarios(place):
+    """What is removed waits in the trash; both sides of the move are looked at."""
+    kinds = ("kernels", "trash")
+
+    def removed(place):
+        imported(place)
+        place.ok("kernel", "rm", "lab")
+
+    return [
+        Scenario("to the trash", ["kernel", "rm", "lab"], imported, 66, kinds),
+        Scenario("restore", ["host", "trash", "restore", "kernel/lab"], removed, 66, kinds),
+        Scenario("empty", ["host", "trash", "empty"], removed, 0, kinds),
+    ]
+
+
+def packed(place):
+    """A tar of a root file system; a directory would be another disk each time."""
+    path = place.path("root.tar")
+    subprocess.run(["tar", "-C", place.store_tree, "-cf", path, "."], check=True)
+    return path
+
+
+def image_scenarios(place):
+    """A registry's image, a disk of one's own, one that becomes ours, one that goes."""
+    host = images_world.registry(place, "registry.py")
+    reference = f"{host}/hub/busy:latest"
+    words = ["image", "pull", reference, "--name", "box", "--kernel-ref", "other", "--size", "64M"]
+    kinds = ("images", "trash")
+    disk = images_world.rootfs(place)
+    register = ["image", "register", "box", "--rootfs", disk, "--kernel", place.path(
+        "boot-tree", "boot", "vmlinux-6.1.0-test"), "--modules", place.path(
+            "boot-tree", "lib", "modules", "6.1.0-test")]
+
+    def plain(place):
+        place.ok("image", "pull", f"{host}/hub/plain:latest", *words[3:])
+
+    return [
+        Scenario("image pull", words, lambda p: None, 73, kinds),
+        Scenario("image replace", [*words, "--force"], plain, 0, kinds),
+        Scenario("image register", register, lambda p: None, 73, kinds),
+        Scenario("image register a tar", ["image", "register", "box", "--rootfs", packed(place),
+                                          "--kernel-ref", "other"], lambda p: None, 73, kinds),
+        Scenario("image promote", ["image", "promote", "box"], lambda p: p.ok(*register), 0, kinds),
+        Scenario("image rm", ["image", "rm", "box"], plain, 66, kinds),
+    ]
+
+
+def kill_at(place, scenario, call):
+    """Killed before that call; True when it was the program itself that died."""
+    why = f"{scenario.name} killed at {call}"
+    scenario.reset(place)
+    done = subprocess.run(
+        trapped(place, ["--log", place.path("calls"), "--kill", str(call.number)], scenario.words),
+        env=place.env, cwd=place.place, capture_output=True, timeout=60, check=False)
+    # The process that unpacks may be the one that died; then the program says so.
+    assert done.returncode in {137, 0} | HONEST, (why, done)
+    scenario.check_recovery(place, why)
+    return done.returncode == 137
+
+
+def kill_each(place, scenarios_of, sampled):
+    """Kills each scenario at each of its calls, or at so many of those that change something."""
+    chance = seeded()
+    for scenario in scenarios_of(place):
+        scenario.set_up(place)
+        calls = scenario.calls(place)
+        points = calls if IS_ALL else [call for call in calls if call.changes()]
+        chosen = sample(chance, points, sampled)
+        killed = sum(kill_at(place, scenario, call) for call in chosen)
+        print(f"{scenario.name}: {len(calls)} calls, {len(chosen)} kill points, "
+              f"{killed} times the program itself", flush=True)
 
 
 def main(test):

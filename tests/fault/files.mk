@@ -8,6 +8,7 @@ fault_tests = \
 	tests/fault/disk_full.py \
 	tests/fault/failing.py \
 	tests/fault/kill.py \
+	tests/fault/kill_images.py \
 	tests/fault/kill_machine.py \
 	tests/fault/power_cut.py \
 	tests/fault/publishing.py \

@@ -167,18 +167,19 @@ static void check_disk(int fd, struct tree *tree)
     tree_free(again);
 }
 
-/* What did not fit says how much would do. */
-static void finish(struct ext4_writer *writer, int fd, struct tree *tree)
+/* What did not fit says how much would do: false. */
+static bool finish(struct ext4_writer *writer, int fd, struct tree *tree)
 {
     struct error err = {0};
     struct ext4_tally tally = {0};
     if (ext4_writer_finish(writer, tree, &tally, &err)) {
         fuzz_check(tally.used_bytes <= tally.size_bytes);
         check_disk(fd, tree);
-    } else {
-        fuzz_check(err.code == ERROR_NO_SPACE || err.code == ERROR_FORMAT);
-        fuzz_check(err.code != ERROR_NO_SPACE || tally.need_bytes > 0);
+        return true;
     }
+    fuzz_check(err.code == ERROR_NO_SPACE || err.code == ERROR_FORMAT);
+    fuzz_check(err.code != ERROR_NO_SPACE || tally.need_bytes > 0);
+    return false;
 }
 
 /* ---- any tree ---- */
@@ -443,43 +444,84 @@ static void write_member(struct cursor *cursor, struct text *tar)
     }
 }
 
-static bool add_layer(
-    struct cursor *cursor, struct layer_stack *stack, uint32_t number, struct error *err)
+/* From the oldest on; each an open file. */
+struct stack {
+    int fds[LAYERS_MAX];
+    uint32_t count;
+};
+
+static void stack_done(struct stack *stack)
 {
-    static const char end[2 * BLOCK];
-    auto_done(text) struct text tar = {0};
-    for (unsigned members = take(cursor) % 16; members > 0; members--) {
-        write_member(cursor, &tar);
+    for (uint32_t i = 0; i < stack->count; i++) {
+        close(stack->fds[i]);
     }
-    text_append_bytes(&tar, end, sizeof end);
-    auto_close int fd = fuzz_fd((const uint8_t *)text_cstr(&tar), tar.len);
-    const struct layer_blob blob = {
-        .fd = fd, .accepted = DECOMPRESS_NONE, .has_whiteouts = true, .shown = "a layer"};
-    return layer_stack_add(stack, &blob, number, err);
 }
 
-static void run_layers(const uint8_t *bytes, size_t len)
+static void write_layers(struct cursor *cursor, struct stack *stack)
+{
+    static const char end[2 * BLOCK];
+    stack->count = 1 + take(cursor) % LAYERS_MAX;
+    for (uint32_t i = 0; i < stack->count; i++) {
+        auto_done(text) struct text tar = {0};
+        for (unsigned members = take(cursor) % 16; members > 0; members--) {
+            write_member(cursor, &tar);
+        }
+        text_append_bytes(&tar, end, sizeof end);
+        stack->fds[i] = fuzz_fd((const uint8_t *)text_cstr(&tar), tar.len);
+    }
+}
+
+/* One way or the other: newest first where needs_order is given, which then says whether that way
+ * could not tell. */
+static bool apply(
+    const struct stack *stack, struct tree *tree, struct ext4_writer *writer, bool *needs_order)
 {
     struct error err = {0};
-    struct cursor cursor = {bytes, bytes + len};
     struct flatten_report report = {0};
-    auto_close int fd = new_disk();
-    auto_ext4_writer struct ext4_writer *writer = new_writer(fd);
-    struct tree *tree = tree_new();
-    const struct layer_world world = {
-        .tree = tree, .writer = writer, .limits = &limits_default, .report = &report};
-    struct layer_stack *stack = layer_stack_new(&world);
+    const struct layer_world world = {.tree = tree,
+        .writer = writer,
+        .limits = &limits_default,
+        .report = &report,
+        .needs_order = needs_order};
+    struct layer_stack *layers = layer_stack_new(&world);
     bool is_fine = true;
-    for (uint32_t number = 1 + take(&cursor) % LAYERS_MAX; is_fine && number > 0; number--) {
-        is_fine = add_layer(&cursor, stack, number, &err);
+    for (uint32_t i = 0; is_fine && i < stack->count; i++) {
+        uint32_t number = needs_order != NULL ? stack->count - i : i + 1;
+        const struct layer_blob blob = {.fd = stack->fds[number - 1],
+            .accepted = DECOMPRESS_NONE,
+            .has_whiteouts = true,
+            .shown = "a layer"};
+        is_fine = layer_stack_add(layers, &blob, number, &err);
     }
-    is_fine = is_fine && layer_stack_finish(stack, &err);
+    is_fine = is_fine && layer_stack_finish(layers, &err);
     fuzz_check(is_fine == (err.code == ERROR_NONE));
     fuzz_check(is_fine || err.code == ERROR_FORMAT || err.code == ERROR_LIMIT);
-    layer_stack_free(stack);
-    if (is_fine) {
-        finish(writer, fd, tree);
+    layer_stack_free(layers);
+    return is_fine;
+}
+
+/* The quick way makes what applying layer after layer makes. It never sees what is wrong with a member
+ * that something newer hides, so it may accept where the other does not, but never the other way. */
+static void run_layers(const uint8_t *bytes, size_t len)
+{
+    struct cursor cursor = {bytes, bytes + len};
+    auto_done(stack) struct stack stack = {0};
+    auto_close int quick_fd = new_disk();
+    auto_close int fd = new_disk();
+    auto_ext4_writer struct ext4_writer *quick_writer = new_writer(quick_fd);
+    auto_ext4_writer struct ext4_writer *writer = new_writer(fd);
+    struct tree *quick_tree = tree_new();
+    struct tree *tree = tree_new();
+    bool needs_order = false;
+    write_layers(&cursor, &stack);
+    bool is_quick = apply(&stack, quick_tree, quick_writer, &needs_order);
+    bool is_fine = apply(&stack, tree, writer, NULL);
+    fuzz_check(is_quick ? !needs_order : !is_fine || needs_order);
+    bool is_made = is_fine && finish(writer, fd, tree);
+    if (is_quick && finish(quick_writer, quick_fd, quick_tree) && is_made) {
+        check_same(tree_root(quick_tree), tree_root(tree));
     }
+    tree_free(quick_tree);
     tree_free(tree);
 }
 
