@@ -10,8 +10,9 @@ fault_tests = \
 	tests/fault/kill.py \
 	tests/fault/kill_images.py \
 	tests/fault/kill_machine.py \
+	tests/fault/mutations.py \
 	tests/fault/power_cut.py \
 	tests/fault/publishing.py \
 	tests/fault/sync_order.py
 TESTS += $(fault_tests)
-EXTRA_DIST += $(fault_tests) tests/fault/faults.py
+EXTRA_DIST += $(fault_tests) tests/fault/faults.py tests/fault/mutants.py
