@@ -33,6 +33,7 @@ batch_world_tests = \
 	tests/batch/published.py \
 	tests/batch/real_guest.py \
 	tests/batch/real_machines.py \
+	tests/batch/real_network.py \
 	tests/batch/real_servers.py \
 	tests/batch/scripts.py \
 	tests/batch/signals.py \

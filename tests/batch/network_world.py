@@ -147,7 +147,3 @@ http {{
         """Who asked nginx, in order."""
         with open(self.world.path("outside", "access.log"), encoding="utf-8") as file:
             return [line.split()[0] for line in file]
-
-    def close(self):
-        self.holder.kill()
-        self.holder.wait()

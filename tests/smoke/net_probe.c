@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /* A guest's side of the tests about networks, static, so that it needs nothing else:
- *     fetch ADDRESS PORT    what a web server answers to GET /
+ *     fetch ADDRESS PORT [SECONDS]   what a web server answers to GET /
  *     ping ADDRESS          one ICMP echo that came back
  *     serve PORT            says over TCP and UDP who asked, for ever
  *     resolver              the file /etc/resolv.conf */
@@ -45,12 +45,12 @@ static int copy_out(int fd)
     return got == 0 ? 0 : fail("read");
 }
 
-static int fetch(const char *address, const char *port)
+static int fetch(const char *address, const char *port, unsigned patience_s)
 {
     static const char request[] = "GET / HTTP/1.0\r\n\r\n";
     struct sockaddr_in to = place(address, port);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    alarm(PATIENCE_S);
+    alarm(patience_s);
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) != 0) {
         return fail("connect");
     }
@@ -135,7 +135,7 @@ int main(int argc, char **argv)
 {
     const char *verb = argc > 1 ? argv[1] : "";
     if (strcmp(verb, "fetch") == 0 && argc > 3) {
-        return fetch(argv[2], argv[3]);
+        return fetch(argv[2], argv[3], argc > 4 ? (unsigned)atoi(argv[4]) : PATIENCE_S);
     }
     if (strcmp(verb, "ping") == 0 && argc > 2) {
         return ping(argv[2]);
