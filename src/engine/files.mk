@@ -41,6 +41,7 @@ engine_ops = \
 	src/engine/ops_catalog_publish.c src/engine/ops_catalog_publish.h \
 	src/engine/ops_catalog_sources.c \
 	src/engine/ops_common.c src/engine/ops_common.h \
+	src/engine/ops_events.c \
 	src/engine/ops_fetch.c src/engine/ops_fetch.h \
 	src/engine/ops_host.c src/engine/ops_host.h \
 	src/engine/ops_host_df.c \

@@ -126,4 +126,5 @@ bool ops_host_trash_restore(struct ops *ops, struct json **result, struct error 
 bool ops_host_trash_empty(struct ops *ops, struct json **result, struct error *err);
 
 bool ops_job_list(struct ops *ops, struct json **result, struct error *err);
+bool ops_events(struct ops *ops, struct json **result, struct error *err);
 bool ops_job_cancel(struct ops *ops, struct json **result, struct error *err);
