@@ -17,14 +17,6 @@
 /* A tar that is not compressed is hardly smaller than what is in it. */
 #define PLAIN_SHARE 3
 
-/* A disk is told apart by what it was made from (RFC 9562, version 8). */
-static void make_uuid(const struct digest *source, uint8_t uuid[16])
-{
-    memcpy(uuid, source->bytes, 16);
-    uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x80);
-    uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
-}
-
 /* layer.h */
 struct order {
     bool is_kept, is_needed;
@@ -131,7 +123,7 @@ bool flatten_image(const struct oci_image *image, int blobs_dir,
         .start_bytes = flatten_size(image->layers_bytes),
         .label = options->label,
     };
-    make_uuid(&image->manifest_digest, disk.uuid);
+    flatten_make_uuid(&image->manifest_digest, disk.uuid);
     *report = (struct flatten_report){.source = image->manifest_digest};
     return write_layers(&disk, fill_image, &job, &job.order, report, err);
 }
@@ -206,6 +198,6 @@ bool flatten_tar(int tar_fd, const char *shown, const struct flatten_options *op
         !hash_fd(tar_fd, shown, progress, cancel, &report->source, err)) {
         return false;
     }
-    make_uuid(&report->source, disk.uuid);
+    flatten_make_uuid(&report->source, disk.uuid);
     return write_layers(&disk, fill_tar, &job, &job.order, report, err);
 }

@@ -8,7 +8,7 @@
  * Layers are read newest first, each blob inflated once; what a newer layer hides is not written.
  * Layers whose names lie below symlinks are read in order instead (layer.h).
  * The same manifest, options and program give the same bytes, whatever the clock and the directory;
- * so do the same tar and options. Memory grows with the number of names, not with the size of
+ * so do the same tar or directory and options. Memory grows with the number of names, not with the size of
  * files. Blocking; workers only; any number at once. The caller makes the file, syncs and publishes
  * it, and removes it after a failure. Sources: OCI image-spec, layer.md; Linux's
  * Documentation/filesystems/ext4. */
@@ -42,7 +42,7 @@ struct flatten_report {
     uint64_t skipped_sockets; /* flatten_directory */
     uint64_t size_bytes;      /* of the disk */
     uint64_t used_bytes;      /* of it, taken by files and the file system's own tables */
-    struct digest source;     /* manifest, or SHA-256 of the tar as it is; zeros for a directory */
+    struct digest source;     /* manifest, the tar as it is, or all that a directory holds */
 };
 
 /* The size the rule gives for that many compressed bytes. */

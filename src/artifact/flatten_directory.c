@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <search.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -14,6 +13,7 @@
 #include "artifact/ext4_writer.h"
 #include "artifact/flatten.h"
 #include "artifact/flatten_write.h"
+#include "artifact/hash.h"
 #include "artifact/tree.h"
 #include "base/cancel.h"
 #include "base/error.h"
@@ -31,6 +31,7 @@
 struct linked {
     dev_t device;
     ino_t number;
+    uint64_t index;           /* how many there were before */
     struct tree_inode *inode; /* the tree has the reference */
 };
 
@@ -41,10 +42,13 @@ struct walk {
     const struct progress *progress;
     const struct cancel *cancel;
     struct tree *tree;
+    /* One of them: what is met is written, or only told apart from all else. */
     struct ext4_writer *writer;
+    struct hash *identity;
     struct flatten_report *report;
     dev_t device; /* of the root: no other is entered */
     void *linked; /* tsearch(3) */
+    uint64_t linked_count;
     uint64_t bytes;
     uint64_t depth;
     uint8_t *buffer;
@@ -65,6 +69,52 @@ static bool fail_at(
 {
     return error_set_errno(
         err, errno, "%s: cannot %s %.255s", walk->shown, doing, node->name[0] ? node->name : ".");
+}
+
+static void note_bytes(const struct walk *walk, const void *bytes, size_t len)
+{
+    uint64_t number = len;
+    hash_update(walk->identity, &number, sizeof number);
+    if (len > 0) {
+        hash_update(walk->identity, bytes, len);
+    }
+}
+
+static void note_name(const struct walk *walk, char type, const struct tree_node *node)
+{
+    if (walk->identity) {
+        hash_update(walk->identity, &type, 1);
+        note_bytes(walk, node->name, node->len);
+    }
+}
+
+/* All of an inode but its content. The disk is made for little-endian machines only. */
+static void note_inode(const struct walk *walk, const struct tree_inode *inode)
+{
+    if (!walk->identity) {
+        return;
+    }
+    const uint64_t facts[] = {inode->mode, inode->uid, inode->gid, (uint64_t)inode->mtime,
+        inode->mtime_nanoseconds, inode->device_major, inode->device_minor, inode->xattr_count};
+    hash_update(walk->identity, facts, sizeof facts);
+    for (uint32_t i = 0; i < inode->xattr_count; i++) {
+        note_bytes(walk, inode->xattrs[i].name, strlen(inode->xattrs[i].name));
+        note_bytes(walk, inode->xattrs[i].value, inode->xattrs[i].len);
+    }
+    if (inode->symlink) {
+        note_bytes(walk, inode->symlink, strlen(inode->symlink));
+    }
+}
+
+static bool note_data(
+    const struct walk *walk, int fd, const struct tree_node *node, struct error *err)
+{
+    struct digest digest;
+    if (!hash_content(fd, node->name, NULL, walk->cancel, &digest, err)) {
+        return error_wrap(err, "%s", walk->shown);
+    }
+    hash_update(walk->identity, digest.bytes, sizeof digest.bytes);
+    return true;
 }
 
 static struct tree_inode *make_inode(const struct stat *status)
@@ -165,6 +215,10 @@ static bool add_file(struct walk *walk, int dir, struct tree_node *node, struct 
     }
     node->inode = make_inode(&status);
     read_xattrs(walk, fd, node->inode);
+    note_inode(walk, node->inode);
+    if (walk->identity) {
+        return note_data(walk, fd, node, err);
+    }
     ext4_file_begin(walk->writer, node->inode);
     return copy_data(walk, fd, node, (uint64_t)status.st_size, err) &&
            ext4_file_end(walk->writer, err);
@@ -182,6 +236,7 @@ static bool add_symlink(struct walk *walk, int dir, struct tree_node *node,
     node->inode = make_inode(status);
     node->inode->symlink = memory_strdup(target);
     node->inode->size_bytes = (uint64_t)len;
+    note_inode(walk, node->inode);
     return true;
 }
 
@@ -192,6 +247,10 @@ static bool share_linked(struct walk *walk, struct tree_node *node, const struct
     struct linked **found = tfind(&key, &walk->linked, compare_linked);
     if (found) {
         node->inode = tree_inode_share((*found)->inode);
+        note_name(walk, 'h', node);
+    }
+    if (found && walk->identity) {
+        hash_update(walk->identity, &(*found)->index, sizeof(*found)->index);
     }
     return found != NULL;
 }
@@ -200,8 +259,10 @@ static void remember_linked(
     struct walk *walk, const struct tree_node *node, const struct stat *status)
 {
     struct linked *linked = memory_alloc(sizeof *linked);
-    *linked =
-        (struct linked){.device = status->st_dev, .number = status->st_ino, .inode = node->inode};
+    *linked = (struct linked){.device = status->st_dev,
+        .number = status->st_ino,
+        .index = walk->linked_count++,
+        .inode = node->inode};
     if (!tsearch(linked, &walk->linked, compare_linked)) {
         abort();
     }
@@ -234,12 +295,14 @@ static bool add_name(
         return true;
     }
     bool is_fine = true;
+    note_name(walk, is_linked ? 'l' : 'n', node);
     if (S_ISREG(status.st_mode)) {
         is_fine = add_file(walk, dir, node, err);
     } else if (S_ISLNK(status.st_mode)) {
         is_fine = add_symlink(walk, dir, node, &status, err);
     } else {
         node->inode = make_inode(&status);
+        note_inode(walk, node->inode);
     }
     if (is_fine && is_linked) {
         remember_linked(walk, node, &status);
@@ -271,6 +334,8 @@ static bool add_directory(struct walk *walk, int dir, struct tree_node *node, st
     }
     node->inode = make_inode(&status);
     read_xattrs(walk, fd, node->inode);
+    note_name(walk, 'd', node);
+    note_inode(walk, node->inode);
     if (!node->parent) {
         walk->device = status.st_dev;
     } else if (status.st_dev != walk->device) {
@@ -283,6 +348,7 @@ static bool add_directory(struct walk *walk, int dir, struct tree_node *node, st
     walk->depth++;
     bool is_fine = add_children(walk, fd, node, err);
     walk->depth--;
+    note_name(walk, '/', node);
     return is_fine;
 }
 
@@ -293,9 +359,22 @@ static bool fill_from_directory(void *context, struct tree *tree, struct ext4_wr
     walk->tree = tree;
     walk->writer = writer;
     walk->report = report;
-    walk->bytes = walk->depth = 0;
+    walk->bytes = walk->depth = walk->linked_count = 0;
     bool is_fine = add_directory(walk, walk->dir, tree_root(tree), err);
     tdestroy(take_ptr(walk->linked), free);
+    return is_fine;
+}
+
+/* Everything the disk will hold is read once for this: it must be known before the disk is begun. */
+static bool find_identity(struct walk *walk, struct digest *digest, struct error *err)
+{
+    struct flatten_report report = {0};
+    struct tree *tree = tree_new();
+    walk->identity = hash_new();
+    bool is_fine = fill_from_directory(walk, tree, NULL, &report, err);
+    tree_free(tree);
+    hash_finish(walk->identity, digest);
+    hash_free(take_ptr(walk->identity));
     return is_fine;
 }
 
@@ -319,10 +398,9 @@ bool flatten_directory(int dir, const char *shown, const struct flatten_options 
         .label = options->label,
     };
     *report = (struct flatten_report){0};
-    if (getrandom(disk.uuid, sizeof disk.uuid, 0) != (ssize_t)sizeof disk.uuid) {
-        return error_set_errno(err, errno, "cannot get random bytes");
+    if (!find_identity(&walk, &report->source, err)) {
+        return false;
     }
-    disk.uuid[6] = (uint8_t)((disk.uuid[6] & 0x0f) | 0x40);
-    disk.uuid[8] = (uint8_t)((disk.uuid[8] & 0x3f) | 0x80);
+    flatten_make_uuid(&report->source, disk.uuid);
     return flatten_write(&disk, fill_from_directory, &walk, report, err);
 }

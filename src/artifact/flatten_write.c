@@ -9,6 +9,15 @@
 
 #define BYTES_PER_INODE 16384
 
+void flatten_make_uuid(const struct digest *source, uint8_t uuid[16])
+{
+    for (unsigned i = 0; i < 16; i++) {
+        uuid[i] = source->bytes[i];
+    }
+    uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x80);
+    uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
+}
+
 static uint64_t round_up(uint64_t bytes)
 {
     if (bytes > EXT4_SIZE_MAX - FLATTEN_SIZE_STEP) {

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct digest;
 struct error;
 struct ext4_writer;
 struct flatten_report;
@@ -24,6 +25,9 @@ struct flatten_disk {
  * empty tree and zeroed counters in the report. */
 typedef bool flatten_fill(void *context, struct tree *tree, struct ext4_writer *writer,
     struct flatten_report *report, struct error *err);
+
+/* A disk is told apart by what it was made from (RFC 9562, version 8). */
+void flatten_make_uuid(const struct digest *source, uint8_t uuid[16]);
 
 bool flatten_write(const struct flatten_disk *disk, flatten_fill *fill, void *context,
     struct flatten_report *report, struct error *err);

@@ -98,6 +98,54 @@ def check_directory(place):
     assert found[b"many"].flags & ext4_tree.INDEX
 
 
+def content(path):
+    with open(path, "rb") as file:
+        return layers.sha256(file.read())
+
+
+def check_repeated(place):
+    """The same tree is the same disk, wherever and however its holes lie; any other is another."""
+    root, twin = place + "/twice", place + "/elsewhere/twin"
+    for path in (root, twin):
+        write(path + "/bin/a", b"a" * 5000)
+        os.link(path + "/bin/a", path + "/bin/b")
+        os.symlink("a", path + "/bin/c")
+        os.mkfifo(path + "/fifo")
+        write(path + "/sparse", b"")
+    os.truncate(root + "/sparse", MIB)
+    write(twin + "/sparse", bytes(MIB))
+    for path in (root, twin):
+        for top, directories, files in os.walk(path, topdown=False):
+            for name in directories + files:
+                os.utime(os.path.join(top, name), (7, 7), follow_symlinks=False)
+        os.utime(path, (7, 7))
+    disk = place + "/twice.ext4"
+    report(layers.run_driver(disk, 64 * MIB, "directory", root))
+    first = content(disk)
+    report(layers.run_driver(disk, 64 * MIB, "directory", twin))
+    assert content(disk) == first
+    for change in (lambda: os.chmod(twin + "/bin", 0o700), lambda: os.utime(twin + "/bin/a", (8, 8)),
+                   lambda: os.rename(twin + "/bin/c", twin + "/bin/d")):
+        change()
+        report(layers.run_driver(disk, 64 * MIB, "directory", twin))
+        with open(disk, "rb") as file:
+            file.seek(1024 + 104)
+            uuid = file.read(16)
+        assert uuid not in SEEN, "another tree with the same UUID"
+        SEEN.add(uuid)
+    # A tar, twice.
+    tar = place + "/twice.tar"
+    subprocess.run(["tar", "--format=pax", "-cf", tar, "-C", root, "."], check=True)
+    disks = []
+    for name in ("one", "two"):
+        disks.append(place + "/" + name)
+        report(layers.run_driver(disks[-1], 64 * MIB, "tar", tar))
+    assert content(disks[0]) == content(disks[1])
+
+
+SEEN = set()
+
+
 def check_sparse(place):
     """All forms in which GNU tar keeps holes out of an archive: the directory's disk, holes and all."""
     root, tar, disk = place + "/tree", place + "/sparse.tar", place + "/sparse.ext4"
@@ -207,6 +255,7 @@ def main():
     place = tempfile.mkdtemp(prefix="banger-test-")
     try:
         check_directory(place)
+        check_repeated(place)
         check_sparse(place)
         check_tar(place)
         check_growth(place)
