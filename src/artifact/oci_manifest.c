@@ -61,6 +61,8 @@ static const struct layer_row layers[] = {
     {"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", OCI_LAYER_GZIP},
 };
 
+#define PLATFORM_WORD_MAX 20
+
 struct machine_row {
     const char *machine; /* uname -m */
     const char *architecture;
@@ -83,6 +85,32 @@ struct oci_platform oci_platform_of(const char *architecture)
         }
     }
     return (struct oci_platform){architecture, ""};
+}
+
+/* A word as registries have them. */
+static bool is_word(const char *text)
+{
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_");
+    return len > 0 && len <= PLATFORM_WORD_MAX && text[len] == '\0';
+}
+
+bool oci_platform_parse(char *text, struct oci_platform *platform, struct error *err)
+{
+    auto_free char *shown = memory_strdup(text);
+    char *left = text;
+    const char *os = strsep(&left, "/");
+    const char *architecture = strsep(&left, "/");
+    const char *variant = left;
+    if (strcmp(os, "linux") != 0 || architecture == NULL || !is_word(architecture) ||
+        (variant != NULL && !is_word(variant))) {
+        return error_set(err, ERROR_INVALID,
+            "%.100s is no platform of ours: it reads linux/ARCHITECTURE or "
+            "linux/ARCHITECTURE/VARIANT, such as linux/arm64",
+            shown);
+    }
+    *platform = oci_platform_of(architecture);
+    platform->variant = variant != NULL ? variant : platform->variant;
+    return true;
 }
 
 struct oci_platform oci_platform_host(void)
@@ -184,8 +212,9 @@ static bool no_entry(const struct json *manifests, const struct oci_platform *pl
         }
     }
     auto_free char *list = strings_join(&there, ", ");
-    return error_set(err, ERROR_UNSUPPORTED, "%s has no image for linux/%s; there is %s", what,
-        platform->architecture, there.count > 0 ? list : "none for any platform");
+    return error_set(err, ERROR_UNSUPPORTED, "%s has no image for linux/%s%s%s; there is %s", what,
+        platform->architecture, platform->variant[0] != '\0' ? "/" : "", platform->variant,
+        there.count > 0 ? list : "none for any platform");
 }
 
 /* The first entry that fits; where none says so, the first that tells no platform at all. */

@@ -38,6 +38,9 @@ struct oci_platform {
 struct oci_platform oci_platform_host(void);
 /* The variant that an architecture has when nothing else is said: "v8" for arm64. */
 struct oci_platform oci_platform_of(const char *architecture);
+/* "linux/arm64", "linux/arm/v7": cut in place, so the text must outlive the platform.
+ * ERROR_INVALID. */
+bool oci_platform_parse(char *text, struct oci_platform *platform, struct error *err);
 
 struct oci_document {
     enum oci_media media;

@@ -32,6 +32,7 @@ struct pull {
     const struct progress *progress;
     const struct cancel *cancel;
     struct oci_platform platform;
+    char *platform_text; /* NULL: this machine's */
     struct oci_ref ref;
     char *shown; /* canonical reference */
     struct oci_registries registries;
@@ -46,6 +47,7 @@ static void pull_done(struct pull *pull)
 {
     oci_ref_done(&pull->ref);
     free(pull->shown);
+    free(pull->platform_text);
     oci_registries_done(&pull->registries);
     oci_document_done(&pull->document);
 }
@@ -54,8 +56,12 @@ static bool begin(struct pull *pull, const char *reference, struct error *err)
 {
     const struct oci_settings *settings = pull->settings;
     pull->limits = settings->limits != NULL ? settings->limits : &limits_default;
-    pull->platform = settings->architecture != NULL ? oci_platform_of(settings->architecture)
-                                                    : oci_platform_host();
+    pull->platform = oci_platform_host();
+    pull->platform_text = settings->platform != NULL ? memory_strdup(settings->platform) : NULL;
+    if (pull->platform_text != NULL &&
+        !oci_platform_parse(pull->platform_text, &pull->platform, err)) {
+        return false;
+    }
     if (!oci_ref_parse(reference, &pull->ref, err)) {
         return false;
     }

@@ -40,9 +40,9 @@ struct oci_settings {
     const char *const *auth_files; /* in order, NULL-terminated, or NULL; missing ones are fine */
     const struct oci_mirror *mirrors;
     size_t mirror_count;
-    const char *ca_file;      /* NULL: the system's */
-    const char *architecture; /* "amd64"; NULL: this machine's */
-    uint64_t backoff_ms;      /* as in http.h */
+    const char *ca_file;  /* NULL: the system's */
+    const char *platform; /* "linux/arm64/v8"; NULL: this machine's */
+    uint64_t backoff_ms;  /* as in http.h */
 };
 
 /* What a reference names now. */

@@ -98,6 +98,12 @@ static bool settle_offer(struct ops *ops, const struct catalog *catalog,
             "--size is for images of registries: %s comes from a catalog, with a size of its own",
             offer->name);
     }
+    if (command_has(ops->command, "platform")) {
+        return error_set(err, ERROR_INVALID,
+            "--platform is for images of registries: %s comes from a catalog, where each entry is "
+            "for one",
+            offer->name);
+    }
     auto_free char *url = catalog_public_url(offer->urls.items[0]);
     request->offer = offer;
     request->source = memory_printf("pull:%s", url);

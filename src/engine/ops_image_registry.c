@@ -68,6 +68,7 @@ void registry_settle(struct ops *ops, struct registry *registry)
     settings->downloads_dir = store_cache_dir(ops->store, STORE_CACHE_DOWNLOADS);
     settings->limits = ops->limits;
     settings->ca_file = ops->config->ca_file;
+    settings->platform = command_get(ops->command, "platform");
     /* Lists of strings end in NULL, and an empty one is NULL. */
     settings->insecure = (const char *const *)registry->insecure.items;
     settings->auth_files = (const char *const *)registry->auth_files.items;

@@ -35,6 +35,8 @@ static const struct argument image_pull_arguments[] = {
         .help = "Name the image gets here (default: from IMAGE)"},
     {"kernel-ref", 0, ARGUMENT_KERNEL, .value_name = "KERNEL",
         .help = "Kernel that it boots with (default: the catalog's, else the configured one)"},
+    {"platform", 0, ARGUMENT_WORD, .value_name = "PLATFORM",
+        .help = "Of several in a registry, such as linux/arm64 (default: this host's)"},
     SIZE_OF("Size of the disk made of a registry's image (default: what it takes and more)"),
     FORCE("Fetch it again and replace the one that is here"),
     {"if-absent", 0, ARGUMENT_FLAG, .help = "Succeed without a change when it is here already"},

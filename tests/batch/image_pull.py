@@ -103,6 +103,28 @@ def test_like_the_hub(world):
             assert not entry["authorization"], entry
 
 
+def test_a_platform_of_several(world):
+    host = registry(world, "registry.py")
+    import_kernel(world)
+    words = ("image", "pull", f"{host}/hub/index.armtoo:latest", "--kernel-ref", "lab", "--size",
+             "64M")
+    for wrong in ("windows/amd64", "linux", "linux/", "linux/arm64/v8/x", "arm64", "linux/../x"):
+        world.fails(64, *words, "--platform", wrong)
+    assert asked(world) == [], "nobody was asked"
+    error = world.fails(69, *words, "--platform", "linux/riscv64")
+    assert error["code"] == "UNSUPPORTED", error
+    assert "linux/amd64" in error["message"] and "linux/arm64/v8" in error["message"], error
+    world.fails(69, *words, "--platform", "linux/arm64/v7")
+    assert world.entries("images") == []
+    manifests = {}
+    for name, platform in (("host", ["linux/amd64"]), ("arm", ["linux/arm64"]),
+                           ("arm8", ["linux/arm64/v8"])):
+        world.ok(*words, "--name", name, "--platform", *platform)
+        manifests[name] = world.manifest("images", name)["manifest_digest"]
+    assert manifests["arm"] == manifests["arm8"] != manifests["host"], manifests
+    assert [row["moved"] for row in world.json("image", "refresh")] == [False] * 3
+
+
 def test_what_is_refused(world):
     host = registry(world, "registry.py")
     import_kernel(world)

@@ -150,6 +150,10 @@ def test_register_a_directory(world):
     seed = entry(world, "tree", "work-seed.ext4")
     clean_disk(seed)
     assert content(seed, "/.profile") == b"umask 022\n"
+    world.ok("image", "register", "again", "--rootfs", world.path("root"), "--kernel-ref", "lab",
+             "--size", "256M")
+    for name in ("rootfs.ext4", "work-seed.ext4"):
+        assert sha256_of(entry(world, "again", name)) == sha256_of(entry(world, "tree", name)), name
 
 
 def test_register_a_tar(world):
@@ -171,6 +175,9 @@ def test_register_a_tar(world):
         disk = entry(world, name, "rootfs.ext4")
         clean_disk(disk)
         assert content(disk, "/etc/os-release") == b"ID=tar\n"
+    world.ok("image", "register", "t2", "--rootfs", plain, "--kernel-ref", "lab")
+    assert sha256_of(entry(world, "t2", "rootfs.ext4")) == sha256_of(entry(world, "t", "rootfs.ext4"))
+    world.ok("image", "rm", "t2")
     world.write("half.tar", body.getvalue()[:700])
     world.fails(65, "image", "register", "half", "--rootfs", world.path("half.tar"),
                 "--kernel-ref", "lab")

@@ -166,6 +166,12 @@ class Image:
         entries = [dict(nobody, platform=unknown), dict(nobody, platform=other)]
         if "noplatform" not in self.words:
             entries.append(dict(entry, platform=ours))
+        if "armtoo" in self.words:
+            arm = Image(["arm", *(word for word in self.words if word == "docker")])
+            self.blobs.update(arm.blobs)
+            self.types.update(arm.types)
+            entries.append(dict(arm.manifest, platform={
+                "os": "linux", "architecture": "arm64", "variant": "v8"}))
         if "attestations" in self.words:
             entries = entries[:1]
         document = {"schemaVersion": 2, "mediaType": media, "manifests": entries}

@@ -50,7 +50,7 @@ static int set_up(void **state)
         .blobs_dir = file_open_dir(top, "blobs", &err),
         .downloads_dir = file_open_dir(top, "downloads", &err),
         .limits = &world->limits,
-        .architecture = "amd64",
+        .platform = "linux/amd64",
         .backoff_ms = 1,
     };
     web_server_forget_log(&server);

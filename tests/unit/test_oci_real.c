@@ -71,7 +71,7 @@ static void test_real_registry(void **state)
     auto_close int blobs = file_open_dir(server.root, "cache/blobs", &err);
     auto_close int downloads = file_open_dir(server.root, "cache/downloads", &err);
     const struct oci_settings settings = {
-        .blobs_dir = blobs, .downloads_dir = downloads, .architecture = "amd64"};
+        .blobs_dir = blobs, .downloads_dir = downloads, .platform = "linux/amd64"};
     for (size_t i = 0; i < array_length(repositories); i++) {
         const struct repository *repository = &repositories[i];
         auto_done(oci_image) struct oci_image image = {0};
