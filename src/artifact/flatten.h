@@ -8,9 +8,9 @@
  * Layers are read newest first, each blob inflated once; what a newer layer hides is not written.
  * Layers whose names lie below symlinks are read in order instead (layer.h).
  * The same manifest, options and program give the same bytes, whatever the clock and the directory;
- * so do the same tar or directory and options. Memory grows with the number of names, not with the size of
- * files. Blocking; workers only; any number at once. The caller makes the file, syncs and publishes
- * it, and removes it after a failure. Sources: OCI image-spec, layer.md; Linux's
+ * so do the same tar or directory and options. Memory grows with the number of names, not with the
+ * size of files. Blocking; workers only; any number at once. The caller makes the file, syncs and
+ * publishes it, and removes it after a failure. Sources: OCI image-spec, layer.md; Linux's
  * Documentation/filesystems/ext4. */
 
 #include "base/digest.h"
