@@ -180,7 +180,8 @@ def test_a_pull_is_interrupted(world):
                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     world.wait_until(lambda: os.path.exists(world.path("registry.log")) and asked(world),
                      "the registry is asked")
-    assert interrupt(child, signal.SIGINT) == 130
+    status = interrupt(child, signal.SIGINT)
+    assert status == 130, (status, asked(world))
     assert world.entries("images") == []
 
 

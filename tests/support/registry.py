@@ -393,7 +393,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return None
         if "slow" in words:
             self.send_response(200)
-            self.send_header("Content-Length", str(len(content) + 1))
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content[:1])
             self.wfile.flush()
