@@ -85,4 +85,5 @@ engine_ops = \
 	src/engine/ops_vm_stats.c \
 	src/engine/ops_vm_ssh.c \
 	src/engine/ops_vm_stop.c \
-	src/engine/ops_vm_stream.c
+	src/engine/ops_vm_stream.c \
+	src/engine/ops_vm_vmm.c

@@ -214,6 +214,16 @@ static void check_accel(struct ops *ops, struct json *rows)
         accel.kind == ACCEL_KVM ? NULL : "VMs work in software emulation, several times slower");
 }
 
+/* What `--vmm auto` takes for a machine that asks for nothing special. */
+static void check_vmm(struct ops *ops, struct json *rows)
+{
+    char word[] = "auto";
+    struct machine_spec spec = {.vmm = word, .accel = ops->settings->default_accel, .vcpu = 1};
+    auto_free char *why = ops_vm_why(ops, &spec);
+    add_row(rows, "VMM", why != NULL ? FINDING_OK : FINDING_WARN,
+        why != NULL ? why : "not decided: see acceleration", NULL);
+}
+
 /* First line of `PROGRAM --version`; NULL when it does not run. Caller frees. */
 static char *version_of(struct ops *ops, const char *program)
 {
@@ -299,6 +309,7 @@ bool ops_host_doctor(struct ops *ops, struct json **result, struct error *err)
     check_program(ops, rows, "Firecracker", firecracker, FINDING_OK,
         "not installed (optional: QEMU does everything)", NULL);
     check_accel(ops, rows);
+    check_vmm(ops, rows);
     check_memory(rows);
     *result = rows;
     return true;

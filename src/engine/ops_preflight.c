@@ -15,6 +15,7 @@
 #include "engine/ops.h"
 #include "engine/ops_boot_kernel.h"
 #include "engine/ops_common.h"
+#include "engine/ops_vm.h"
 #include "engine/state.h"
 #include "store/config.h"
 #include "vm/accel.h"
@@ -26,7 +27,6 @@
 #include <string.h>
 
 #define CONFIG_BYTES_MAX ((size_t)4 << 20)
-#define AUTO "auto"
 
 /* What could be found out about one kernel. */
 struct findings {
@@ -157,7 +157,11 @@ bool ops_preflight_require(struct ops *ops, const struct machine_spec *spec,
 {
     auto_done(findings) struct findings findings = {0};
     auto_done(kernel_judgement) struct kernel_judgement judgement = {0};
-    const char *vmm = strcmp(spec->vmm, AUTO) == 0 ? vmm_backends[0]->name : spec->vmm;
+    struct vmm_choice choice;
+    if (!ops_vm_choose_vmm(ops, spec, &choice, err)) {
+        return false;
+    }
+    const char *vmm = choice.backend->name;
     struct kernel_setting setting = {.vmm = vmm,
         .is_overlay = spec->root == MACHINE_ROOT_OVERLAY,
         .is_emulated = is_emulated(ops, spec->accel)};

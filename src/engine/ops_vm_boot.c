@@ -12,7 +12,6 @@
 #include "engine/ops.h"
 #include "engine/ops_boot_kernel.h"
 #include "engine/ops_common.h"
-#include "engine/ops_host.h"
 #include "engine/ops_initrd.h"
 #include "engine/ops_net.h"
 #include "engine/ops_vm.h"
@@ -69,22 +68,19 @@ bool ops_vm_boot(struct ops *ops, struct vm_hand *hand, struct error *err)
     if (!ops_vm_check_boot(ops, hand, &image, &kernel, NULL, err)) {
         return false;
     }
-    if (!ops_initrd_make(ops, &hand->spec, &kernel, hand->dir, err)) {
+    if (!ops_initrd_make(ops, &hand->spec, &kernel, hand->dir, err) ||
+        !ops_vm_suit_vmm(ops, hand, &kernel.path, err)) {
         return error_wrap(err, "VM %s", hand->name);
     }
     put_work_right(ops, hand);
     auto_free char *rootfs = image_store_rootfs(ops->store, &image);
-    auto_free char *qemu = ops_find_qemu(ops);
-    auto_free char *firecracker = ops_find_firecracker(ops);
     struct machine_boot boot = {.vm_dir = hand->dir,
         .kernel_path = kernel.path,
         .initrd_path = OPS_INITRD_FILE,
         .work_path = file_exists(hand->dir, MACHINE_WORK_FILE) ? MACHINE_WORK_FILE : NULL,
         .image_path = hand->spec.root == MACHINE_ROOT_OVERLAY ? rootfs : NULL,
-        .accel = ops->config->accel,
-        .qemu = qemu,
-        .firecracker = firecracker,
         .console_log_bytes = ops->limits->console_log_bytes};
+    ops_vm_fill_programs(ops, &boot);
     if (!ops_net_up(ops, &hand->spec, &boot.net, err)) {
         return error_wrap(err, "VM %s", hand->name);
     }

@@ -108,6 +108,7 @@ static bool apply(struct ops *ops, struct machine_spec *spec, struct error *err)
     return set_ports(command_all(command, "publish"), spec, err) &&
            ops_net_choose(ops, spec, false, err) && set_volumes(ops, spec, err) &&
            set_kernel(ops, spec, err) && machine_spec_validate(spec, err) &&
+           ops_vm_check_vmm(ops, spec, err) &&
            ops_vm_check_host(ops, spec, ERROR_INVALID, NULL, err);
 }
 

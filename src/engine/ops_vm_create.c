@@ -313,7 +313,7 @@ static bool rehearse(struct ops *ops, const struct machine_spec *spec, struct er
     machine_spec_copy(spec, &copy);
     copy.image = memory_strdup("image");
     bool is_started = strcmp(command_verb(ops->command)->name, "run") == 0;
-    return machine_spec_validate(&copy, err) &&
+    return machine_spec_validate(&copy, err) && ops_vm_check_vmm(ops, &copy, err) &&
            ops_vm_check_host(ops, &copy, ERROR_INVALID, NULL, err) &&
            ops_vm_check_mounts(ops, &copy, err) &&
            (!is_started || ops_vm_check_ports(ops, &copy, err));

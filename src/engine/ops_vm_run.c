@@ -9,17 +9,12 @@
 #include "engine/ops.h"
 #include "engine/ops_common.h"
 #include "engine/ops_vm.h"
-#include "vm/accel.h"
 
-/* Why it runs with this accelerator, in the words of the decision. */
+/* Why it runs on this VMM with this accelerator, in the words of the decision. */
 static void put_why(struct ops *ops, const struct vm_hand *hand, struct json *json)
 {
-    struct accel_choice choice;
-    struct error ignored = {0};
-    const char *mode = ops->config->accel != NULL ? ops->config->accel : hand->spec.accel;
-    if (accel_choose(mode, &choice, &ignored)) {
-        json_put_string(json, "why", choice.why);
-    }
+    auto_free char *why = ops_vm_why(ops, &hand->spec);
+    json_put_string(json, "why", why);
     json_put_string(json, "warning", hand->warning);
 }
 

@@ -207,6 +207,12 @@ bool agent_poweroff(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel
     return run_request(vm_dir, &request, timeout_ms, cancel, err);
 }
 
+bool agent_reboot(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel, struct error *err)
+{
+    struct request request = {.what = "restart", .kind = WIRE_KIND_REBOOT};
+    return run_request(vm_dir, &request, timeout_ms, cancel, err);
+}
+
 bool agent_stats(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel,
     struct strings *facts, struct error *err)
 {

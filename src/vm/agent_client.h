@@ -71,6 +71,7 @@ bool agent_set_time(
 
 /* Flushes the guest's file systems. timeout_ms 0: 10 s. */
 bool agent_sync(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel, struct error *err);
-/* Asks the guest to power itself off; returns once it agreed. */
+/* Asks the guest to power itself off, or to reboot; returns once it agreed. */
 bool agent_poweroff(
     int vm_dir, uint64_t timeout_ms, const struct cancel *cancel, struct error *err);
+bool agent_reboot(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel, struct error *err);

@@ -43,6 +43,7 @@ static void finish_line(struct boot_watch *watch)
         mark += strspn(mark, ": ");
         memmove(watch->guest, mark, strlen(mark) + 1);
         watch->has_init = true;
+        watch->init_lines++;
     }
 }
 
@@ -57,4 +58,10 @@ void boot_watch_feed(struct boot_watch *watch, const char *bytes, size_t len)
             watch->line[watch->line_len++] = c;
         }
     }
+}
+
+bool boot_watch_has_halted(const struct boot_watch *watch)
+{
+    return watch->line_len == 0 && (strcmp(watch->last, "reboot: System halted") == 0 ||
+                                       strcmp(watch->last, "reboot: Power down") == 0);
 }

@@ -31,6 +31,7 @@ src_libvm_a_SOURCES = \
 	src/vm/machine_start.c \
 	src/vm/monitor.c src/vm/monitor.h \
 	src/vm/monitor_adopt.c \
+	src/vm/monitor_agent.c \
 	src/vm/monitor_again.c \
 	src/vm/monitor_client.c src/vm/monitor_client.h \
 	src/vm/monitor_clients.c \

@@ -207,7 +207,8 @@ static bool check_words(const struct machine_spec *spec, struct error *err)
 {
     size_t found = 0;
     if (spec->vmm == NULL || (strcmp(spec->vmm, "auto") != 0 && vmm_find(spec->vmm) == NULL)) {
-        return error_set(err, ERROR_INVALID, "--vmm %s is not known: give \"auto\" or \"qemu\"",
+        return error_set(err, ERROR_INVALID,
+            "--vmm %s is not known: give \"auto\", \"firecracker\" or \"qemu\"",
             spec->vmm == NULL ? "(none)" : spec->vmm);
     }
     if (spec->accel == NULL ||

@@ -68,7 +68,7 @@ struct machine_spec {
     char *kernel_ref; /* NULL: what the image brings */
     char *append;     /* extra kernel arguments; NULL: none */
     char *ssh_key;    /* file with the operator's public key; NULL: our own key */
-    char *vmm;        /* "auto", "qemu" (and later "firecracker") */
+    char *vmm;        /* "auto", "firecracker", "qemu" */
     char *accel;      /* "auto", "kvm", "tcg" */
     char uuid[MACHINE_UUID_LEN + 1];
     char mac[MACHINE_MAC_LEN + 1];
@@ -122,7 +122,7 @@ struct machine_handle {
     char uuid[MACHINE_UUID_LEN + 1];
     struct process_identity monitor;
     struct process_identity vmm;
-    char kind[16];       /* back end: "qemu" */
+    char kind[16];       /* back end: "qemu", "firecracker" */
     char accel[8];       /* "kvm" or "tcg" */
     int64_t started_at;  /* wall seconds */
     uint64_t log_offset; /* where this boot begins in the serial stream */

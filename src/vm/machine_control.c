@@ -294,8 +294,10 @@ static bool end_gently(int vm_dir, const struct machine_handle *handle, uint64_t
         progress_note(progress, "asking the guest to power off");
         struct error failure = {0};
         uint64_t share = grace_ms / SYNC_SHARE;
-        bool is_asked = agent_sync(vm_dir, share, cancel, &failure) &&
-                        agent_poweroff(vm_dir, share, cancel, &failure);
+        bool (*ask)(int, uint64_t, const struct cancel *, struct error *) =
+            backend != NULL && backend->ends_by_reboot ? agent_reboot : agent_poweroff;
+        bool is_asked =
+            agent_sync(vm_dir, share, cancel, &failure) && ask(vm_dir, share, cancel, &failure);
         if ((is_asked && is_gone_within(handle, share, cancel, err)) || cancel_check(cancel, err)) {
             return err->code != ERROR_CANCELLED;
         }

@@ -11,6 +11,20 @@
 
 #define CALL_TIMEOUT_MS 5000
 
+/* A VMM that has no events: the monitor is told by us. */
+static bool tell_monitor(
+    int vm_dir, bool is_paused, uint64_t deadline, const struct cancel *cancel, struct error *err)
+{
+    struct monitor_connection connection;
+    auto_json struct json *request = monitor_request_new("paused");
+    json_put_bool(request, "is", is_paused);
+    if (!monitor_request(vm_dir, request, deadline, cancel, &connection, err)) {
+        return false;
+    }
+    monitor_connection_done(&connection);
+    return true;
+}
+
 /* The monitor hears of it by an event and writes it down; a machine without a monitor has nobody
  * who could. */
 static bool await_record(struct monitor_connection *connection, bool is_paused, uint64_t deadline,
@@ -46,7 +60,9 @@ static bool change(int vm_dir, const struct machine_handle *handle, bool is_paus
     bool is_done = is_pause ? backend->pause(vm_dir, CALL_TIMEOUT_MS, cancel, err)
                             : backend->resume(vm_dir, CALL_TIMEOUT_MS, cancel, err);
     if (is_heard) {
-        is_done = is_done && await_record(&connection, is_pause, deadline, cancel, err);
+        bool is_told = backend->read_event != NULL || !is_done ||
+                       tell_monitor(vm_dir, is_pause, deadline, cancel, err);
+        is_done = is_done && is_told && await_record(&connection, is_pause, deadline, cancel, err);
         monitor_connection_done(&connection);
     }
     return is_done;

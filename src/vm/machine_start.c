@@ -32,30 +32,19 @@
 #define WITHDRAW_TIMEOUT_MS 1000
 #define KILL_TIMEOUT_MS 10000
 
-/* The one named, else the best that is there. */
-static const struct vmm_backend *choose_backend(const struct machine_spec *spec, struct error *err)
-{
-    const struct vmm_backend *backend =
-        strcmp(spec->vmm, "auto") == 0 ? vmm_backends[0] : vmm_find(spec->vmm);
-    if (backend == NULL) {
-        error_set(err, ERROR_UNSUPPORTED, "the VMM %s is not known to this program", spec->vmm);
-    }
-    return backend;
-}
-
 static bool make_order(const struct machine_spec *spec, const struct machine_boot *boot,
     struct monitor_order *order, struct error *err)
 {
     struct accel_choice accel;
-    const struct vmm_backend *backend = choose_backend(spec, err);
+    struct vmm_choice choice;
     const char *mode = boot->accel != NULL ? boot->accel : spec->accel;
-    if (backend == NULL || !accel_choose(mode, &accel, err)) {
+    if (!accel_choose(mode, &accel, err) || !vmm_choose(spec, boot, accel.kind, &choice, err)) {
         return false;
     }
     auto_done(machine_spec) struct machine_spec chosen = {0};
     machine_spec_copy(spec, &chosen);
     if (!net_check_ports(chosen.ports, chosen.port_count, err) ||
-        !backend->plan(&chosen, boot, &accel, &order->plan, err)) {
+        !choice.backend->plan(&chosen, boot, &accel, &order->plan, err)) {
         return false;
     }
     order->name = memory_strdup(spec->name);

@@ -36,6 +36,7 @@
 #define ANSWER_TIMEOUT_MS 5000
 #define LOCK_TIMEOUT_MS (MONITOR_FAREWELL_MS + 1000)
 #define LOCK_RETRY_MS 5
+#define HALT_GRACE_MS 1000
 
 /* ---- what is told and recorded -------------------------------------------------------------- */
 
@@ -161,14 +162,14 @@ static void fill_slots(struct monitor *monitor, struct pollfd *fds)
 {
     const struct launch *launch = &monitor->launch;
     short typed = monitor->typed.len > 0 ? POLLOUT : 0;
-    short to_guest = monitor->relay.out.len > 0 ? POLLOUT : 0;
+    short to_guest = launch->lines[VMM_LINE_AGENT] >= 0 && monitor->relay.out.len > 0 ? POLLOUT : 0;
     fds[SLOT_SIGNAL] = (struct pollfd){monitor->signal_fd, POLLIN, 0};
     fds[SLOT_RECORD] = (struct pollfd){monitor->record_fd, POLLIN, 0};
     fds[SLOT_VMM] = (struct pollfd){launch->pidfd, POLLIN, 0};
     fds[SLOT_SAID] = (struct pollfd){launch->stderr_fd, POLLIN, 0};
     fds[SLOT_SERIAL] = (struct pollfd){launch->lines[VMM_LINE_SERIAL], (short)(POLLIN | typed), 0};
     fds[SLOT_EVENTS] = (struct pollfd){launch->lines[VMM_LINE_EVENTS], POLLIN, 0};
-    fds[SLOT_AGENT] = (struct pollfd){launch->lines[VMM_LINE_AGENT], (short)(POLLIN | to_guest), 0};
+    fds[SLOT_AGENT] = (struct pollfd){monitor_agent_fd(monitor), (short)(POLLIN | to_guest), 0};
     fds[SLOT_LISTEN] = (struct pollfd){monitor->listen_fd, POLLIN, 0};
     for (size_t i = 0; i < monitor->client_count; i++) {
         struct monitor_client *client = monitor->clients[i];
@@ -200,6 +201,32 @@ static void serve_lines(struct monitor *monitor, const struct pollfd *fds)
     }
 }
 
+static bool is_about_to_end(const struct monitor *monitor)
+{
+    return monitor->backend->ends_by_reboot && monitor->halted_ms != 0 && !monitor->has_halted;
+}
+
+/* The sooner of what the caller waits for and what is due here. */
+static int wait_ms(const struct monitor *monitor, int timeout_ms)
+{
+    int due_ms = monitor_agent_wait_ms(monitor);
+    if (is_about_to_end(monitor)) {
+        int halt_ms = clock_left_ms(monitor->halted_ms + HALT_GRACE_MS);
+        due_ms = due_ms < 0 || halt_ms < due_ms ? halt_ms : due_ms;
+    }
+    return due_ms < 0 || (timeout_ms >= 0 && timeout_ms < due_ms) ? timeout_ms : due_ms;
+}
+
+/* A VMM that its guest's power-off only halts would stay for ever. Other words with the same letters
+ * are followed by more, as is everything that does not come from a kernel at its end. */
+static void end_halted(struct monitor *monitor)
+{
+    if (is_about_to_end(monitor) && clock_monotonic_ms() - monitor->halted_ms >= HALT_GRACE_MS) {
+        monitor->has_halted = true;
+        monitor_signal_vmm(monitor, SIGKILL);
+    }
+}
+
 bool monitor_serve_once(struct monitor *monitor, int timeout_ms)
 {
     struct pollfd
@@ -208,7 +235,11 @@ bool monitor_serve_once(struct monitor *monitor, int timeout_ms)
     fill_slots(monitor, fds);
     struct pollfd *published = fds + SLOT_CLIENTS + client_count;
     size_t published_count = monitor_publish_poll(monitor, published);
-    if (poll(fds, SLOT_CLIENTS + client_count + published_count, timeout_ms) <= 0) {
+    int ready =
+        poll(fds, SLOT_CLIENTS + client_count + published_count, wait_ms(monitor, timeout_ms));
+    monitor_dial_agent(monitor);
+    end_halted(monitor);
+    if (ready <= 0) {
         return false; /* EINTR; anything else cannot happen and would show as a busy process */
     }
     serve_lines(monitor, fds);
@@ -422,6 +453,7 @@ int monitor_main(int argc, char **argv)
         .said = {.cap_bytes = MONITOR_SAID_MAX},
         .events = {.cap_bytes = MONITOR_ORDER_MAX}};
     launch_init(&monitor.launch);
+    vsock_dial_init(&monitor.dial);
     if (!leave_caller(&monitor)) {
         return error_exit_status(ERROR_IO);
     }
@@ -430,6 +462,7 @@ int monitor_main(int argc, char **argv)
     monitor_publish_end(&monitor);
     serial_log_done(&monitor.log);
     relay_done(&monitor.relay);
+    vsock_dial_done(&monitor.dial);
     machine_timeline_done(&monitor.timeline);
     monitor_order_done(&monitor.order);
     wire_buffer_done(&monitor.typed);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A monitor for a VMM that lost its own: the sockets of the lines are the VMM's, so a new one can
- * connect. What the serial port said in between is lost, and so is the exit status. */
+ * connect. What the serial port said in between is lost, and so is the exit status; where the port
+ * was a terminal of the dead monitor's, it stays silent. */
 #include "vm/monitor_state.h"
 
 #include <string.h>
@@ -38,7 +39,7 @@ static bool connect_lines(struct monitor *monitor, struct error *err)
 {
     uint64_t deadline = clock_deadline(CONNECT_TIMEOUT_MS);
     for (size_t i = 0; i < VMM_LINE_COUNT; i++) {
-        if (i == VMM_LINE_CONTROL) {
+        if (i == VMM_LINE_CONTROL || monitor->backend->has_vsock) {
             continue;
         }
         monitor->launch.lines[i] = local_socket_connect(
@@ -70,8 +71,7 @@ bool monitor_adopt(struct monitor *monitor, struct error *err)
         return false;
     }
     log_write(LOG_WARNING, "took over %s, whose monitor had died", monitor->order.name);
-    relay_init(&monitor->relay);
-    monitor_greet_agent(monitor);
+    monitor_begin_agent(monitor);
     monitor_take_events(monitor);
     monitor_tell(monitor);
     return true;

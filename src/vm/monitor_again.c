@@ -95,6 +95,7 @@ static void let_go(struct monitor *monitor)
     relay_done(&monitor->relay);
     launch_done(&monitor->launch);
     relay_init(&monitor->relay);
+    vsock_dial_done(&monitor->dial);
     launch_sweep_lines(monitor->vm_dir);
 }
 
@@ -106,6 +107,8 @@ static void forget_end(struct monitor *monitor)
     wire_buffer_consume(&monitor->typed, monitor->typed.len);
     monitor->boot = (struct boot_watch){0};
     monitor->fate = VMM_EVENT_NONE;
+    monitor->halted_ms = 0;
+    monitor->has_halted = false;
     monitor->wait_status = 0;
 }
 

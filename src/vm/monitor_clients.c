@@ -93,6 +93,11 @@ static void begin_console(
     if (client->may_type) {
         give_keyboard(monitor, client);
     }
+    if (monitor->is_adopted && monitor->launch.lines[VMM_LINE_SERIAL] < 0) {
+        static const char sentence[] = "the serial port was lost with the machine's first monitor: "
+                                       "it is there again after a restart";
+        wire_put_data(&client->out, CONSOLE_STREAM, WIRE_ERR, sentence, sizeof(sentence) - 1);
+    }
 }
 
 /* Makes bytes of the log ready. */
@@ -118,7 +123,9 @@ static bool take_typed(
         return false;
     }
     give_keyboard(monitor, client);
-    wire_buffer_append(&monitor->typed, frame->payload, frame->len);
+    if (monitor->launch.lines[VMM_LINE_SERIAL] >= 0) {
+        wire_buffer_append(&monitor->typed, frame->payload, frame->len);
+    }
     return true;
 }
 
@@ -152,7 +159,7 @@ static bool feed_console(
 static void begin_agent(struct monitor *monitor, struct monitor_client *client)
 {
     bool is_greeted_again =
-        machine_timeline_is_ready(&monitor->timeline) && monitor->launch.lines[VMM_LINE_AGENT] >= 0;
+        machine_timeline_is_ready(&monitor->timeline) && monitor_has_agent_line(monitor);
     if (!monitor->relay.is_ready && is_greeted_again) {
         client->kind = CLIENT_WAITING;
         return;
@@ -175,6 +182,14 @@ static void begin_events(struct monitor *monitor, struct monitor_client *client)
     send_json(client, event);
 }
 
+static void agree(struct monitor_client *client)
+{
+    auto_json struct json *answer = json_new_object();
+    json_put_bool(answer, "ok", true);
+    send_json(client, answer);
+    client->kind = CLIENT_LEAVING;
+}
+
 /* Somebody is about to end the machine: the record will say that it was asked for. */
 static void note_stop(
     struct monitor *monitor, struct monitor_client *client, const struct json *request)
@@ -185,10 +200,16 @@ static void note_stop(
         monitor->timeline.is_stopping = is_stopping;
         monitor_tell(monitor);
     }
-    auto_json struct json *answer = json_new_object();
-    json_put_bool(answer, "ok", true);
-    send_json(client, answer);
-    client->kind = CLIENT_LEAVING;
+    agree(client);
+}
+
+/* Somebody paused the machine or let it go on, on a VMM that does not tell that by itself. */
+static void note_pause(
+    struct monitor *monitor, struct monitor_client *client, const struct json *request)
+{
+    monitor->timeline.is_paused = json_bool(request, "is", false);
+    monitor_tell(monitor);
+    agree(client);
 }
 
 static void take_request(
@@ -206,6 +227,8 @@ static void take_request(
         begin_agent(monitor, client);
     } else if (strcmp(want, "stop") == 0) {
         note_stop(monitor, client, request);
+    } else if (strcmp(want, "paused") == 0 && monitor->backend->read_event == NULL) {
+        note_pause(monitor, client, request);
     } else {
         refuse(client, ERROR_UNSUPPORTED, "this machine's monitor does not know the request");
     }

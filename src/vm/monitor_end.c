@@ -44,10 +44,24 @@ static bool is_signal_of_somebody(int number)
            number == SIGQUIT;
 }
 
+/* What a VMM that tells nothing by events means by a status of 0. A stop asks for a reboot where a
+ * power-off does not end the VMM; what was meant is the power-off. */
+static enum vmm_event fate_of(const struct monitor *monitor)
+{
+    if (monitor->has_halted) {
+        return VMM_EVENT_GUEST_POWEROFF;
+    }
+    bool is_told = monitor->fate != VMM_EVENT_NONE || monitor->boot.panic[0] != '\0';
+    if (is_told || monitor->is_adopted || !monitor->backend->ends_by_reboot) {
+        return monitor->fate;
+    }
+    return monitor->is_requested ? VMM_EVENT_GUEST_POWEROFF : VMM_EVENT_GUEST_REBOOT;
+}
+
 static enum machine_exit_reason reason_of_clean_end(const struct monitor *monitor)
 {
     bool has_panic = monitor->boot.panic[0] != '\0';
-    switch (monitor->fate) {
+    switch (fate_of(monitor)) {
     case VMM_EVENT_GUEST_PANIC:
         return MACHINE_EXIT_PANIC;
     case VMM_EVENT_GUEST_REBOOT:
@@ -104,7 +118,8 @@ static void explain_end(const struct monitor *monitor, struct machine_exit *exit
         .is_requested = monitor->is_requested,
         .is_given_up = monitor->has_given_up,
         .restarts = monitor->restarts};
-    if (monitor->is_adopted) {
+    if (monitor->is_adopted || monitor->has_halted) {
+        exit->code = monitor->has_halted ? 0 : -1; /* by us, after all that the guest had to do */
         exit->reason = reason_of_clean_end(monitor);
     } else if (WIFSIGNALED(status)) {
         exit->signal = WTERMSIG(status);

@@ -54,9 +54,7 @@ bool monitor_start_vmm(struct monitor *monitor, struct error *err)
     if (!launch_release(&monitor->order, &monitor->launch, err)) {
         return false;
     }
-    relay_done(&monitor->relay);
-    relay_init(&monitor->relay);
-    monitor_greet_agent(monitor);
+    monitor_begin_agent(monitor);
     struct vmm_start start = {.plan = &monitor->order.plan,
         .vm_dir = monitor->vm_dir,
         .events_fd = monitor->launch.lines[VMM_LINE_EVENTS],

@@ -14,10 +14,12 @@
 #include "vm/monitor_launch.h"
 #include "vm/monitor_order.h"
 #include "vm/serial_log.h"
+#include "vm/vsock_dial.h"
 
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define MONITOR_CLIENTS_MAX 128
 #define MONITOR_REQUEST_MAX 4096
@@ -82,6 +84,11 @@ struct monitor {
     struct boot_watch boot;
     struct relay relay;
     struct monitor_publish publish;
+    struct vsock_dial dial;   /* to the agent, where it is behind a vsock */
+    bool is_agent_broken;     /* it broke the rules too often: not dialled any more */
+    unsigned init_lines;      /* of its boot, as far as the dial knows */
+    uint64_t halted_ms;       /* monotonic: when its kernel said that it ends; 0: it did not */
+    bool has_halted;          /* ended by us because its guest had halted */
     struct text events;       /* bytes of the event line that are no whole line yet */
     struct text said;         /* the VMM's stderr */
     struct wire_buffer typed; /* for the guest's serial port */
@@ -149,10 +156,25 @@ void monitor_read_serial(struct monitor *monitor);
 void monitor_write_serial(struct monitor *monitor);
 void monitor_read_events(struct monitor *monitor);
 void monitor_take_events(struct monitor *monitor);
+void monitor_read_said(struct monitor *monitor);
+/* As write(2) of what waits in the buffer, as far as there is room. */
+void monitor_write_line(int fd, struct wire_buffer *buffer);
+/* Bytes, 0 at the end of the line, -1 when there is nothing now. */
+ssize_t monitor_read_line(int fd, void *bytes, size_t size);
+
+/* monitor_agent.c: the line to the guest's agent. */
+/* The VMM runs: the line is there, or is dialled from now on. */
+void monitor_begin_agent(struct monitor *monitor);
+/* For poll(2): where to wait for the agent; -1: nowhere. */
+int monitor_agent_fd(const struct monitor *monitor);
+/* For poll(2): until the dial has something to do; -1: it has nothing. */
+int monitor_agent_wait_ms(const struct monitor *monitor);
+/* It is there, or may be soon. */
+bool monitor_has_agent_line(const struct monitor *monitor);
+/* Dials on, where there is a vsock and no line. */
+void monitor_dial_agent(struct monitor *monitor);
 void monitor_read_agent(struct monitor *monitor);
 void monitor_write_agent(struct monitor *monitor);
-void monitor_read_said(struct monitor *monitor);
-bool monitor_greet_agent(struct monitor *monitor);
 
 /* monitor_publish.c. Listens on the ports of the order: all of them or an error, with ports that
  * were 0 filled in; for a machine that runs already, those that are free. */

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "vm/vmm.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/process.h"
+#include "vm/machine_control.h"
 
-const struct vmm_backend *const vmm_backends[] = {&vmm_qemu, NULL};
+#define PROBE_TIMEOUT_MS 10000
+#define PROBE_OUTPUT_MAX 4096
+
+const struct vmm_backend *const vmm_backends[] = {&vmm_firecracker, &vmm_qemu, NULL};
 
 static const char *const line_sockets[] = {
     [VMM_LINE_SERIAL] = "serial.sock",
@@ -27,6 +33,31 @@ void vmm_probe_done(struct vmm_probe *probe)
     probe->path = NULL;
 }
 
+void vmm_probe_program(const struct vmm_program *program, const char *path, struct vmm_probe *found)
+{
+    const char *wanted = path != NULL ? path : program->name;
+    *found = (struct vmm_probe){.path = process_find(wanted)};
+    if (found->path == NULL) {
+        snprintf(
+            found->why, sizeof(found->why), "%s is not installed: %s", wanted, program->missing);
+        return;
+    }
+    auto_done(text) struct text output = {0};
+    const char *const argv[] = {found->path, "--version", NULL};
+    struct error ignored = {0};
+    int status = -1;
+    if (!process_run(
+            argv, PROBE_TIMEOUT_MS, PROBE_OUTPUT_MAX, NULL, &output, NULL, &status, &ignored) ||
+        status != 0 || !text_has_prefix(text_cstr(&output), program->prefix)) {
+        snprintf(found->why, sizeof(found->why), "%s does not answer as %s does", found->path,
+            program->title);
+        return;
+    }
+    const char *version = text_cstr(&output) + strlen(program->prefix);
+    snprintf(found->version, sizeof(found->version), "%.*s", (int)strcspn(version, " \n"), version);
+    found->is_usable = true;
+}
+
 const struct vmm_backend *vmm_find(const char *name)
 {
     for (size_t i = 0; vmm_backends[i] != NULL; i++) {
@@ -35,6 +66,64 @@ const struct vmm_backend *vmm_find(const char *name)
         }
     }
     return NULL;
+}
+
+static bool choose_named(const char *name, struct vmm_choice *choice, struct error *err)
+{
+    *choice = (struct vmm_choice){.backend = vmm_find(name)};
+    if (choice->backend == NULL) {
+        return error_set(err, ERROR_UNSUPPORTED, "the VMM %s is not known to this program", name);
+    }
+    snprintf(choice->why, sizeof(choice->why), "%s because it was asked for",
+        choice->backend->program.title);
+    return true;
+}
+
+/* Why not, in the words that follow "because"; false: nothing is against it. */
+static bool is_unfit(const struct vmm_backend *backend, const struct machine_spec *spec,
+    const struct machine_boot *boot, enum accel_kind accel, char *why, size_t size)
+{
+    auto_done(vmm_probe) struct vmm_probe found = {0};
+    struct error failure = {0};
+    if (!backend->has_network(spec)) {
+        snprintf(why, size, "%s has no user networking", backend->program.title);
+        return true;
+    }
+    if (backend->check != NULL && !backend->check(spec, accel, &failure)) {
+        snprintf(why, size, "%s cannot carry this machine", backend->program.title);
+        return true;
+    }
+    vmm_probe_program(&backend->program, backend->chosen_program(boot), &found);
+    snprintf(why, size, "%s is not here", backend->program.title);
+    return !found.is_usable;
+}
+
+/* The last one is taken whatever is against it: its own sentence says then what is missing. */
+static void choose_best(const struct machine_spec *spec, const struct machine_boot *boot,
+    enum accel_kind accel, struct vmm_choice *choice)
+{
+    char why[100];
+    size_t best = 0;
+    while (vmm_backends[best + 1] != NULL &&
+           is_unfit(vmm_backends[best], spec, boot, accel, why, sizeof(why))) {
+        best++;
+    }
+    *choice = (struct vmm_choice){.backend = vmm_backends[best]};
+    if (best == 0) {
+        snprintf(why, sizeof(why), "it is here and so is KVM");
+    }
+    snprintf(
+        choice->why, sizeof(choice->why), "%s because %s", choice->backend->program.title, why);
+}
+
+bool vmm_choose(const struct machine_spec *spec, const struct machine_boot *boot,
+    enum accel_kind accel, struct vmm_choice *choice, struct error *err)
+{
+    if (strcmp(spec->vmm, "auto") != 0) {
+        return choose_named(spec->vmm, choice, err);
+    }
+    choose_best(spec, boot, accel, choice);
+    return true;
 }
 
 const char *vmm_line_socket(enum vmm_line line)

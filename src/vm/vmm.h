@@ -72,6 +72,17 @@ struct vmm_probe {
 };
 void vmm_probe_done(struct vmm_probe *probe);
 
+/* What a probe needs to know of its program. */
+struct vmm_program {
+    const char *name;    /* in PATH */
+    const char *title;   /* in sentences */
+    const char *missing; /* the next step where there is none */
+    const char *prefix;  /* of what it answers to --version, before the number */
+};
+/* path NULL: the one in PATH. */
+void vmm_probe_program(
+    const struct vmm_program *program, const char *path, struct vmm_probe *found);
+
 enum vmm_event {
     VMM_EVENT_NONE,
     VMM_EVENT_GUEST_POWEROFF,
@@ -84,9 +95,20 @@ enum vmm_event {
 
 struct vmm_backend {
     const char *name;
-    const char *program; /* default name in PATH */
-    /* Is it here, which version; path NULL: look in PATH. Runs the program with --version. */
-    void (*probe)(const char *path, struct vmm_probe *probe);
+    struct vmm_program program;
+    /* The agent is behind VMM_VSOCK_SOCKET and the serial port is a terminal of the monitor's: there
+     * are no lines that a new monitor could connect to. */
+    bool has_vsock;
+    /* A reboot of the guest ends the VMM with status 0, and a power-off only halts the guest. */
+    bool ends_by_reboot;
+    bool wants_elf; /* it starts uncompressed kernels alone */
+    /* Whether the machine gets the network that it asks for. */
+    bool (*has_network)(const struct machine_spec *spec);
+    /* The operator's own program, or NULL. */
+    const char *(*chosen_program)(const struct machine_boot *boot);
+    /* Whether it can carry such a machine at all; NULL: any. ERROR_UNSUPPORTED with the way out.
+     * Looks at nothing but what it is given, so that it can be asked before a record is made. */
+    bool (*check)(const struct machine_spec *spec, enum accel_kind accel, struct error *err);
     bool (*plan)(const struct machine_spec *spec, const struct machine_boot *boot,
         const struct accel_choice *accel, struct vmm_plan *plan, struct error *err);
     /* In the monitor, blocking up to its timeout: until the guest runs. What was read too far from
@@ -113,9 +135,15 @@ extern const struct vmm_backend vmm_firecracker;
 
 /* NULL when there is none of that name. */
 const struct vmm_backend *vmm_find(const char *name);
-/* "auto" or NULL: the best one that is usable; else the one named. ERROR_UNSUPPORTED with the next
- * step when it is not there. path: program of the operator's, NULL for PATH. */
-const struct vmm_backend *vmm_choose(
-    const char *name, const char *qemu_path, struct vmm_probe *probe, struct error *err);
+
+/* Which one carries a machine, and why, for `vm show` and `host doctor`. */
+struct vmm_choice {
+    const struct vmm_backend *backend;
+    char why[200];
+};
+/* The one that the spec names; for "auto" the best one that is here, can carry the machine and gives
+ * it a network. Runs programs with --version. ERROR_UNSUPPORTED with the next step. */
+bool vmm_choose(const struct machine_spec *spec, const struct machine_boot *boot,
+    enum accel_kind accel, struct vmm_choice *choice, struct error *err);
 /* File name of a line's socket in the machine's directory. */
 const char *vmm_line_socket(enum vmm_line line);

@@ -18,45 +18,15 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/memory.h"
-#include "base/process.h"
 #include "vm/api_client.h"
 #include "vm/disk.h"
 #include "vm/machine_control.h"
 
-#define PROGRAM "firecracker"
-#define WAY_OUT "put its release in PATH or set FIRECRACKER_BIN, or use --vmm qemu"
-#define VERSION_PREFIX "Firecracker v"
-#define PROBE_TIMEOUT_MS 10000
-#define PROBE_OUTPUT_MAX 4096
 #define VCPU_MAX 32
+#define CARD "eth0"
 #define ENTROPY_SINCE_MINOR 4
 #define LOOK_MS 2
 #define GUEST_CID 3 /* each machine has a vsock of its own, so all may have the same */
-
-static void probe(const char *path, struct vmm_probe *found)
-{
-    *found = (struct vmm_probe){0};
-    found->path = process_find(path != NULL ? path : PROGRAM);
-    if (found->path == NULL) {
-        snprintf(found->why, sizeof(found->why), "%s is not installed: " WAY_OUT,
-            path != NULL ? path : PROGRAM);
-        return;
-    }
-    auto_done(text) struct text output = {0};
-    const char *const argv[] = {found->path, "--version", NULL};
-    struct error ignored = {0};
-    int status = -1;
-    if (!process_run(
-            argv, PROBE_TIMEOUT_MS, PROBE_OUTPUT_MAX, NULL, &output, NULL, &status, &ignored) ||
-        status != 0 || !text_has_prefix(text_cstr(&output), VERSION_PREFIX)) {
-        snprintf(
-            found->why, sizeof(found->why), "%s does not answer as Firecracker does", found->path);
-        return;
-    }
-    const char *version = text_cstr(&output) + strlen(VERSION_PREFIX);
-    snprintf(found->version, sizeof(found->version), "%.*s", (int)strcspn(version, " \n"), version);
-    found->is_usable = true;
-}
 
 static bool has_entropy(const char *version)
 {
@@ -85,7 +55,7 @@ static bool check_kernel(const struct machine_boot *boot, struct error *err)
     return true;
 }
 
-static bool check_spec(const struct machine_spec *spec, enum accel_kind accel, struct error *err)
+static bool check(const struct machine_spec *spec, enum accel_kind accel, struct error *err)
 {
     if (accel != ACCEL_KVM) {
         return error_set(err, ERROR_UNSUPPORTED,
@@ -121,14 +91,36 @@ static void add_call(struct vmm_plan *plan, const char *path, struct json *body)
     json_free(body);
 }
 
-static void add_boot_source(
-    struct vmm_plan *plan, const struct machine_spec *spec, const struct machine_boot *boot)
+/* Its disks tell the guest no serial of ours, but they come in the order of the calls. */
+static void add_disk_arguments(const struct disk_list *disks, struct text *arguments)
+{
+    static const struct {
+        const char *serial;
+        const char *key;
+    } keys[] = {
+        {DISK_SERIAL_IMAGE, "image"},
+        {DISK_SERIAL_UPPER, "upper"},
+        {DISK_SERIAL_ROOT, "disk"},
+        {DISK_SERIAL_WORK, "work"},
+    };
+    for (size_t i = 0; i < disks->count; i++) {
+        for (size_t j = 0; j < array_length(keys); j++) {
+            if (strcmp(disks->items[i].serial, keys[j].serial) == 0) {
+                text_printf(arguments, " banger.%s=/dev/vd%c", keys[j].key, (char)('a' + i));
+            }
+        }
+    }
+}
+
+static void add_boot_source(struct vmm_plan *plan, const struct machine_spec *spec,
+    const struct machine_boot *boot, const struct disk_list *disks)
 {
     auto_done(text) struct text arguments = {0};
     /* Without words of our own it would add nomodule, and with it no module of an initrd loads. The
      * keyboard's controller is all that is asked for: ctrl-alt-del, and an end by reboot=k. */
     text_append(&arguments, "console=ttyS0 reboot=k panic=1 loglevel=6 i8042.noaux i8042.nomux "
                             "i8042.dumbkbd");
+    add_disk_arguments(disks, &arguments);
     if (boot->guest_args != NULL) {
         text_printf(&arguments, " %s", boot->guest_args);
     }
@@ -159,6 +151,19 @@ static void add_drive(struct vmm_plan *plan, const struct disk *disk)
     add_call(plan, path, body);
 }
 
+static void add_network(
+    struct vmm_plan *plan, const struct machine_spec *spec, const struct net_link *net)
+{
+    if (net->tap[0] == '\0') {
+        return;
+    }
+    struct json *card = json_new_object();
+    json_put_string(card, "iface_id", CARD);
+    json_put_string(card, "host_dev_name", net->tap);
+    json_put_string(card, "guest_mac", spec->mac);
+    add_call(plan, "/network-interfaces/" CARD, card);
+}
+
 static void add_devices(struct vmm_plan *plan, const char *version)
 {
     struct json *vsock = json_new_object();
@@ -181,10 +186,11 @@ static void add_calls(struct vmm_plan *plan, const struct machine_spec *spec,
     json_put_integer(machine, "vcpu_count", (int64_t)spec->vcpu);
     json_put_integer(machine, "mem_size_mib", (int64_t)spec->memory_mib);
     add_call(plan, "/machine-config", machine);
-    add_boot_source(plan, spec, boot);
+    add_boot_source(plan, spec, boot, disks);
     for (size_t i = 0; i < disks->count; i++) {
         add_drive(plan, &disks->items[i]);
     }
+    add_network(plan, spec, &boot->net);
     add_devices(plan, version);
     struct json *start = json_new_object();
     json_put_string(start, "action_type", "InstanceStart");
@@ -196,11 +202,11 @@ static bool plan(const struct machine_spec *spec, const struct machine_boot *boo
 {
     struct disk_list disks;
     auto_done(vmm_probe) struct vmm_probe found = {0};
-    if (!check_spec(spec, accel->kind, err) || !check_kernel(boot, err) ||
+    if (!check(spec, accel->kind, err) || !check_kernel(boot, err) ||
         !disk_list_for(spec, boot, &disks, err)) {
         return false;
     }
-    probe(boot->firecracker, &found);
+    vmm_probe_program(&vmm_firecracker.program, boot->firecracker, &found);
     if (!found.is_usable) {
         return error_set(err, ERROR_UNSUPPORTED, "%s", found.why);
     }
@@ -211,6 +217,11 @@ static bool plan(const struct machine_spec *spec, const struct machine_boot *boo
     strings_add(&made.argv, found.path);
     strings_add(&made.argv, "--api-sock");
     strings_add(&made.argv, VMM_API_SOCKET);
+    /* It would log into the serial port. A file of that name would have to be there already. */
+    strings_add(&made.argv, "--log-path");
+    strings_add(&made.argv, "/dev/stderr");
+    strings_add(&made.argv, "--level");
+    strings_add(&made.argv, "Warning");
     strings_add(&made.argv, "--id"); /* part of the machine's identity: see machine_control.h */
     strings_add(&made.argv, spec->uuid);
     add_calls(&made, spec, boot, &disks, found.version);
@@ -315,10 +326,29 @@ static const char *explain_status(int status)
                : NULL;
 }
 
+static const char *chosen_program(const struct machine_boot *boot)
+{
+    return boot->firecracker;
+}
+
+/* It knows taps alone. */
+static bool has_network(const struct machine_spec *spec)
+{
+    return spec->net == NET_NONE || net_mode_is_bridged(spec->net);
+}
+
 const struct vmm_backend vmm_firecracker = {
     .name = "firecracker",
-    .program = PROGRAM,
-    .probe = probe,
+    .program = {.name = "firecracker",
+        .title = "Firecracker",
+        .missing = "put its release in PATH or set FIRECRACKER_BIN, or use --vmm qemu",
+        .prefix = "Firecracker v"},
+    .has_network = has_network,
+    .chosen_program = chosen_program,
+    .check = check,
+    .has_vsock = true,
+    .ends_by_reboot = true,
+    .wants_elf = true,
     .plan = plan,
     .boot = boot_machine,
     .press_ctrl_alt_del = press_ctrl_alt_del,

@@ -22,35 +22,8 @@
 
 #define PROGRAM "qemu-system-x86_64"
 #define PACKAGE "qemu-system-x86"
-#define VERSION_PREFIX "QEMU emulator version "
-#define PROBE_TIMEOUT_MS 10000
-#define PROBE_OUTPUT_MAX 4096
 /* The translation cache is a quarter of the guest's memory, up to 1 GiB, unless it is capped. */
 #define TCG_CACHE "tb-size=64"
-
-static void probe(const char *path, struct vmm_probe *found)
-{
-    *found = (struct vmm_probe){0};
-    found->path = process_find(path != NULL ? path : PROGRAM);
-    if (found->path == NULL) {
-        snprintf(found->why, sizeof(found->why), "%s is not installed: apt install " PACKAGE,
-            path != NULL ? path : PROGRAM);
-        return;
-    }
-    auto_done(text) struct text output = {0};
-    const char *const argv[] = {found->path, "--version", NULL};
-    struct error ignored = {0};
-    int status = -1;
-    if (!process_run(
-            argv, PROBE_TIMEOUT_MS, PROBE_OUTPUT_MAX, NULL, &output, NULL, &status, &ignored) ||
-        status != 0 || !text_has_prefix(text_cstr(&output), VERSION_PREFIX)) {
-        snprintf(found->why, sizeof(found->why), "%s does not answer as QEMU does", found->path);
-        return;
-    }
-    const char *version = text_cstr(&output) + strlen(VERSION_PREFIX);
-    snprintf(found->version, sizeof(found->version), "%.*s", (int)strcspn(version, " \n"), version);
-    found->is_usable = true;
-}
 
 static void add(struct strings *argv, const char *option, const char *value)
 {
@@ -364,10 +337,25 @@ static bool resume_machine(
     return control(vm_dir, "cont", NULL, timeout_ms, cancel, err);
 }
 
+static const char *chosen_program(const struct machine_boot *boot)
+{
+    return boot->qemu;
+}
+
+static bool has_network(const struct machine_spec *spec)
+{
+    (void)spec;
+    return true;
+}
+
 const struct vmm_backend vmm_qemu = {
     .name = "qemu",
-    .program = PROGRAM,
-    .probe = probe,
+    .program = {.name = PROGRAM,
+        .title = "QEMU",
+        .missing = "apt install " PACKAGE,
+        .prefix = "QEMU emulator version "},
+    .has_network = has_network,
+    .chosen_program = chosen_program,
     .plan = plan,
     .boot = boot_machine,
     .attach = attach_machine,

@@ -13,6 +13,7 @@
 
 #define STEP_MIN_MS 10
 #define STEP_MAX_MS 1000
+#define ATTEMPT_MS 3000 /* some versions lose a connection that is made at the wrong moment */
 #define ANSWER_PREFIX "OK "
 
 void vsock_dial_init(struct vsock_dial *dial)
@@ -29,10 +30,16 @@ void vsock_dial_done(struct vsock_dial *dial)
 int vsock_dial_wait_ms(const struct vsock_dial *dial)
 {
     uint64_t now_ms = clock_monotonic_ms();
-    if (dial->fd >= 0) {
-        return -1;
+    uint64_t due_ms = dial->fd >= 0 ? dial->give_up_ms : dial->next_ms;
+    return due_ms > now_ms ? (int)(due_ms - now_ms) : 0;
+}
+
+void vsock_dial_hurry(struct vsock_dial *dial)
+{
+    dial->step_ms = STEP_MIN_MS;
+    if (dial->fd < 0) {
+        dial->next_ms = 0;
     }
-    return dial->next_ms > now_ms ? (int)(dial->next_ms - now_ms) : 0;
 }
 
 static void try_later(struct vsock_dial *dial)
@@ -48,6 +55,7 @@ static void begin(struct vsock_dial *dial, int vm_dir, const char *socket, unsig
 {
     char words[VSOCK_ANSWER_MAX];
     struct error ignored = {0};
+    dial->give_up_ms = clock_monotonic_ms() + ATTEMPT_MS;
     int len = snprintf(words, sizeof(words), "CONNECT %u\n", port);
     /* A deadline of now: neither call waits. */
     dial->fd = local_socket_connect(vm_dir, socket, clock_monotonic_ms(), NULL, &ignored);
@@ -86,10 +94,13 @@ static bool take_answer(struct vsock_dial *dial)
 
 int vsock_dial_go_on(struct vsock_dial *dial, int vm_dir, const char *socket, unsigned port)
 {
-    if (vsock_dial_wait_ms(dial) == 0) {
+    if (dial->fd < 0 && vsock_dial_wait_ms(dial) == 0) {
         begin(dial, vm_dir, socket, port);
     }
     if (!take_answer(dial)) {
+        if (dial->fd >= 0 && vsock_dial_wait_ms(dial) == 0) {
+            try_later(dial);
+        }
         return -1;
     }
     int fd = take_fd(&dial->fd);

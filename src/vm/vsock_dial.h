@@ -16,6 +16,7 @@ struct vsock_dial {
     int fd;           /* on its way; -1: none. Readable when vsock_dial_go_on has something to do */
     uint64_t next_ms; /* monotonic: when the next attempt is due */
     uint64_t step_ms; /* between attempts */
+    uint64_t give_up_ms; /* monotonic: an attempt that hangs is over then */
     size_t len;
     char answer[VSOCK_ANSWER_MAX];
 };
@@ -23,7 +24,9 @@ struct vsock_dial {
 /* The first attempt is due at once. */
 void vsock_dial_init(struct vsock_dial *dial);
 void vsock_dial_done(struct vsock_dial *dial);
-/* For poll(): until the next attempt; -1 while one is on its way. */
+/* There may be somebody now: the next attempts come quickly again. */
+void vsock_dial_hurry(struct vsock_dial *dial);
+/* For poll(): until the next attempt is due, or the one on its way is given up. */
 int vsock_dial_wait_ms(const struct vsock_dial *dial);
 /* Begins an attempt if one is due, and reads what has come of the one on its way. The connected
  * descriptor, the caller's, with no byte of the guest's read; -1 until there is one. */

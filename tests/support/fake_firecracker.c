@@ -3,19 +3,24 @@
  * already ends it, fields it does not know are refused, what is configured before the start is
  * refused after it and the other way round, and a start wants a kernel, which must be an ELF. The
  * serial port is stdin and stdout, and stdin is only read when it is a terminal. Behind the vsock
- * is the guest's own agent (real_agent.c) on port 1022. What it does is said by words in boot_args:
- *     fake.exit=N    complains and exits with N right after the start
- *     fake.panic     a kernel panic, then the end by reboot
- *     fake.noagent   nobody listens behind the vsock
- *     fake.late      the agent listens from the second call on
- *     fake.stubborn  ignores ctrl-alt-del and TERM
+ * is an agent (fake_agent.h, whose words count too) on port 1022. What it does is said by words in
+ * boot_args:
+ *     fake.die=N      complains and exits with N right after the start
+ *     fake.flood=N    N bytes of numbered lines on the serial port
+ *     fake.panic      a kernel panic, then the end by reboot
+ *     fake.noagent    nobody listens behind the vsock
+ *     fake.late       the agent listens from the third connection on
+ *     fake.stubborn   ignores ctrl-alt-del and TERM
+ *     fake.realagent  the guest's own agent, in this host's world (real_agent.c)
  * On the serial port: "reboot" ends it as a guest's reboot does, "off" halts (and the process
- * stays), "exit N" exits with N; anything else is echoed as "got …". A name that ends with
- * -1.3.0 makes it that version. */
+ * stays), "crash" exits with 3, "exit N" with N; anything else is echoed as "got …". A name that
+ * ends with -1.3.0 makes it that version. */
 #include "base/error.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/wire.h"
+#include "support/fake_agent.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +35,6 @@
 #include <unistd.h>
 
 #define PEERS 16
-#define AGENT_PORT 1022
 
 enum slot { STDIN, API, VSOCK, SLOTS };
 enum when { BEFORE, AFTER, ANY };
@@ -47,6 +51,7 @@ struct fake {
     int fds[SLOTS];
     struct peer peers[PEERS];
     struct text serial;
+    struct fake_agent agent;
     char *boot_args; /* NULL: no boot source */
     bool has_machine;
     bool is_running;
@@ -98,7 +103,8 @@ static const char *put_machine(struct fake *fake, const struct json *body, const
     (void)id;
     int64_t vcpus = json_integer(body, "vcpu_count", 0);
     fake->has_machine = true;
-    return vcpus < 1 || vcpus > 32 || json_integer(body, "mem_size_mib", 0) < 1
+    int64_t mib = json_integer(body, "mem_size_mib", 0);
+    return vcpus < 1 || vcpus > 32 || mib < 1 || mib > 1024 * 1024
                ? "The vCPU number or the memory size is invalid."
                : NULL;
 }
@@ -139,6 +145,14 @@ static const char *put_drive(struct fake *fake, const struct json *body, const c
                : NULL;
 }
 
+static const char *put_card(struct fake *fake, const struct json *body, const char *id)
+{
+    (void)fake;
+    return strcmp(json_string(body, "iface_id", ""), id) != 0
+               ? "The id from the path does not match the id from the body!"
+               : NULL;
+}
+
 static const char *put_vsock(struct fake *fake, const struct json *body, const char *id)
 {
     (void)id;
@@ -164,6 +178,9 @@ static const char *start(struct fake *fake)
     }
     if (fake->boot_args == NULL) {
         return "Cannot start microvm without kernel configuration.";
+    }
+    if (has_word(fake, "fake.stubborn")) {
+        signal(SIGTERM, SIG_IGN);
     }
     fake->is_running = true;
     return NULL;
@@ -214,6 +231,9 @@ static const struct row {
         " drive_id is_root_device path_on_host is_read_only partuuid cache_type io_engine "
         "rate_limiter socket ",
         "drive_id is_root_device", put_drive},
+    {"PUT", "/network-interfaces/", BEFORE,
+        " iface_id host_dev_name guest_mac rx_rate_limiter tx_rate_limiter ",
+        "iface_id host_dev_name", put_card},
     {"PUT", "/vsock", BEFORE, " guest_cid uds_path vsock_id ", "guest_cid uds_path", put_vsock},
     {"PUT", "/entropy", BEFORE, " rate_limiter ", "", put_device},
     {"PUT", "/balloon", BEFORE, " amount_mib deflate_on_oom stats_polling_interval_s ",
@@ -353,23 +373,6 @@ static void hang_up(struct peer *peer)
     *peer = (struct peer){.fd = -1};
 }
 
-static void start_agent(int fd)
-{
-    char here[4096] = "";
-    ssize_t len = readlink("/proc/self/exe", here, sizeof here - 1);
-    char *slash = len > 0 ? strrchr(here, '/') : NULL;
-    if (slash == NULL) {
-        exit(70);
-    }
-    *slash = '\0';
-    auto_free char *program = memory_printf("%s/real_agent", here);
-    if (fork() == 0) {
-        auto_free char *number = memory_printf("%d", dup(fd));
-        execl(program, "@banger-guest", number, (char *)NULL);
-        _exit(127);
-    }
-}
-
 /* Nobody listens in the guest: hung up on without a word. */
 static void take_connect(struct fake *fake, struct peer *peer)
 {
@@ -379,13 +382,23 @@ static void take_connect(struct fake *fake, struct peer *peer)
     }
     fake->connects++;
     bool is_there = sscanf(text_cstr(&peer->input), "CONNECT %u\n", &port) == 1 &&
-                    port == AGENT_PORT && fake->is_running && !has_word(fake, "fake.noagent") &&
-                    (fake->connects > 1 || !has_word(fake, "fake.late"));
-    if (is_there) {
-        (void)!send(peer->fd, "OK 1073741824\n", 14, MSG_NOSIGNAL);
-        start_agent(peer->fd);
+                    port == WIRE_VSOCK_PORT && fake->is_running &&
+                    !has_word(fake, "fake.noagent") &&
+                    (fake->connects > 2 || !has_word(fake, "fake.late"));
+    if (!is_there) {
+        hang_up(peer);
+        return;
     }
-    hang_up(peer);
+    (void)!send(peer->fd, "OK 1073741824\n", 14, MSG_NOSIGNAL);
+    if (fake->agent.fd >= 0) {
+        close(fake->agent.fd); /* the newest host counts */
+    }
+    fake->agent.fd = peer->fd;
+    text_done(&peer->input);
+    *peer = (struct peer){.fd = -1};
+    if (has_word(fake, "fake.realagent")) {
+        fake_agent_become_real(&fake->agent);
+    }
 }
 
 static void read_peer(struct fake *fake, struct peer *peer)
@@ -419,19 +432,42 @@ static void accept_peer(struct fake *fake, int listener, bool is_vsock)
 
 /* ---- serial port and life ------------------------------------------------------------------- */
 
+static void halt(void)
+{
+    print("[    9.000000] reboot: Power down\r\n");
+}
+
 static void take_serial(const char *line)
 {
     int status = 0;
     if (strcmp(line, "reboot") == 0) {
         exit(0);
     } else if (strcmp(line, "off") == 0) {
-        print("reboot: System halted\r\n");
+        halt();
+    } else if (strcmp(line, "crash") == 0) {
+        (void)!write(2, "fake-firecracker: crashed\n", 26);
+        exit(3);
     } else if (sscanf(line, "exit %d", &status) == 1) {
         exit(status);
     } else {
         auto_free char *echo = memory_printf("got %s\r\n", line);
         print(echo);
     }
+}
+
+static void print_for_agent(void *machine, const char *words)
+{
+    (void)machine;
+    print(words);
+}
+
+static void end_for_agent(void *machine, bool is_reboot)
+{
+    (void)machine;
+    if (is_reboot) {
+        exit(0);
+    }
+    halt();
 }
 
 static void read_serial(struct fake *fake)
@@ -456,13 +492,19 @@ static void read_serial(struct fake *fake)
 
 static void talk(const struct fake *fake)
 {
-    const char *status = fake->boot_args == NULL ? NULL : strstr(fake->boot_args, "fake.exit=");
+    const char *status = fake->boot_args == NULL ? NULL : strstr(fake->boot_args, "fake.die=");
     if (status != NULL) {
         fprintf(stderr, "fake-firecracker: something is wrong\n");
-        exit(atoi(status + strlen("fake.exit=")));
+        exit(atoi(status + strlen("fake.die=")));
     }
     print("[    0.000000] Linux version 6.1.0-fake\r\n");
     print("[    0.100000] banger-guest: init\r\n");
+    const char *flood = strstr(fake->boot_args, "fake.flood=");
+    unsigned long bytes = flood == NULL ? 0 : strtoul(flood + strlen("fake.flood="), NULL, 10);
+    for (unsigned long i = 0; i * 16 < bytes; i++) {
+        auto_free char *line = memory_printf("line %08lu\r\n", i);
+        print(line);
+    }
     if (has_word(fake, "fake.panic")) {
         print("[    0.200000] Kernel panic - not syncing: VFS: no root\r\n");
         exit(0);
@@ -473,16 +515,17 @@ static void run(struct fake *fake)
 {
     bool has_talked = false;
     for (;;) {
-        struct pollfd fds[SLOTS + PEERS];
+        struct pollfd fds[SLOTS + PEERS + 1];
         if (is_reboot_asked) {
             exit(0);
         }
         if (is_power_off_asked) {
             is_power_off_asked = 0;
-            print("reboot: System halted\r\n");
+            halt();
         }
         if (fake->is_running && !has_talked) {
             has_talked = true;
+            fake->agent.words = fake->boot_args;
             talk(fake);
         }
         for (size_t i = 0; i < SLOTS; i++) {
@@ -492,8 +535,14 @@ static void run(struct fake *fake)
         for (size_t i = 0; i < PEERS; i++) {
             fds[SLOTS + i] = (struct pollfd){fake->peers[i].fd, POLLIN, 0};
         }
-        if (poll(fds, SLOTS + PEERS, -1) < 0) {
+        short wants = fake->agent.out.len > 0 ? POLLIN | POLLOUT : POLLIN;
+        fds[SLOTS + PEERS] = (struct pollfd){fake->agent.fd, wants, 0};
+        if (poll(fds, SLOTS + PEERS + 1, -1) < 0) {
             continue;
+        }
+        if (fds[SLOTS + PEERS].revents != 0) {
+            fake_agent_read(&fake->agent);
+            fake_agent_write(&fake->agent);
         }
         for (size_t i = 0; i < PEERS; i++) {
             if (fds[SLOTS + i].revents != 0) {
@@ -522,6 +571,8 @@ int main(int argc, char **argv)
 {
     static struct fake fake;
     const char *socket = "/run/firecracker.socket";
+    const char *logs = NULL;
+    const char *level = "Info";
     fake.version = version_of(argv[0]);
     fake.id = "anonymous-instance";
     for (int i = 1; i < argc; i++) {
@@ -534,10 +585,23 @@ int main(int argc, char **argv)
             socket = argv[++i];
         } else if (i + 1 < argc && strcmp(argv[i], "--id") == 0) {
             fake.id = argv[++i];
+        } else if (i + 1 < argc && strcmp(argv[i], "--log-path") == 0) {
+            logs = argv[++i];
+        } else if (i + 1 < argc && strcmp(argv[i], "--level") == 0) {
+            level = argv[++i];
         } else {
             fprintf(stderr, "Arguments parsing error: found argument '%s'\n", argv[i]);
             return 153;
         }
+    }
+    if (logs != NULL && access(logs, W_OK) != 0) {
+        fprintf(stderr, "Could not initialize logger: %s\n", strerror(errno));
+        return 1;
+    }
+    if (logs == NULL && strcasecmp(level, "Info") == 0) {
+        /* Into the serial port, as the real one's. */
+        printf("2026-01-01T00:00:00 [%s:main] Running Firecracker v%s\n", fake.id, fake.version);
+        fflush(stdout);
     }
     for (size_t i = 0; i < PEERS; i++) {
         fake.peers[i].fd = -1;
@@ -549,6 +613,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "RunWithApiError: Failed to open the API socket: %s\n", strerror(errno));
         return 1;
     }
+    fake.agent =
+        (struct fake_agent){.print = print_for_agent, .end = end_for_agent, .machine = &fake};
+    fake_agent_init(&fake.agent);
     signal(SIGUSR1, note_power_off);
     signal(SIGUSR2, note_reboot);
     signal(SIGCHLD, SIG_IGN);

@@ -31,6 +31,7 @@ struct world {
     struct machine_spec spec;
     struct machine_handle handle;
     char *qemu;
+    char *firecracker; /* NULL: the one in PATH, for machines that name it */
 };
 
 static inline bool world_is_monitor(int argc, char **argv)
@@ -84,6 +85,7 @@ static inline bool world_try_start(struct world *world, const char *kernel, cons
         .initrd_path = initrd,
         .image_path = "rootfs.ext4",
         .qemu = world->qemu,
+        .firecracker = world->firecracker,
         .console_log_bytes = 1 << 20};
     return machine_start(&world->spec, &boot, NULL, NULL, cancel, &world->handle, err);
 }
@@ -123,6 +125,7 @@ static inline void world_remove(struct world *world)
     close(world->dir);
     scratch_remove(world->path);
     free(world->qemu);
+    free(world->firecracker);
     machine_spec_done(&world->spec);
 }
 

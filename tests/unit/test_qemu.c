@@ -196,7 +196,7 @@ int main(int argc, char **argv)
     }
     struct vmm_probe probe;
     kernel = world_built("tests/support/tiny_guest");
-    vmm_qemu.probe(NULL, &probe);
+    vmm_probe_program(&vmm_qemu.program, NULL, &probe);
     if (!probe.is_usable || access(kernel, R_OK) != 0) {
         fprintf(stderr, "skipped: %s\n", probe.is_usable ? "no 32-bit assembler" : probe.why);
         return 77;

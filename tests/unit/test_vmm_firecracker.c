@@ -163,6 +163,40 @@ static void test_what_is_asked_for(void **state)
     world_remove(&world);
 }
 
+/* A tap that was made for it, and nothing where there is none. */
+static void test_network(void **state)
+{
+    (void)state;
+    struct world world;
+    struct vmm_plan plan;
+    struct error err = {0};
+    make_world(&world, "");
+    make_plan(&world, world.qemu, &plan);
+    assert_null(body_of(&plan, "/network-interfaces/eth0"));
+    vmm_plan_done(&plan);
+    assert_false(vmm_firecracker.has_network(&world.spec));
+    world.spec.net = NET_NAT;
+    assert_true(vmm_firecracker.has_network(&world.spec));
+    struct machine_boot with_tap = {.vm_dir = world.dir,
+        .kernel_path = "vmlinux",
+        .image_path = "rootfs.ext4",
+        .firecracker = world.qemu,
+        .net = {.mode = NET_NAT, .tap = "bt12345678"}};
+    assert_true(vmm_firecracker.plan(&world.spec, &with_tap, &kvm, &plan, &err));
+    const char *words = body_of(&plan, "/network-interfaces/eth0");
+    assert_non_null(words);
+    auto_json struct json *card = json_parse(words, strlen(words), 4096, 8, "card", &err);
+    assert_string_equal(json_string(card, "host_dev_name", ""), "bt12345678");
+    assert_string_equal(json_string(card, "guest_mac", ""), world.spec.mac);
+    pid_t pid = spawn(&world, &plan);
+    boot(&world, &plan, pid, &err);
+    assert_fine(err);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    vmm_plan_done(&plan);
+    world_remove(&world);
+}
+
 /* A version that does not know a device is not asked for it, and starts. */
 static void test_an_older_version(void **state)
 {
@@ -307,6 +341,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_life),
         cmocka_unit_test(test_what_is_asked_for),
+        cmocka_unit_test(test_network),
         cmocka_unit_test(test_an_older_version),
         cmocka_unit_test(test_what_cannot_work_is_refused),
         cmocka_unit_test(test_serial_port),

@@ -119,15 +119,15 @@ static void test_missing_program(void **state)
     assert_false(vmm_qemu.plan(&world.spec, &boot, &accel, &plan, &err));
     assert_code(err, ERROR_UNSUPPORTED);
     assert_non_null(strstr(err.text, "apt install"));
-    vmm_qemu.probe("/nowhere/qemu-system-x86_64", &probe);
+    vmm_probe_program(&vmm_qemu.program, "/nowhere/qemu-system-x86_64", &probe);
     assert_false(probe.is_usable);
     assert_non_null(strstr(probe.why, "/nowhere"));
     vmm_probe_done(&probe);
-    vmm_qemu.probe("/bin/true", &probe);
+    vmm_probe_program(&vmm_qemu.program, "/bin/true", &probe);
     assert_false(probe.is_usable);
     vmm_probe_done(&probe);
     auto_free char *fake = world_built("tests/support/fake_qemu");
-    vmm_qemu.probe(fake, &probe);
+    vmm_probe_program(&vmm_qemu.program, fake, &probe);
     assert_true(probe.is_usable);
     assert_string_equal(probe.version, "7.2.99");
     vmm_probe_done(&probe);

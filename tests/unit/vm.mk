@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: MIT
 vm_tests = tests/unit/test_accel tests/unit/test_agent_client tests/unit/test_api_client \
-	tests/unit/test_agent_relay tests/unit/test_console tests/unit/test_kernel_needs tests/unit/test_machine \
+	tests/unit/test_agent_relay tests/unit/test_console tests/unit/test_firecracker \
+	tests/unit/test_kernel_needs tests/unit/test_machine \
 	tests/unit/test_machine_kill \
 	tests/unit/test_monitor tests/unit/test_monitor_again tests/unit/test_net tests/unit/test_net_rules tests/unit/test_pid_reuse tests/unit/test_qemu tests/unit/test_qmp \
 	tests/unit/test_serial_log tests/unit/test_vmm_firecracker tests/unit/test_vmm_qemu \
 	tests/unit/test_vsock_dial
 check_PROGRAMS += $(vm_tests) tests/support/fake_qemu tests/support/fake_firecracker
 TESTS += $(vm_tests)
+tests_support_fake_qemu_SOURCES = tests/support/fake_qemu.c \
+	tests/support/fake_agent.c tests/support/fake_agent.h
+tests_support_fake_firecracker_SOURCES = tests/support/fake_firecracker.c \
+	tests/support/fake_agent.c tests/support/fake_agent.h
 tests_support_fake_qemu_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_support_fake_qemu_LDADD = $(LINK_BASE)
 tests_support_fake_firecracker_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -39,6 +44,8 @@ tests_unit_test_agent_relay_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_agent_relay_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 tests_unit_test_vmm_firecracker_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_vmm_firecracker_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+tests_unit_test_firecracker_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_firecracker_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 tests_unit_test_vsock_dial_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_vsock_dial_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 tests_unit_test_vmm_qemu_CPPFLAGS = $(TEST_CPPFLAGS)

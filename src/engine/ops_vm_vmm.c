@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* Which VMM carries a machine on this host, and what it then needs beside the machine itself. */
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "engine/engine.h"
+#include "engine/ops.h"
+#include "engine/ops_host.h"
+#include "engine/ops_kernel_elf.h"
+#include "engine/ops_vm.h"
+#include "engine/state.h"
+#include "store/config.h"
+#include "vm/accel.h"
+#include "vm/machine_control.h"
+#include "vm/vmm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void ops_vm_fill_programs(const struct ops *ops, struct machine_boot *boot)
+{
+    boot->accel = ops->config->accel;
+    boot->qemu = ops->settings->qemu;
+    boot->firecracker =
+        ops->config->firecracker != NULL ? ops->config->firecracker : ops->settings->firecracker;
+}
+
+static bool decide(struct ops *ops, const struct machine_spec *spec, struct accel_choice *accel,
+    struct vmm_choice *choice, struct error *err)
+{
+    struct machine_boot boot = {0};
+    ops_vm_fill_programs(ops, &boot);
+    return accel_choose(boot.accel != NULL ? boot.accel : spec->accel, accel, err) &&
+           vmm_choose(spec, &boot, accel->kind, choice, err);
+}
+
+bool ops_vm_choose_vmm(
+    struct ops *ops, const struct machine_spec *spec, struct vmm_choice *choice, struct error *err)
+{
+    struct accel_choice accel;
+    return decide(ops, spec, &accel, choice, err);
+}
+
+bool ops_vm_check_vmm(struct ops *ops, const struct machine_spec *spec, struct error *err)
+{
+    struct accel_choice accel;
+    struct vmm_choice choice;
+    return decide(ops, spec, &accel, &choice, err) &&
+           (choice.backend->check == NULL || choice.backend->check(spec, accel.kind, err));
+}
+
+char *ops_vm_why(struct ops *ops, const struct machine_spec *spec)
+{
+    struct accel_choice accel;
+    struct vmm_choice choice;
+    struct error ignored = {0};
+    return decide(ops, spec, &accel, &choice, &ignored)
+               ? memory_printf("%s; %s", choice.why, accel.why)
+               : NULL;
+}
+
+static void warn_no_network(struct ops *ops, struct vm_hand *hand)
+{
+    char *sentence = memory_printf(
+        "VM %s has no network on Firecracker; exec, cp, ssh, forward and published TCP ports work "
+        "without%s%s",
+        hand->name, hand->warning != NULL ? "; " : "", hand->warning != NULL ? hand->warning : "");
+    state_log(ops->state, LOG_WARNING, "VM %s has no network on Firecracker", hand->name);
+    free(hand->warning);
+    hand->warning = sentence;
+}
+
+bool ops_vm_suit_vmm(struct ops *ops, struct vm_hand *hand, char **kernel_path, struct error *err)
+{
+    struct vmm_choice choice;
+    if (!ops_vm_choose_vmm(ops, &hand->spec, &choice, err)) {
+        return false;
+    }
+    if (!choice.backend->has_network(&hand->spec)) {
+        warn_no_network(ops, hand);
+    }
+    if (choice.backend->wants_elf) {
+        char *elf = NULL;
+        if (!ops_kernel_elf(ops, *kernel_path, &elf, err)) {
+            return error_wrap(err, "the kernel for %s", choice.backend->program.title);
+        }
+        free(*kernel_path);
+        *kernel_path = elf;
+    }
+    return true;
+}
