@@ -7,7 +7,7 @@ UNIT = "tests/unit/test_"
 
 # File below src -> the tests that have to notice, and the changes.
 MUTANTS = {
-    "artifact/unpack.c": ([UNIT + "bundle", UNIT + "must_fail"], [
+    "artifact/unpack.c": ([UNIT + "bundle", UNIT + "deb", UNIT + "must_fail"], [
         ("(len == 2 && memcmp(component, \"..\", 2) == 0)", "false"),
         ("len > COMPONENT_MAX || ", ""),
         ("component[0] == '-' || ", ""),
@@ -61,7 +61,8 @@ MUTANTS = {
         ("scan->state == BEHIND_END && scan->tail % TAR_BLOCK == 0) {\n        return true;",
          "scan->state == BEHIND_END || scan->state == AT_HEADER) {\n        return true;"),
     ]),
-    "artifact/tar_pax.c": ([UNIT + "tar_header", UNIT + "must_fail"], [
+    "artifact/tar_pax.c": ([UNIT + "tar_header", UNIT + "must_fail",
+                            "tests/unit/flatten_hostile.py"], [
         ("|| start[0] == '0')", ")"),
         ("if (total > left || total <", "if (total > left + 4 || total <"),
         ("if (*end != '\\n')", "if (*end == '\\0')"),

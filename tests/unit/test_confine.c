@@ -9,9 +9,14 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+
+#include <linux/landlock.h>
 
 #include "artifact/confine.h"
 #include "support/scratch.h"
@@ -23,9 +28,38 @@ enum {
     WROTE_OUTSIDE = 4,
     MADE_OUTSIDE = 8,
     MADE_SOCKET = 16,
+    HAS_NO_LIMIT = 32, /* or may gain privileges */
     HAS_LANDLOCK = 64,
     HAS_SECCOMP = 128,
 };
+
+static bool has_sanitizer(void)
+{
+    const char *sanitizers = getenv("SANITIZERS");
+    return sanitizers != NULL && strcmp(sanitizers, "no") != 0;
+}
+
+static bool is_limited(__rlimit_resource_t resource, uint64_t most)
+{
+    struct rlimit limit;
+    return getrlimit(resource, &limit) == 0 && limit.rlim_cur <= most;
+}
+
+static bool has_all_limits(const struct confine *confine)
+{
+    return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 &&
+           (has_sanitizer() || is_limited(RLIMIT_AS, confine->memory_bytes)) &&
+           is_limited(RLIMIT_FSIZE, confine->file_bytes) &&
+           is_limited(RLIMIT_CPU, confine->cpu_seconds) &&
+           is_limited(RLIMIT_NOFILE, confine->descriptors) && is_limited(RLIMIT_CORE, 0);
+}
+
+/* Whether this kernel would do it for anybody. */
+static bool is_landlock_here(void)
+{
+    return syscall(SYS_landlock_create_ruleset, NULL, (size_t)0, LANDLOCK_CREATE_RULESET_VERSION) >
+           0;
+}
 
 static int probe(const char *inside, const char *outside)
 {
@@ -44,6 +78,7 @@ static int probe(const char *inside, const char *outside)
         return DID_FAIL;
     }
     int found = (result.has_landlock ? HAS_LANDLOCK : 0) | (result.has_seccomp ? HAS_SECCOMP : 0);
+    found |= has_all_limits(&confine) ? 0 : HAS_NO_LIMIT;
     int fd = openat(confine.writable_dir, "made", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     char page[8192] = "";
     if (fd < 0 || write(fd, page, sizeof page) != 4096 || write(fd, page, 1) != -1 ||
@@ -81,7 +116,8 @@ static void a_confined_process_can_only_write_inside(void **state)
     if (found == 0) {
         fail_msg("it could run a program");
     }
-    assert_int_equal(found & (DID_FAIL | CANNOT_WORK), 0);
+    assert_int_equal(found & (DID_FAIL | CANNOT_WORK | HAS_NO_LIMIT), 0);
+    assert_int_equal((found & HAS_LANDLOCK) != 0, is_landlock_here());
     if (found & HAS_LANDLOCK) {
         assert_int_equal(found & (WROTE_OUTSIDE | MADE_OUTSIDE), 0);
     } else {

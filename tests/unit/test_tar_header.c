@@ -9,12 +9,48 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "artifact/tar_block.h"
 #include "artifact/tar_header.h"
+#include "artifact/tar_pax.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "support/tar_maker.h"
+
+/* Any bit beyond what a number holds would be another number for somebody else. */
+static void large_numbers_are_whole_or_none(void **state)
+{
+    (void)state;
+    for (size_t i = 1; i < 4; i++) {
+        uint8_t plus[12] = {0x80}, minus[12];
+        int64_t number = 0;
+        memset(minus, 0xff, sizeof minus);
+        plus[11] = 7;
+        assert_int_equal(tar_block_number(plus, sizeof plus, &number), TAR_NUMBER_OK);
+        assert_int_equal(number, 7);
+        assert_int_equal(tar_block_number(minus, sizeof minus, &number), TAR_NUMBER_OK);
+        assert_int_equal(number, -1);
+        plus[i] = 2;
+        minus[i] = 0xfe;
+        assert_int_equal(tar_block_number(plus, sizeof plus, &number), TAR_NUMBER_RANGE);
+        assert_int_equal(tar_block_number(minus, sizeof minus, &number), TAR_NUMBER_RANGE);
+    }
+}
+
+/* What lies behind the body in memory is not looked at. */
+static void a_record_ends_with_its_body(void **state)
+{
+    (void)state;
+    static const char body[] = "12 path=abc\n13 path=abcd\n";
+    for (size_t len = 1; len < sizeof body - 1; len++) {
+        struct error err = {0};
+        struct tar_pax pax = {0};
+        bool is_whole = tar_pax_parse(&pax, body, len, TAR_BUNDLE, false, &limits_default, &err);
+        tar_pax_done(&pax);
+        assert_int_equal(is_whole, len == 12);
+    }
+}
 
 /* Walks the archive in pieces of `step` bytes; members become "type path size;" in *found. */
 static bool walk(const struct text *tar, enum tar_profile profile, const struct limits *limits,
@@ -493,6 +529,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(members_of_every_type),
+        cmocka_unit_test(large_numbers_are_whole_or_none),
+        cmocka_unit_test(a_record_ends_with_its_body),
         cmocka_unit_test(names_from_pax_and_gnu_headers),
         cmocka_unit_test(size_beyond_the_octal_field),
         cmocka_unit_test(broken_header_is_refused),
