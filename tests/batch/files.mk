@@ -26,6 +26,7 @@ batch_world_tests = \
 	tests/batch/machine_truth.py \
 	tests/batch/machines.py \
 	tests/batch/network.py \
+	tests/batch/many_guests.py \
 	tests/batch/options.py \
 	tests/batch/output.py \
 	tests/batch/preflight.py \

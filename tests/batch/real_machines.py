@@ -2,12 +2,13 @@
 """Machines on the real QEMU with a distribution's kernel, through the real program: what a person does
 with one. BANGER_TEST_KERNEL names a directory with boot/vmlinuz-* and lib/modules, as
 tests/smoke/test_kernel.sh makes it."""
+import json
 import os
 import shutil
 import subprocess
 
 from machine_world import clean, find_kernel, state
-from world import BUILDDIR, Skip, main, need, sha256_of
+from world import BUILDDIR, Skip, interrupt, main, need, sha256_of
 
 SECTOR = 512
 
@@ -58,6 +59,52 @@ def file_in(disk, path):
                           stderr=subprocess.DEVNULL, check=True, text=True).stdout
 
 
+def host_figures(pid):
+    """Processor time and memory of a process, as ps has them."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    ticks = os.sysconf("SC_CLK_TCK")
+    rss = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], stdout=subprocess.PIPE, check=True,
+                         text=True).stdout
+    return (int(fields[11]) + int(fields[12])) * 1000 // ticks, int(rss) * 1024
+
+
+def guest_figures(world):
+    counters = "/sys/class/net/eth0/statistics/"
+    table = dict(line.split(":") for line in probe(world, "read", "/proc/meminfo").splitlines())
+    return [int(probe(world, "read", counters + name)) for name in ("rx_bytes", "tx_bytes")] + \
+        [int(table[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable")]
+
+
+def assert_figures(world):
+    """Each lies between what host and guest say of themselves before and after."""
+    need("ps")
+    pid = world.json("vm", "show", "web")["pid"]
+    place = os.path.join(world.state, "vms", "web")
+    cpu_before, rss_before = host_figures(pid)
+    received, sent, _, free_before = guest_figures(world)
+    (row,) = world.json("vm", "stats", "web")
+    received_after, sent_after, memory, free_after = guest_figures(world)
+    cpu_after, rss_after = host_figures(pid)
+    assert cpu_before <= row["cpu_ms"] <= cpu_after and row["cpu_percent"] >= 0, row
+    smaller, larger = sorted((rss_before, rss_after))
+    assert smaller * 0.9 <= row["rss_bytes"] <= larger * 1.1, (row, rss_before, rss_after)
+    assert received <= row["net_received_bytes"] <= received_after, row
+    assert sent <= row["net_sent_bytes"] <= sent_after and row["load"] >= 0, row
+    assert row["guest_memory_bytes"] == memory <= 128 << 20, row
+    assert memory - max(free_before, free_after) - (8 << 20) <= row["guest_used_bytes"] <= \
+        memory - min(free_before, free_after) + (8 << 20), row
+    disks = [os.path.join(place, name) for name in os.listdir(place) if name.endswith(".ext4")]
+    used = subprocess.run(["du", "-cB1", *disks], stdout=subprocess.PIPE, check=True, text=True)
+    total = int(used.stdout.splitlines()[-1].split()[0])
+    assert abs(row["disk_bytes"] - total) <= 1 << 20, (row, total)
+    child = world.start("vm", "stats", "web", "--watch", "--format", "jsonl",
+                        stdout=subprocess.PIPE)
+    first, second = [json.loads(child.stdout.readline()) for _ in range(2)]
+    assert first.keys() == row.keys() and row["cpu_ms"] <= first["cpu_ms"] <= second["cpu_ms"]
+    assert interrupt(child) == 130
+
+
 def probe(world, *words):
     return world.ok("vm", "exec", "web", "--", "/bin/probe", *words).out
 
@@ -82,9 +129,7 @@ def test_disks_of_a_machine(world):
     times = [stage["ms"] for stage in result["timeline"]]
     assert times == sorted(times), times
     assert " /root ext4 rw" in probe(world, "read", "/proc/mounts")
-    (row,) = world.json("vm", "stats", "web")
-    assert 0 < row["guest_used_bytes"] < row["guest_memory_bytes"] <= 128 << 20, row
-    assert row["load"] >= 0 and row["net_received_bytes"] >= 0 and row["net_sent_bytes"] >= 0
+    assert_figures(world)
     probe(world, "write", "/root/mine", "on the work disk")
     probe(world, "write", "/kept", "on the upper disk")
     probe(world, "write", "/srv/data/mine", "on a disk of its own")
