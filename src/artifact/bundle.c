@@ -12,6 +12,7 @@
 #include "artifact/unpack.h"
 #include "base/cancel.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/memory.h"
@@ -252,6 +253,21 @@ static bool check_manifest(
            error_set(err, ERROR_FORMAT, "the bundle's manifest.json is no object");
 }
 
+/* Asked before anything is written. An image is mostly holes, of which nothing is known: it takes at
+ * least what it takes packed. What is beyond the limit is for the reader to refuse. */
+static bool check_room(int blob_fd, int staging_dir, enum bundle_kind kind,
+    const struct limits *limits, struct error *err)
+{
+    struct stat status;
+    if (fstat(blob_fd, &status) != 0) {
+        return error_set_errno(err, errno, "cannot examine the bundle");
+    }
+    uint64_t packed = (uint64_t)status.st_size;
+    uint64_t declared = kind == BUNDLE_KERNEL ? decompress_declared(blob_fd, 0, UINT64_MAX) : 0;
+    return declared > limits->expanded_bytes ||
+           file_need_space(staging_dir, "..", declared > packed ? declared : packed, err);
+}
+
 bool bundle_extract(int blob_fd, int staging_dir, enum bundle_kind kind,
     const struct limits *limits, const char *self_path, const struct progress *progress,
     const struct cancel *cancel, struct bundle_report *report, struct error *err)
@@ -265,6 +281,9 @@ bool bundle_extract(int blob_fd, int staging_dir, enum bundle_kind kind,
         .staging_dir = staging_dir,
         .limits = limits,
     };
+    if (!check_room(blob_fd, staging_dir, kind, limits, err)) {
+        return false;
+    }
     auto_done(bundle_report) struct bundle_report found = {0};
     bool is_fine = self_path ? bundle_run_child(&job, self_path, progress, cancel, &found, err)
                              : bundle_unpack(&job, progress, cancel, &found, err);

@@ -42,7 +42,8 @@ void bundle_report_done(struct bundle_report *report);
 
 /* The blob's digest was compared before this call. zstd only. A kernel leaves vmlinux, initrd.img
  * and modules/ in staging_dir, an image rootfs.ext4. staging_dir is an empty directory nobody else
- * knows of. With self_path the work is done by that program re-executed as
+ * knows of; its file system must have room for what is known of the
+ * content. With self_path the work is done by that program re-executed as
  * `--internal-extract` (no new privileges, resource limits, Landlock where the kernel has it, wall
  * clock limit); with NULL in this process. ERROR_FORMAT, ERROR_LIMIT, ERROR_NO_SPACE, ERROR_IO,
  * ERROR_CANCELLED, ERROR_TIMEOUT. On failure *report is untouched. */

@@ -126,6 +126,7 @@ static bool put_file(
     if (fstat(fd, &status) != 0) {
         return error_set_errno(err, errno, "cannot examine %s", path);
     }
+    work->written->disk_bytes += (uint64_t)status.st_blocks * 512;
     return check_name(work, path, false, err) &&
            tar_write_file(&work->tar, path, (uint64_t)status.st_size, err) &&
            put_data(work, fd, path, (uint64_t)status.st_size, err);

@@ -22,6 +22,7 @@ struct bundle_written {
     struct digest digest;    /* of the packed file */
     uint64_t size_bytes;     /* of it */
     uint64_t expanded_bytes; /* of the tar inside */
+    uint64_t disk_bytes;     /* what its files take here, holes left out */
     uint64_t entries;
     struct strings notes; /* sentences: links and special files that were left out */
 };

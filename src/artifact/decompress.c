@@ -2,6 +2,8 @@
 #include "artifact/decompress.h"
 
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <lzma.h>
 #include <zlib.h>
@@ -13,6 +15,11 @@
 
 /* What the xz decoder needs beside its dictionary. */
 #define XZ_OVERHEAD ((uint64_t)1 << 20)
+/* An index has some bytes a block; one for more than that is not worth a look. */
+#define XZ_INDEX_MAX ((uint64_t)1 << 20)
+#define XZ_INDEX_MEMORY ((uint64_t)64 << 20)
+/* The longest header of a zstd frame (RFC 8878, 3.1.1.1). */
+#define HEAD_LEN 18
 
 static void *zstd_begin(void *state, unsigned window_log)
 {
@@ -202,3 +209,58 @@ const struct codec codec_none = {
     .step = none_step,
     .end = none_end,
 };
+
+/* ---- what a stream says of itself ---- */
+
+static uint64_t zstd_declared(const uint8_t *head, size_t len)
+{
+    unsigned long long bytes = ZSTD_getFrameContentSize(head, len);
+    return bytes == ZSTD_CONTENTSIZE_UNKNOWN || bytes == ZSTD_CONTENTSIZE_ERROR ? 0 : bytes;
+}
+
+/* Of the last stream, which in a file of one is all: its footer says where the index begins (the .xz
+ * file format, 2.1.2). */
+static uint64_t xz_declared(int fd, uint64_t offset, uint64_t len)
+{
+    uint8_t footer[LZMA_STREAM_HEADER_SIZE];
+    lzma_stream_flags flags;
+    uint64_t end = offset + len - sizeof footer;
+    if (len < 2 * sizeof footer ||
+        pread(fd, footer, sizeof footer, (off_t)end) != (ssize_t)sizeof footer ||
+        lzma_stream_footer_decode(&flags, footer) != LZMA_OK ||
+        flags.backward_size > XZ_INDEX_MAX || flags.backward_size > len - 2 * sizeof footer) {
+        return 0;
+    }
+    uint64_t memory = XZ_INDEX_MEMORY;
+    size_t at = 0;
+    size_t index_len = (size_t)flags.backward_size;
+    lzma_index *index = NULL;
+    auto_free uint8_t *bytes = memory_alloc(index_len);
+    if (pread(fd, bytes, index_len, (off_t)(end - index_len)) != (ssize_t)index_len ||
+        lzma_index_buffer_decode(&index, &memory, NULL, bytes, &at, index_len) != LZMA_OK) {
+        return 0;
+    }
+    uint64_t declared = lzma_index_uncompressed_size(index);
+    lzma_index_end(index, NULL);
+    return declared;
+}
+
+uint64_t decompress_declared(int fd, uint64_t offset, uint64_t len)
+{
+    uint8_t head[HEAD_LEN];
+    struct stat status;
+    if (fstat(fd, &status) != 0 || offset > (uint64_t)status.st_size) {
+        return 0;
+    }
+    uint64_t left = (uint64_t)status.st_size - offset;
+    len = len < left ? len : left;
+    ssize_t got = pread(fd, head, sizeof head < len ? sizeof head : (size_t)len, (off_t)offset);
+    if (got >= (ssize_t)codec_zstd.magic_len &&
+        memcmp(head, codec_zstd.magic, codec_zstd.magic_len) == 0) {
+        return zstd_declared(head, (size_t)got);
+    }
+    return got >= (ssize_t)codec_xz.magic_len &&
+                   memcmp(head, codec_xz.magic, codec_xz.magic_len) == 0
+               ? xz_declared(fd, offset, len)
+               : 0;
+}

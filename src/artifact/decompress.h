@@ -50,6 +50,9 @@ void decompress_free(struct decompress *decompress);
 void decompress_auto_free(struct decompress **decompress);
 #define auto_decompress __attribute__((cleanup(decompress_auto_free)))
 
+/* How many bytes it will be, where the stream says so itself without being read: zstd in its first
+ * frame, xz in its index. 0: it does not. Nobody vouches for it; len as above. */
+uint64_t decompress_declared(int fd, uint64_t offset, uint64_t len);
 enum decompress_format decompress_format(const struct decompress *decompress);
 /* "zstd" and so on. */
 const char *decompress_format_name(enum decompress_format format);

@@ -132,11 +132,14 @@ static bool copy_all(int from_dir, struct kernel_found *found, int staging_dir,
 {
     uint64_t kernel_bytes = file_bytes(from_dir, found->kernel);
     uint64_t initrd_bytes = file_bytes(from_dir, found->initrd);
-    struct bar bar = {.inner = progress,
-        .total_bytes =
-            kernel_bytes + initrd_bytes +
-            (progress && found->modules ? kernel_modules_bytes(from_dir, found->modules) : 0)};
+    uint64_t modules_bytes = found->modules ? kernel_modules_bytes(from_dir, found->modules) : 0;
+    struct bar bar = {
+        .inner = progress, .total_bytes = kernel_bytes + initrd_bytes + modules_bytes};
     struct progress part = {.context = &bar, .report = report_part};
+    if (!file_copy_shares(from_dir, staging_dir) &&
+        !file_need_space(staging_dir, "..", bar.total_bytes, err)) {
+        return false;
+    }
     auto_close int vmlinux =
         copy_file(from_dir, found->kernel, staging_dir, "vmlinux", &part, cancel, err);
     if (vmlinux < 0 || !hash_fd(vmlinux, "vmlinux", NULL, cancel, digest, err)) {

@@ -286,8 +286,7 @@ static bool list_missing(
         crew->blobs[crew->count++] = &blobs[i];
         missing_bytes += blobs[i].size_bytes;
     }
-    return file_need_space(
-        crew->fetch->settings->downloads_dir, ".", missing_bytes + missing_bytes / 20, err);
+    return file_need_space(crew->fetch->settings->downloads_dir, ".", missing_bytes, err);
 }
 
 bool oci_fetch_blobs(const struct oci_fetch *fetch, const struct oci_descriptor *blobs,

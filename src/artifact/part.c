@@ -294,7 +294,7 @@ bool part_reserve(struct part *part, uint64_t size, struct error *err)
         return true;
     }
     uint64_t missing = size - part->len;
-    if (!file_need_space(part->dir, ".", missing + missing / 20, err)) {
+    if (!file_need_space(part->dir, ".", missing, err)) {
         return error_wrap(err, "no room for %s", part->name);
     }
     /* The size stays what was written: it is the progress that others see. */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #define READ_CHUNK ((size_t)64 << 10)
+#define SPACE_MARGIN_SHARE 20
 
 int file_open_dir(int dir, const char *path, struct error *err)
 {
@@ -308,16 +310,33 @@ bool file_free_space(int dir, const char *path, uint64_t *free_bytes, struct err
     return true;
 }
 
+/* Where the directory really is, as far as the kernel tells: a descriptor's path says nothing. */
+static const char *real_name(int dir, const char *path, char place[PATH_MAX])
+{
+    auto_close int fd = openat(dir, path, O_PATH | O_CLOEXEC);
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t len = fd >= 0 ? readlink(link, place, PATH_MAX - 1) : -1;
+    if (len <= 0) {
+        return path;
+    }
+    place[len] = '\0';
+    return place;
+}
+
 bool file_need_space(int dir, const char *path, uint64_t need_bytes, struct error *err)
 {
     uint64_t free_bytes;
+    uint64_t margin = need_bytes / SPACE_MARGIN_SHARE;
+    uint64_t wanted = need_bytes > UINT64_MAX - margin ? UINT64_MAX : need_bytes + margin;
     if (!file_free_space(dir, path, &free_bytes, err)) {
         return false;
     }
-    if (need_bytes > free_bytes) {
-        char need[UNITS_MAX], have[UNITS_MAX];
-        return error_set(err, ERROR_NO_SPACE, "%s needs %s but only %s are free", path,
-            units_format_size(need_bytes, need), units_format_size(free_bytes, have));
+    if (wanted > free_bytes) {
+        char need[UNITS_MAX], have[UNITS_MAX], place[PATH_MAX];
+        return error_set(err, ERROR_NO_SPACE, "%s are needed in %s and only %s are free",
+            units_format_size(wanted, need), real_name(dir, path, place),
+            units_format_size(free_bytes, have));
     }
     return true;
 }

@@ -54,6 +54,9 @@ char *file_temporary_name(const char *path, struct error *err);
 bool file_replace(
     int dir, const char *path, const void *bytes, size_t len, mode_t mode, struct error *err);
 
+/* Whether a copy from there to files below the directory can share its data with it, so that it takes
+ * no room: both on one file system of a kind that clones. A guess; false when in doubt. */
+bool file_copy_shares(int from, int to_dir);
 /* Copies the data of one regular file into an empty one, holes kept: FICLONE, else
  * copy_file_range, else read and write; blocks of zeros are not written. Position of both
  * descriptors is undefined afterwards. */
@@ -72,5 +75,6 @@ bool file_list(int dir, const char *path, struct strings *names, struct error *e
 
 /* Bytes an unprivileged process may still write there. */
 bool file_free_space(int dir, const char *path, uint64_t *free_bytes, struct error *err);
-/* ERROR_NO_SPACE naming need and free when fewer than need_bytes are left. */
+/* ERROR_NO_SPACE naming the directory, need and free when fewer than need_bytes and a twentieth more,
+ * for what a file system keeps beside the data, are left. */
 bool file_need_space(int dir, const char *path, uint64_t need_bytes, struct error *err);

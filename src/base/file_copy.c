@@ -9,8 +9,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define COPY_CHUNK ((size_t)1 << 20)
@@ -40,6 +43,23 @@ bool file_write_sparse(int fd, const void *bytes, size_t len, uint64_t offset, s
         len -= data + zeros;
     }
     return true;
+}
+
+bool file_copy_shares(int from, int to_dir)
+{
+    static const long kinds[] = {BTRFS_SUPER_MAGIC, XFS_SUPER_MAGIC, 0xca451a4e /* bcachefs */};
+    struct stat source, target;
+    struct statfs system;
+    if (fstat(from, &source) != 0 || fstat(to_dir, &target) != 0 ||
+        source.st_dev != target.st_dev || fstatfs(to_dir, &system) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < array_length(kinds); i++) {
+        if ((long)system.f_type == kinds[i]) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Copies [start, end) by reading and writing. */

@@ -123,8 +123,8 @@ bool publication_open(
 static void inherit(struct json *entry, const struct json *old)
 {
     static const char *const dropped[] = {"tarball_url", "tarball_urls", "tarball_sha256",
-        "size_bytes", "apt_package", "apt_packages", "distro", "arch", "kernel_version",
-        "kernel_ref"};
+        "size_bytes", "disk_bytes", "apt_package", "apt_packages", "distro", "arch",
+        "kernel_version", "kernel_ref"};
     for (const struct json *item = json_first(old); item != NULL; item = json_next(item)) {
         const char *key = json_key(item);
         bool is_dropped = json_get(entry, key) != NULL;

@@ -251,6 +251,7 @@ static void describe(struct publishing *work, struct json *entry, const char *ki
     json_put_string(entry, "tarball_url", url);
     json_put_string(entry, "tarball_sha256", hex);
     json_put_integer(entry, "size_bytes", (int64_t)written->size_bytes);
+    json_put_integer(entry, "disk_bytes", (int64_t)written->disk_bytes);
     struct json *row = json_new_object();
     json_put_string(row, "name", name);
     json_put_string(row, "kind", kind);

@@ -52,6 +52,9 @@ bool image_draft_fetch_bundle(struct ops *ops, const struct image_request *reque
     const struct catalog_entry *offer = request->offer;
     auto_done(fetched) struct fetched fetched = {0};
     auto_done(bundle_report) struct bundle_report report = {0};
+    if (!file_need_space(staging_dir(draft->staging), "..", offer->disk_bytes, err)) {
+        return error_wrap(err, "image %s was not fetched", offer->name);
+    }
     auto_close int blob = ops_fetch(ops, (const char *const *)offer->urls.items, offer->urls.count,
         &offer->digest, offer->size_bytes, &fetched, err);
     if (blob < 0 ||

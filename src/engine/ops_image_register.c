@@ -16,6 +16,7 @@
 #include "engine/ops_image_draft.h"
 #include "engine/ops_kernel.h"
 #include "store/publish.h"
+#include "store/usage.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -151,13 +152,28 @@ static bool refer(struct sources *sources, struct image_draft *draft, struct err
     return true;
 }
 
+/* What the place takes now, packed or not: the disk takes at least as much. */
+static bool check_room(const struct sources *sources, int staging, struct error *err)
+{
+    struct usage usage = {0};
+    struct stat status;
+    if (sources->place == PLACE_DIRECTORY) {
+        usage_add(sources->fd, ".", &usage);
+    } else if (fstat(sources->fd, &status) == 0) {
+        usage.disk_bytes = (uint64_t)status.st_blocks * 512;
+    }
+    return file_need_space(staging, "..", usage.disk_bytes, err);
+}
+
 /* A disk of its own. */
 static bool build(
     struct ops *ops, const struct sources *sources, struct image_draft *draft, struct error *err)
 {
     struct flatten_options options = {.size_bytes = command_size(ops->command, "size")};
     struct flatten_report report = {0};
-    auto_close int fd = file_create(staging_dir(draft->staging), IMAGE_ROOTFS, err);
+    int staging = staging_dir(draft->staging);
+    auto_close int fd =
+        check_room(sources, staging, err) ? file_create(staging, IMAGE_ROOTFS, err) : -1;
     if (fd < 0) {
         return false;
     }

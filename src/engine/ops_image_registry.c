@@ -135,7 +135,10 @@ bool image_draft_pull_and_flatten(struct ops *ops, const struct image_request *r
     progress_digest(ops->progress, &image.manifest_digest, &image.manifest_digest);
     struct flatten_options options = {.size_bytes = request->size_bytes};
     struct flatten_report report = {0};
-    auto_close int fd = file_create(staging_dir(draft->staging), IMAGE_ROOTFS, err);
+    /* What the layers take packed is less than what all but odd images take. */
+    auto_close int fd = file_need_space(staging_dir(draft->staging), "..", image.layers_bytes, err)
+                            ? file_create(staging_dir(draft->staging), IMAGE_ROOTFS, err)
+                            : -1;
     if (fd < 0 || !flatten_image(&image, registry.settings.blobs_dir, &options, fd, ops->limits,
                       ops->progress, ops->cancel, &report, err)) {
         return error_wrap(err, "%s", image.reference);

@@ -49,6 +49,9 @@ static void pull_done(struct pull *pull)
 static bool pull_bundle(struct ops *ops, const struct catalog_entry *offer, int staging,
     struct pull *pull, struct digest *kernel_digest, struct error *err)
 {
+    if (!file_need_space(staging, "..", offer->disk_bytes, err)) {
+        return error_wrap(err, "kernel %s was not fetched", offer->name);
+    }
     auto_close int blob = ops_fetch(ops, (const char *const *)offer->urls.items, offer->urls.count,
         &offer->digest, offer->size_bytes, &pull->fetched, err);
     if (blob < 0 || !bundle_extract(blob, staging, BUNDLE_KERNEL, ops->limits, ops_self_path(ops),

@@ -77,6 +77,7 @@ struct catalog_entry {
     struct digest digest;
     bool has_digest;
     uint64_t size_bytes;         /* 0: not said */
+    uint64_t disk_bytes;         /* what it takes once unpacked; 0: not said */
     struct strings apt_packages; /* in place of URLs: the first that apt knows is the one */
     bool is_usable;
     char *why_unusable; /* a clause: "its catalog gives no digest for it" */

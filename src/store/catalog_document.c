@@ -179,6 +179,9 @@ static void take_size(struct catalog_entry *entry, const struct json *object)
     if (!json_read_size(object, "size_bytes", false, "it", &entry->size_bytes, &failure)) {
         refuse(entry, "its \"size_bytes\" is not a whole number");
     }
+    if (!json_read_size(object, "disk_bytes", false, "it", &entry->disk_bytes, &failure)) {
+        refuse(entry, "its \"disk_bytes\" is not a whole number");
+    }
 }
 
 static bool take_entry(const struct parsing *parsing, enum catalog_kind kind,

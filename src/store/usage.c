@@ -18,7 +18,9 @@ static void add_below(int dir, const char *name, unsigned depth, struct usage *u
     if (fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
         return;
     }
-    usage->disk_bytes += (uint64_t)info.st_blocks * 512;
+    /* One with several names counts for each name with its share. */
+    uint64_t names_count = S_ISDIR(info.st_mode) || info.st_nlink == 0 ? 1 : info.st_nlink;
+    usage->disk_bytes += (uint64_t)info.st_blocks * 512 / names_count;
     usage->size_bytes += S_ISREG(info.st_mode) ? (uint64_t)info.st_size : 0;
     if (!S_ISDIR(info.st_mode) || depth > DEPTH_MOST) {
         return;

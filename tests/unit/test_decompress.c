@@ -363,6 +363,37 @@ struct drip {
     bool is_failing;
 };
 
+/* How long the content says it is, without being read; a lie is nobody's but its maker's. */
+static void what_a_stream_says_of_its_length(void **state)
+{
+    struct world *world = small_world(state);
+    static const struct {
+        const char *command;
+        bool is_said;
+    } rows[] = {
+        {"zstd -q -c content", true},
+        {"zstd -q -c <content", false},
+        {"xz -c content", true},
+        {"xz --block-size=1000 -c <content", true},
+        {"gzip -c content", false},
+        {"cat content", false},
+        {"printf '\\050\\265\\057\\375'", false},
+        {"printf '\\3757zXZ\\000'", false},
+        {"xz -c content | head -c -3", false},
+        {":", false},
+    };
+    for (size_t i = 0; i < array_length(rows); i++) {
+        assert_true(make(world, rows[i].command));
+        auto_close int fd = open_packed(world);
+        assert_int_equal(decompress_declared(fd, 0, UINT64_MAX), rows[i].is_said ? world->len : 0);
+        assert_int_equal(decompress_declared(fd, packed_size(world) + 1, 10), 0);
+    }
+    assert_true(make(world, "{ printf 'before'; xz -c content; printf 'behind'; }"));
+    auto_close int fd = open_packed(world);
+    assert_int_equal(decompress_declared(fd, 6, packed_size(world) - 12), world->len);
+    assert_int_equal(decompress_declared(fd, 6, UINT64_MAX), 0);
+}
+
 static ssize_t drip_read(void *context, void *buffer, size_t len, struct error *err)
 {
     struct drip *drip = context;
@@ -532,6 +563,7 @@ int main(void)
         cmocka_unit_test(a_window_beyond_the_limit),
         cmocka_unit_test(frames_are_counted),
         cmocka_unit_test(a_window_of_a_file),
+        cmocka_unit_test(what_a_stream_says_of_its_length),
         cmocka_unit_test(a_source_that_drips),
         cmocka_unit_test(a_cancel_is_seen_by_the_next_read),
         cmocka_unit_test(lz4_blocks),

@@ -198,6 +198,7 @@ static void test_space_is_asked_for(void **state)
     assert_true(file_need_space(dir, ".", 1, &err));
     assert_false(file_need_space(dir, ".", UINT64_MAX, &err));
     assert_code(err, ERROR_NO_SPACE);
+    assert_non_null(strstr(err.text, path)); /* where, although it was given as "." */
     scratch_remove(path);
 }
 
