@@ -95,6 +95,39 @@ def test_spoiled_on_the_server(world):
     assert world.entries("kernels") == [] and world.parts() == []
 
 
+OLD_TLS = """
+openssl_conf = all
+[all]
+ssl_conf = ssl
+[ssl]
+system_default = lenient
+[lenient]
+MinProtocol = TLSv1
+CipherString = ALL:@SECLEVEL=0
+"""
+
+
+def test_tls_before_1_2_is_refused(world):
+    """Although this host's own settings would allow it."""
+    need("curl")
+    world.env["OPENSSL_CONF"] = world.write("openssl.cnf", OLD_TLS)
+    world.write("www/catalog.json", '{"version": 1, "kernels": []}')
+    authority = Authority(world)
+    world.env["SSL_CERT_FILE"] = authority.file
+    lines = authority.certificate("web", "IP:127.0.0.1")
+    for protocol, status in (("TLSv1.1", 69), ("TLSv1.2", 0)):
+        port = nginx(world, lines + f" ssl_protocols {protocol}; ssl_ciphers ALL:@SECLEVEL=0;")
+        url = f"https://127.0.0.1:{port}/catalog.json"
+        ours = world.run("catalog", "add", "there", url, "--format", "json")
+        assert ours.status == status, str(ours)
+        other = subprocess.run(["curl", "-sS", "--tlsv1.0", url], env=world.env, check=False,
+                               capture_output=True, text=True)
+        if "version" not in other.stdout:
+            raise Skip(f"this host cannot speak {protocol} at all: {other.stderr.strip()}")
+        world.wait_until(lambda port=port: asked(world, port), "nginx tells of curl")
+        assert status == 0 or len(asked(world, port)) == 1, asked(world, port)
+
+
 def test_certificates_that_do_not_hold(world):
     public = publish(world, world.kernel_tree())
     authority = Authority(world)

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Transfers as operators see them: mirrors, interruptions, and processes that want the same."""
+import errno
 import json
+import os
 import signal
 import subprocess
 import time
 
-from world import PATIENCE_S, main
+from world import BUILDDIR, PATIENCE_S, PROGRAM, Skip, main
 
 MEGABYTES = 4 << 20
 
@@ -40,6 +42,32 @@ def test_no_mirror_has_it(world):
     offer(world, "404", "flip=200", "500")
     assert world.fails(65, "kernel", "pull", "lab")["code"] == "DIGEST"  # what tells most
     assert world.entries("kernels") == [] and world.parts() == []
+
+
+def test_a_disk_that_fails_is_no_network(world):
+    """What cannot be written here is not asked for again, of this mirror or of another."""
+    at_call = os.path.join(BUILDDIR, "tests", "fault", "at_call")
+    if not os.path.exists(at_call):
+        raise Skip(f"{at_call} is not built")
+    offer(world, "first=1+ok", "ok", size=MEGABYTES)
+    world.env["BANGER_CONFIG"] = world.write("config.ini", "[limits]\nretries = 5\n")
+    log = world.path("calls")
+
+    def pull(*options):
+        return subprocess.run([at_call, *options, os.path.join(world.state, "cache", "downloads"),
+                               PROGRAM, "--batch", "kernel", "pull", "lab", "--format", "json"],
+                              env=world.env, capture_output=True, text=True, check=False,
+                              timeout=PATIENCE_S)
+
+    done = pull("--calls", "write,pwrite64", "--fail", "20", "--error", str(errno.EIO), "--log", log)
+    if done.returncode == 77:
+        raise Skip(done.stderr.strip())
+    assert done.returncode == 74, (done.stdout, done.stderr)
+    assert json.loads(done.stdout)["error"]["code"] == "IO", done.stdout
+    assert len(bundles_asked(world)) == 1, bundles_asked(world)
+    assert world.entries("kernels") == []
+    # Once was enough; the disk is well again.
+    assert world.json("kernel", "pull", "lab")["changed"] is True
 
 
 def start_pull(world, name, *words):
