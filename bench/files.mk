@@ -6,4 +6,5 @@ EXTRA_DIST += \
 	bench/create.sh \
 	bench/harness.py \
 	bench/measures.py \
+	bench/oci.py \
 	bench/run

@@ -11,6 +11,7 @@ batch_world_tests = \
 	tests/batch/events.py \
 	tests/batch/generic_kernel.py \
 	tests/batch/guest.py \
+	tests/batch/image_hostile.py \
 	tests/batch/image_pull.py \
 	tests/batch/image_service.py \
 	tests/batch/hostile.py \

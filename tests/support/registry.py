@@ -122,6 +122,37 @@ class Image:
             self.diff_ids.append(self.diff_ids[0])
         if "emptylie" in self.words:
             self.layers[1]["size"] = 0
+        self.lie_about_layers()
+
+    def lie_about_layers(self):
+        """Descriptors that no digest could ever prove."""
+        second = self.layers[min(1, len(self.layers) - 1)] if self.layers else {}
+        sizes = {"negsize": -1, "hugesize": 2**63, "textsize": "9", "fractionsize": 1.5,
+                 "sumsize": 2**62}
+        digests = {"upperdigest": lambda text: text.upper().replace("SHA256", "sha256"),
+                   "shortdigest": lambda text: text[:-1], "longdigest": lambda text: text + "0",
+                   "pathdigest": lambda text: "sha256:../../../../etc/passwd",
+                   "algdigest": lambda text: "md5:" + text[7:39], "emptydigest": lambda text: ""}
+        for word, size in sizes.items():
+            if word in self.words:
+                second["size"] = size
+        if "sumsize" in self.words:
+            self.layers[0]["size"] = 2**62
+        if "nosize" in self.words:
+            del second["size"]
+        for word, change in digests.items():
+            if word in self.words:
+                second["digest"] = change(second["digest"])
+        if "wrongid" in self.words:
+            self.diff_ids[1] = digest_of(b"something else")
+        if "uppercaseid" in self.words:
+            self.diff_ids[1] = self.diff_ids[1].upper()
+        if "foreign" in self.words:
+            second["mediaType"] = LAYER.replace("layer.v1", "layer.nondistributable.v1")
+            second["urls"] = ["http://169.254.169.254/layer", "https://foreign.invalid/layer"]
+        if "thousands" in self.words:
+            self.layers = [self.layers[0]] * 10000
+            self.diff_ids = [self.diff_ids[0]] * 10000
 
     def make_config(self):
         config = {
@@ -136,6 +167,21 @@ class Image:
             },
             "rootfs": {"type": "layers", "diff_ids": self.diff_ids},
         }
+        run = config["config"]
+        if "envnul" in self.words:
+            run["Env"].append("A=b\0c")
+        if "envbare" in self.words:
+            run["Env"].append("no equals sign")
+        if "relativedir" in self.words:
+            run["WorkingDir"] = "../../etc"
+        if "labels" in self.words:
+            run["Labels"] = {"evil": "\x1b]52;c;aGk=\x07", "../../x": "`touch /tmp/owned`"}
+        if "manylabels" in self.words:
+            run["Labels"] = {f"label{i}": "x" for i in range(300000)}
+        if "entrynul" in self.words:
+            run["Entrypoint"] = ["/bin/sh\0-c"]
+        if "windows" in self.words:
+            config["os"] = "windows"
         if "fewids" in self.words:
             config["rootfs"]["diff_ids"] = self.diff_ids[:-1]
         return json.dumps(config).encode()
@@ -153,6 +199,18 @@ class Image:
         content = json.dumps(document).encode()
         if "junk" in self.words:
             content += b"{}"
+        if "twokeys" in self.words:
+            content = content[:-1] + b',"layers":[]}'
+        if "deepjson" in self.words:
+            content = content[:-1] + b',"x":' + b"[" * 100000 + b"]" * 100000 + b"}"
+        if "mark" in self.words:
+            content = b"\xef\xbb\xbf" + content
+        if "nul" in self.words:
+            content = content.replace(b"vnd.oci", b"vnd\\u0000.oci", 1)
+        if "badutf8" in self.words:
+            content = content[:-1] + b',"x":"\xff\xfe"}'
+        if "version1000" in self.words:
+            content = content.replace(b'"schemaVersion": 2', b'"schemaVersion": 2e1000')
         if "big" in self.words:
             content = content[:-1] + b',"x":"' + b"x" * (5 << 20) + b'"}'
         return self.add(content, media)
@@ -333,6 +391,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.send(401, b"{}", [("WWW-Authenticate", self.challenge(words))])
         if "busy" in words and self.server.shared.count(self.path) == 1:
             return self.send(429, b"slow down", [("Retry-After", "0")])
+        for word, later in (("late", "99999999999999999999"), ("date", "Fri, 31 Dec 9999 23:59:59 GMT"),
+                            ("past", "Thu, 01 Jan 1970 00:00:00 GMT")):
+            if word in words:
+                return self.send(429, b"slow down", [("Retry-After", later)])
+        if "unavailable" in words:
+            return self.send(503, b"\x1b[2J" + b"x" * 100000)
+        if "teapot" in words:
+            return self.send(418, b"{}")
+        if "forbidden" in words:
+            return self.send(403, b'{"errors":[{"code":"DENIED","message":"\x1b[31mno"}]}')
         if "forever" in words:
             return self.send(429, b"slow down", [("Retry-After", "-5 lightyears")])
         image = self.server.shared.image(repository)
@@ -371,6 +439,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.send(307, b"", [("Location", target)])
         if "loop" in words:
             return self.send(307, b"", [("Location", self.path)])
+        elsewhere = {"toinside": "http://169.254.169.254/latest/meta-data", "toplain":
+                     "http://registry.invalid/blob", "tonowhere": "gopher://127.0.0.1/x",
+                     "touser": "http://a:b@127.0.0.1/x", "toempty": ""}
+        for word, target in elsewhere.items():
+            if word in words:
+                return self.send(307, b"", [("Location", target)])
         if "tofile" in words:
             return self.send(307, b"", [("Location", "file:///etc/passwd")])
         return self.send_blob(words, digest, content)
