@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The console on long lists, as a person at a terminal meets it: time from start to the first rows,
-time from a key to what it changes, processor time and bytes while nothing happens; on the same rows
-in tig, side by side. Prints medians and the 99th percentile.
+"""The console on long lists, as a person at a terminal meets it: time (and processor time) from start
+until all lists are there, time from a key to what it changes, processor time and bytes while nothing
+happens; on the same rows in tig, side by side. Prints medians and the 99th percentile.
 
-usage: bench/console.py PROGRAM [KERNELS [VMS]]"""
+usage: bench/console.py PROGRAM [KERNELS [VMS [JOBS]]]"""
 import fcntl, json, os, pty, select, shutil, signal, statistics, struct, subprocess, sys, tempfile, termios, time
 
 ROWS, COLUMNS = 50, 200
 KEYS = 300
+JOB_STRIDE = 10000  # how the program numbers the jobs of a process
 
 
 class Screen:
@@ -38,16 +39,17 @@ class Screen:
             got += part
             self.bytes += len(part)
 
-    def until(self, text, seconds=30):
+    def until(self, texts, seconds=30):
+        """Seconds from the start until all of the texts have come."""
         seen = b""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             ready, _, _ = select.select([self.fd], [], [], 0.5)
             if ready:
                 seen = (seen + os.read(self.fd, 1 << 16))[-(1 << 20):]
-                if text in seen:
+                if all(text in seen for text in texts):
                     return time.monotonic() - self.start
-        sys.exit(f"{text!r} did not come")
+        sys.exit(f"{texts!r} did not come")
 
     def key(self, key):
         """Milliseconds until the first byte of the answer."""
@@ -73,6 +75,21 @@ class Screen:
         os.close(self.fd)
 
 
+def make_jobs(state, jobs):
+    """Of a process that lives as long as it takes: this one."""
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        boot_id = file.read().strip()
+    with open("/proc/self/stat") as file:
+        start_time = int(file.read().rsplit(")", 1)[1].split()[19])
+    os.makedirs(f"{state}/jobs", mode=0o700)
+    for i in range(jobs):
+        number = os.getpid() * JOB_STRIDE + i
+        with open(f"{state}/jobs/{number}.json", "w") as job:
+            json.dump({"format": 1, "id": number, "command": f"kernel pull j{i:04d}", "object": f"kernel/j{i:04d}",
+                       "pid": os.getpid(), "start_time": start_time, "boot_id": boot_id, "phase": "download",
+                       "done": i, "total": 500, "unit": "bytes", "started_at": "2026-01-01T00:00:00Z"}, job)
+
+
 def make_store(state, kernels, vms):
     for i in range(kernels):
         place = f"{state}/kernels/k{i:05d}"
@@ -88,7 +105,11 @@ def make_store(state, kernels, vms):
         with open(f"{place}/vm.json", "w") as spec:
             json.dump({"format": 1, "name": f"vm{i:04d}", "uuid": f"00000000-0000-4000-8000-{i:012x}",
                        "mac": f"52:54:00:00:{i >> 8:02x}:{i & 255:02x}", "image": "none", "kernel_ref": "k00001",
-                       "vcpu": 1, "memory_mib": 512, "created_at": "2026-01-01T00:00:00Z"}, spec)
+                       "vmm": "auto", "accel": "auto", "vcpu": 1, "memory_mib": 512, "disk_bytes": 8 << 30,
+                       "root": "overlay", "restart": "no", "created_at": "2026-01-01T00:00:00Z"}, spec)
+        with open(f"{place}/exit.json", "w") as spec:
+            json.dump({"format": 1, "reason": "guest-poweroff", "code": 0, "at": "2026-01-02T00:00:00Z",
+                       "started_at": "2026-01-01T12:00:00Z", "requested": True}, spec)
 
 
 def make_repository(place, commits):
@@ -100,10 +121,11 @@ def make_repository(place, commits):
 
 
 def measure(name, argv, env, shows, prepare, down):
-    opened = []
-    for _ in range(5):
+    opened, cpu = [], []
+    for _ in range(11):
         screen = Screen(argv, env)
         opened.append(screen.until(shows) * 1000)
+        cpu.append(screen.cpu_ms())
         screen.close()
     screen = Screen(argv, env)
     screen.until(shows)
@@ -114,7 +136,7 @@ def measure(name, argv, env, shows, prepare, down):
     screen.read(2.5)
     before_cpu, before_bytes = screen.cpu_ms(), screen.bytes
     screen.read(10.0)
-    print(f"{name:12} opens {statistics.median(opened):6.0f} ms   key to paint {statistics.median(took):5.2f} ms "
+    print(f"{name:12} opens {statistics.median(opened):4.0f} ms (processor {statistics.median(cpu):3.0f})   key to paint {statistics.median(took):5.2f} ms "
           f"(99 of 100: {took[int(KEYS * 0.99)]:5.2f})   idle 10 s: {screen.cpu_ms() - before_cpu:3.0f} ms of processor, "
           f"{screen.bytes - before_bytes} bytes   {screen.rss_mib():5.1f} MiB")
     screen.close()
@@ -127,19 +149,23 @@ def main():
     program = os.path.abspath(sys.argv[1])
     kernels = int(sys.argv[2]) if len(sys.argv) > 2 else 10000
     vms = int(sys.argv[3]) if len(sys.argv) > 3 else 1000
+    jobs = int(sys.argv[4]) if len(sys.argv) > 4 else 500
     world = tempfile.mkdtemp(prefix="bench-console-")
     try:
         state = f"{world}/state"
         os.makedirs(state, mode=0o700)
         make_store(state, kernels, vms)
+        make_jobs(state, jobs)
         env = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "BANGER_STATE_DIR": state,
                "HOME": world, "BANGER_CONFIG": f"{world}/none.ini"}
-        print(f"{kernels} kernels, {vms} VMs, {COLUMNS}x{ROWS}; medians of 5 starts and of {KEYS} keys")
-        ours = measure("banger-tui", [program], env, b"vm0000", [b"2", b"z"], b"j")
+        print(f"{kernels} kernels, {vms} VMs, {jobs} jobs, {COLUMNS}x{ROWS}, load {os.getloadavg()[0]:.1f}; medians of 11 "
+              f"starts and of {KEYS} keys")
+        shows = [text for text, count in ((b"k00000", kernels), (b"vm0000", vms), (b"pull j0", jobs)) if count]
+        ours = measure("banger-tui", [program], env, shows, [b"2", b"z"], b"j")
         if shutil.which("tig"):
             make_repository(f"{world}/repository", kernels)
             os.chdir(f"{world}/repository")
-            theirs = measure("tig", ["tig"], env, b"commit", [], b"j")
+            theirs = measure("tig", ["tig"], env, [b"commit"], [], b"j")
             print(f"ratio        opens {ours[0] / theirs[0]:.2f}   key to paint {ours[1] / theirs[1]:.2f}")
         else:
             print("tig is not installed: apt-get install tig")
