@@ -17,6 +17,7 @@ src_libbase_a_SOURCES = \
 	src/base/log.c src/base/log.h \
 	src/base/memory.c src/base/memory.h \
 	src/base/name.c src/base/name.h \
+	src/base/parallel.c src/base/parallel.h \
 	src/base/process.c src/base/process.h \
 	src/base/process_identity.c \
 	src/base/progress.c src/base/progress.h \

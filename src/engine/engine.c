@@ -29,6 +29,7 @@ static const struct engine_hooks real_hooks = {
     .refresh_kernels = ops_refresh_kernels,
     .refresh_images = ops_refresh_images,
     .refresh_vms = ops_refresh_vms,
+    .refresh_figures = ops_refresh_figures,
     .refresh_host = ops_refresh_host,
 };
 

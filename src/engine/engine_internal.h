@@ -30,8 +30,9 @@ enum subject {
     SUBJECT_HOST = 1 << 4,
     SUBJECT_JOBS = 1 << 5, /* of other processes */
     SUBJECT_ALL = (1 << 6) - 1,
+    SUBJECT_FIGURES = 1 << 6, /* of running VMs; a part of SUBJECT_VMS */
 };
-#define SUBJECT_COUNT 6
+#define SUBJECT_COUNT 7
 
 /* What housekeeping calls; the real ones are in ops.h. */
 struct engine_hooks {
@@ -40,6 +41,7 @@ struct engine_hooks {
     bool (*refresh_kernels)(struct ops *ops, struct error *err);
     bool (*refresh_images)(struct ops *ops, struct error *err);
     bool (*refresh_vms)(struct ops *ops, struct error *err);
+    bool (*refresh_figures)(struct ops *ops, struct error *err); /* NULL: no figures */
     bool (*refresh_host)(struct ops *ops, struct error *err);
 };
 
@@ -66,8 +68,8 @@ void engine_fill_ops(struct engine *engine, struct job *job, struct ops *ops);
 /* Puts a job on its way: into the list, then to its lane. Takes it over. */
 bool engine_start_job(struct engine *engine, struct job *job, uint64_t *id, struct error *err);
 
-/* housekeeping.c. The job at start: sweeps, lists everything, sets is_reconciled. The watcher's
- * thread, once its watches are set. */
+/* housekeeping.c. The job at start: lists everything, each subject once it is watched, sweeps, sets
+ * is_reconciled. The watcher's thread, once its first watches are set. */
 void housekeeping_reconcile(struct engine *engine);
 /* Without a reconcile job (one-shot commands), the first job that changes something sweeps before
  * it begins. In a worker. */

@@ -27,6 +27,8 @@ src_libengine_a_SOURCES = \
 	src/engine/verbs_vm_guest.c \
 	src/engine/verbs_vm_life.c \
 	src/engine/watcher.c src/engine/watcher.h \
+	src/engine/watcher_internal.h \
+	src/engine/watcher_tree.c \
 	src/engine/workers.c src/engine/workers.h \
 	$(engine_ops)
 
@@ -84,6 +86,7 @@ engine_ops = \
 	src/engine/ops_vm_run.c \
 	src/engine/ops_vm_stats.c \
 	src/engine/ops_vm_ssh.c \
+	src/engine/ops_vm_table.c \
 	src/engine/ops_vm_stop.c \
 	src/engine/ops_vm_stream.c \
 	src/engine/ops_vm_vmm.c

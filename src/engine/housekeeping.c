@@ -26,6 +26,7 @@ static unsigned with_dependents(unsigned subjects)
 {
     if (subjects & SUBJECT_VMS) {
         subjects |= SUBJECT_IMAGES;
+        subjects &= ~(unsigned)SUBJECT_FIGURES;
     }
     if (subjects & (SUBJECT_KERNELS | SUBJECT_IMAGES)) {
         subjects |= SUBJECT_OFFERS | SUBJECT_HOST;
@@ -72,16 +73,20 @@ static void refresh(struct ops *ops, unsigned subjects)
         const char *what;
         bool (*run)(struct ops *ops, struct error *err);
     } rows[SUBJECT_COUNT] = {
-        {SUBJECT_KERNELS, "kernels", hooks->refresh_kernels},
-        {SUBJECT_IMAGES, "images", hooks->refresh_images},
         {SUBJECT_VMS, "VMs", hooks->refresh_vms},
+        {SUBJECT_FIGURES, "figures of VMs", hooks->refresh_figures},
+        {SUBJECT_JOBS, "jobs", refresh_jobs},
+        {SUBJECT_IMAGES, "images", hooks->refresh_images},
+        {SUBJECT_KERNELS, "kernels", hooks->refresh_kernels},
         {SUBJECT_OFFERS, "catalogs", hooks->refresh_offers},
         {SUBJECT_HOST, "facts about this host", hooks->refresh_host},
-        {SUBJECT_JOBS, "jobs", refresh_jobs},
     };
     for (size_t i = 0; i < array_length(rows); i++) {
-        if (subjects & rows[i].subject) {
+        if ((subjects & rows[i].subject) && rows[i].run) {
             struct error err = {0};
+            if (ops->engine->watcher) {
+                watcher_await(ops->engine->watcher, rows[i].subject & SUBJECT_ALL);
+            }
             bool is_ok = rows[i].run(ops, &err);
             char *text = is_ok ? NULL : memory_printf("cannot list %s: %s", rows[i].what, err.text);
             complain(ops, i, text);
@@ -118,9 +123,9 @@ static bool run_reconcile(struct ops *ops, struct json **result, struct error *e
     (void)result;
     (void)err;
     struct engine *engine = ops->engine;
-    sweep(ops);
     atomic_exchange(&engine->dirty, 0);
     refresh(ops, SUBJECT_ALL);
+    sweep(ops); /* nobody who opens a screen waits for it; what it changes is noticed */
     state_set_reconciled(ops->state);
     finish(engine);
     return true;

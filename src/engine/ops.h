@@ -65,6 +65,8 @@ bool ops_refresh_offers(struct ops *ops, struct error *err);
 bool ops_refresh_kernels(struct ops *ops, struct error *err);
 bool ops_refresh_images(struct ops *ops, struct error *err);
 bool ops_refresh_vms(struct ops *ops, struct error *err);
+/* What running VMs use, without a look at their records. */
+bool ops_refresh_figures(struct ops *ops, struct error *err);
 bool ops_refresh_host(struct ops *ops, struct error *err);
 /* Removes what a killed process left behind. Before the first listing; not for a read-only seat. */
 bool ops_sweep(struct ops *ops, struct error *err);

@@ -30,37 +30,36 @@ static void offers_done(struct offers *offers)
     free(offers->states);
 }
 
-static bool list_local(
-    struct ops *ops, struct strings *kernels, struct strings *images, struct error *err)
+/* Which of the names in the catalog are here, readable: there may be thousands that no catalog has. */
+static void find_local(
+    struct ops *ops, const struct catalog *catalog, struct strings *kernels, struct strings *images)
 {
-    auto_done(kernel_list) struct kernel_list kernel_list = {0};
-    auto_done(image_list) struct image_list image_list = {0};
-    if (!kernel_store_list(ops->store, &kernel_list, err) ||
-        !image_store_list(ops->store, &image_list, err)) {
-        return false;
-    }
-    for (size_t i = 0; i < kernel_list.count; i++) {
-        if (!kernel_list.items[i].is_damaged) {
-            strings_add(kernels, kernel_list.items[i].name);
+    for (size_t i = 0; i < catalog->entry_count; i++) {
+        const struct catalog_entry *entry = &catalog->entries[i];
+        struct error ignored = {0};
+        auto_done(kernel_entry) struct kernel_entry kernel = {0};
+        auto_done(image_entry) struct image_entry image = {0};
+        if (entry->kind == CATALOG_KERNEL) {
+            if (kernel_store_read(ops->store, entry->name, &kernel, &ignored) &&
+                !kernel.is_damaged) {
+                strings_add(kernels, entry->name);
+            }
+        } else if (image_store_read(ops->store, entry->name, &image, &ignored) &&
+                   !image.is_damaged) {
+            strings_add(images, entry->name);
         }
     }
-    for (size_t i = 0; i < image_list.count; i++) {
-        if (!image_list.items[i].is_damaged) {
-            strings_add(images, image_list.items[i].name);
-        }
-    }
-    return true;
 }
 
 static bool offers_load(struct ops *ops, bool may_ask, struct offers *offers, struct error *err)
 {
     auto_done(strings) struct strings kernels = {0};
     auto_done(strings) struct strings images = {0};
-    if (!list_local(ops, &kernels, &images, err) ||
-        !ops_catalog_load(ops, false, &offers->catalog, err) ||
+    if (!ops_catalog_load(ops, false, &offers->catalog, err) ||
         !ops_catalog_ask_apt(ops, &offers->catalog, may_ask, &offers->is_complete, err)) {
         return false;
     }
+    find_local(ops, &offers->catalog, &kernels, &images);
     offers->states = memory_zero(offers->catalog.entry_count, sizeof *offers->states);
     catalog_reconcile(&offers->catalog, &kernels, &images, offers->states);
     return true;

@@ -82,8 +82,6 @@ static void fill_item(
         .source_sha256 = section_string(section, entry->source_sha256),
         .imported_at = entry->imported_at,
         .size_bytes = entry->size_bytes,
-        .has_initrd = entry->has_initrd,
-        .has_modules = entry->has_modules,
         .state = entry->is_damaged ? ENTRY_DAMAGED : ENTRY_OK,
         .verified = ops_kernel_verified(entry),
         .damage = section_string(section, entry->damage),
@@ -93,7 +91,7 @@ static void fill_item(
 bool ops_refresh_kernels(struct ops *ops, struct error *err)
 {
     auto_done(kernel_list) struct kernel_list list = {0};
-    if (!kernel_store_list(ops->store, &list, err)) {
+    if (!kernel_store_list_brief(ops->store, &list, err)) {
         return false;
     }
     struct section *section = section_new(sizeof(struct kernel_item));

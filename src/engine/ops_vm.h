@@ -15,7 +15,6 @@ struct json;
 struct lock;
 struct ops;
 struct text;
-struct vm_record;
 
 /* One machine at hand: its record, its directory, and what is true of it now. Zero-initialise, dir
  * -1 (VM_HAND_INIT); free with vm_hand_done. */
@@ -53,6 +52,23 @@ bool ops_vm_is_up(enum machine_state state);
 /* What doing this to one machine would be; caller frees. */
 struct json *ops_vm_plan_one(
     struct ops *ops, const char *action, const char *name, uint64_t size_bytes);
+/* The word for it in every result. */
+const char *ops_vm_state_name(enum machine_state state);
+/* All machines, each looked at once. */
+struct vm_look {
+    char *name;
+    bool is_read; /* else why not */
+    struct error why;
+    struct machine_spec spec;
+    struct machine_facts facts;
+    uint64_t disk_bytes; /* as of ops_vm_disk_use */
+};
+struct vm_looks {
+    struct vm_look *items; /* by name */
+    size_t count;
+};
+bool ops_vm_look_at_all(struct ops *ops, struct vm_looks *looks, struct error *err);
+void vm_looks_done(struct vm_looks *looks);
 /* Resident memory of the VMM (proc(5), statm); 0 when it is gone. */
 uint64_t ops_vm_resident_bytes(pid_t pid);
 /* Names that disks of its own may have in its directory, one after the other; NULL at the end. */

@@ -64,8 +64,6 @@ struct kernel_item {
     const char *source_sha256;
     int64_t imported_at;
     uint64_t size_bytes;
-    bool has_initrd;
-    bool has_modules;
     enum entry_state state;
     enum verified_state verified;
     const char *damage; /* what is wrong with a damaged entry */
@@ -103,7 +101,8 @@ struct vm_item {
     const char *accel;
     uint64_t vcpu;
     uint64_t memory_mib;
-    int64_t pid; /* of the VMM; 0 when not running */
+    int64_t pid;             /* of the VMM; 0 when not running */
+    uint64_t pid_start_time; /* proc(5), stat: together they mean one process */
     int64_t created_at;
     int64_t started_at;
     const char *exit_text; /* "power-off by the guest", "kernel panic: …"; "" while it runs */

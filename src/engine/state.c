@@ -162,6 +162,19 @@ struct section *state_hold_vms(struct state *state)
     return held;
 }
 
+void state_replace_vms(struct state *state, const struct section *before, struct section *vms)
+{
+    state_lock(state);
+    bool is_same = state->parts[PART_VMS] == before && state->vm_change_count == 0;
+    struct section *old = is_same ? state->parts[PART_VMS] : vms;
+    if (is_same) {
+        state->parts[PART_VMS] = vms;
+        state_changed(state);
+    }
+    state_unlock(state);
+    section_release(old);
+}
+
 static void change_vm(struct state *state, struct section *vm, const char *name)
 {
     char *copy = memory_strdup(name);

@@ -19,6 +19,7 @@ struct host_facts;
 struct section;
 struct snapshot;
 struct state;
+struct vm_item;
 
 struct state *state_new(void);
 /* Nobody else may use it any more; snapshots that are still held stay valid. */
@@ -31,6 +32,10 @@ void state_put_images(struct state *state, struct section *images);
 void state_put_vms(struct state *state, struct section *vms);
 /* The VMs as last put, for rates between two looks; NULL before the first. section_release it. */
 struct section *state_hold_vms(struct state *state);
+/* As state_put_vms, but only while what was held before is still what was last put. */
+void state_replace_vms(struct state *state, const struct section *before, struct section *vms);
+/* A copy of one VM in another section. */
+struct vm_item *state_copy_vm(struct section *section, const struct vm_item *from);
 /* Takes over a section of one vm_item: replaces or adds the VM of that name. */
 void state_put_vm(struct state *state, struct section *one_vm);
 void state_drop_vm(struct state *state, const char *name);

@@ -134,7 +134,7 @@ struct section *state_build_log(const struct state *state)
     return section;
 }
 
-static void copy_vm(struct section *section, const struct vm_item *from)
+struct vm_item *state_copy_vm(struct section *section, const struct vm_item *from)
 {
     struct stage_item *stages = NULL;
     if (from->stage_count) {
@@ -153,6 +153,7 @@ static void copy_vm(struct section *section, const struct vm_item *from)
     to->accel = section_string(section, from->accel);
     to->exit_text = section_string(section, from->exit_text);
     to->stages = stages;
+    return to;
 }
 
 /* The latest change of that name, or NULL. */
@@ -174,12 +175,12 @@ struct section *state_build_vms(
     const struct vm_item *vms = section_items(old);
     for (size_t i = 0; i < section_count(old); i++) {
         if (!latest_change(changes, count, vms[i].name)) {
-            copy_vm(section, &vms[i]);
+            state_copy_vm(section, &vms[i]);
         }
     }
     for (size_t i = 0; i < count; i++) {
         if (changes[i].vm && latest_change(changes, count, changes[i].name) == &changes[i]) {
-            copy_vm(section, section_items(changes[i].vm));
+            state_copy_vm(section, section_items(changes[i].vm));
         }
     }
     section_sort_by_name(section);

@@ -26,6 +26,8 @@ bool watcher_start(struct watcher *watcher, struct error *err);
 void watcher_stop(struct watcher *watcher);
 /* After the last worker has gone. NULL is accepted. */
 void watcher_free(struct watcher *watcher);
+/* Waits until every change of these subjects will be noticed, which is soon after its start. */
+void watcher_await(struct watcher *watcher, unsigned subjects);
 /* Makes it look at the engine's dirty subjects. Any thread. */
 void watcher_wake(struct watcher *watcher);
 /* Replaces the processes of a set; the end of one makes its subject dirty. Any thread. */

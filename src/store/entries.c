@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -18,10 +17,6 @@
 #include "base/memory.h"
 #include "base/name.h"
 #include "base/text.h"
-
-/* Below this many a thread costs more than it saves. */
-#define SHARED_FROM 1000
-#define THREADS_MOST 8
 
 /* A name somebody chose is hardly ever this long and all hexadecimal. */
 #define FOREIGN_ID_MIN 12
@@ -85,44 +80,6 @@ bool entries_list(int kind_dir, struct strings *names, struct strings *links, st
     }
     strings_sort(names);
     return true;
-}
-
-/* One thread's part: every step-th index. */
-struct share {
-    size_t first, step, count;
-    void (*visit)(void *context, size_t index);
-    void *context;
-};
-
-static void *work_off(void *argument)
-{
-    const struct share *share = argument;
-    for (size_t i = share->first; i < share->count; i += share->step) {
-        share->visit(share->context, i);
-    }
-    return NULL;
-}
-
-void entries_each(size_t count, void (*visit)(void *context, size_t index), void *context)
-{
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t step = cores > 1 && count >= SHARED_FROM ? (size_t)cores : 1;
-    step = step > THREADS_MOST ? THREADS_MOST : step;
-    struct share shares[THREADS_MOST];
-    pthread_t threads[THREADS_MOST];
-    bool is_started[THREADS_MOST] = {false};
-    for (size_t i = 0; i < step; i++) {
-        shares[i] = (struct share){
-            .first = i, .step = step, .count = count, .visit = visit, .context = context};
-        is_started[i] = i > 0 && pthread_create(&threads[i], NULL, work_off, &shares[i]) == 0;
-    }
-    for (size_t i = 0; i < step; i++) {
-        if (is_started[i]) {
-            pthread_join(threads[i], NULL);
-        } else {
-            work_off(&shares[i]);
-        }
-    }
 }
 
 bool entries_is_foreign_id(const char *name)

@@ -28,10 +28,6 @@ char *entries_hidden_name(const char *prefix) __attribute__((returns_nonnull));
 /* Names of all entries, sorted by bytes. Files and dot names are none. A link was meant as an
  * entry, so it is one, a damaged one: its name is in links as well. */
 bool entries_list(int kind_dir, struct strings *names, struct strings *links, struct error *err);
-/* Calls visit for every index below count, each once and in any order. Thousands of entries are
- * shared out among a few threads, all joined before it returns, for the time goes into system calls
- * that do not wait for one another. visit touches nothing but what belongs to its index. */
-void entries_each(size_t count, void (*visit)(void *context, size_t index), void *context);
 /* Looks like an id of the older Go program, whose images and VMs are left alone. */
 bool entries_is_foreign_id(const char *name);
 /* What has an entry's name: false when nothing has; *damage (owned) when it is no directory. */

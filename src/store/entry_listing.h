@@ -9,6 +9,9 @@
 
 struct error;
 
+/* Fewer entries are read by one thread. */
+#define ENTRY_LISTING_WORTH 1000
+
 struct entry_listing {
     const struct store *store;
     const struct entry_shape *shape;

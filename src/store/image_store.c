@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/name.h"
+#include "base/parallel.h"
 #include "base/text.h"
 #include "store/entries.h"
 #include "store/entry_listing.h"
@@ -264,7 +265,7 @@ bool image_store_list(const struct store *store, struct image_list *list, struct
     }
     size_t count = reading.listing.names.count;
     reading.items = list->items = memory_zero(count + 1, sizeof(*list->items));
-    entries_each(count, list_one, &reading);
+    parallel_each(count, ENTRY_LISTING_WORTH, list_one, &reading);
     list->count = entry_listing_finish(&reading.listing, list->items, &list->index);
     return true;
 }

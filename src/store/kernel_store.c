@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/name.h"
+#include "base/parallel.h"
 #include "base/text.h"
 #include "store/entries.h"
 #include "store/entry_listing.h"
@@ -214,7 +215,7 @@ static bool list_all(
     }
     size_t count = reading.listing.names.count;
     reading.items = list->items = memory_zero(count + 1, sizeof(*list->items));
-    entries_each(count, list_one, &reading);
+    parallel_each(count, ENTRY_LISTING_WORTH, list_one, &reading);
     list->count = entry_listing_finish(&reading.listing, list->items, &list->index);
     return true;
 }

@@ -12,10 +12,14 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/name.h"
+#include "base/parallel.h"
 #include "base/text.h"
 #include "store/entries.h"
 #include "store/publish.h"
 #include "store/trash.h"
+
+/* Fewer are read by one thread. */
+#define SHARED_FROM 200
 
 static const char *const document_files[VM_DOCUMENT_COUNT] = {
     [VM_DOCUMENT_SPEC] = "vm.json",
@@ -68,7 +72,7 @@ static void undo_rename(struct entries_document *spec, const char *name)
     }
 }
 
-static void read_documents(int kind_dir, struct vm_record *record)
+static void read_spec(int kind_dir, struct vm_record *record)
 {
     auto_done(entries_document) struct entries_document spec = {0};
     entries_read_document(kind_dir, record->name, document_files[VM_DOCUMENT_SPEC], &spec);
@@ -79,7 +83,11 @@ static void read_documents(int kind_dir, struct vm_record *record)
     record->is_newer = spec.is_newer;
     record->damage = record->damage != NULL ? record->damage : take_ptr(spec.damage);
     record->documents[VM_DOCUMENT_SPEC] = take_ptr(spec.json);
-    /* What was true at the last start may be torn by a crash without harm to the machine itself. */
+}
+
+/* What was true at the last start may be torn by a crash without harm to the machine itself. */
+static void read_others(int kind_dir, struct vm_record *record)
+{
     for (int i = VM_DOCUMENT_HANDLE; i < VM_DOCUMENT_COUNT; i++) {
         char path[ENTRIES_PATH_MAX];
         struct error ignored = {0};
@@ -96,7 +104,7 @@ static bool read_record(int kind_dir, const char *name, bool is_plain, struct vm
     }
     record->name = memory_strdup(name);
     if (record->damage == NULL) {
-        read_documents(kind_dir, record);
+        read_spec(kind_dir, record);
     }
     struct error failure = {0};
     if (!name_check_label(name, "its name", &failure)) {
@@ -117,8 +125,14 @@ bool vm_store_read(
     if (!name_check_entry(name, "VM name", err)) {
         return false;
     }
-    return read_record(store_kind_dir(store, STORE_VM), name, false, record) ||
-           error_set(err, ERROR_NOT_FOUND, "there is no VM named %s: see vm list", name);
+    int kind_dir = store_kind_dir(store, STORE_VM);
+    if (!read_record(kind_dir, name, false, record)) {
+        return error_set(err, ERROR_NOT_FOUND, "there is no VM named %s: see vm list", name);
+    }
+    if (record->documents[VM_DOCUMENT_SPEC] != NULL) {
+        read_others(kind_dir, record);
+    }
+    return true;
 }
 
 /* What the older Go program left: a directory by id, without a record of ours. */
@@ -129,27 +143,48 @@ static bool is_foreign(int kind_dir, const char *name)
            !file_exists(kind_dir, entries_path(name, document_files[VM_DOCUMENT_SPEC], path));
 }
 
+/* What the readers of a listing share; each writes the slot of its own index only. */
+struct listing {
+    int kind_dir;
+    struct strings names;
+    struct strings links;
+    struct vm_record *items; /* without a name: not there after all, or not ours */
+};
+
+static void listing_done(struct listing *listing)
+{
+    strings_done(&listing->names);
+    strings_done(&listing->links);
+}
+
+static void list_one(void *context, size_t i)
+{
+    struct listing *listing = context;
+    const char *name = listing->names.items[i];
+    struct vm_record *record = &listing->items[i];
+    if (is_foreign(listing->kind_dir, name)) {
+        return;
+    }
+    bool is_plain = !strings_contain(&listing->links, name);
+    if (!read_record(listing->kind_dir, name, is_plain, record) ||
+        (record->is_damaged && !file_exists(listing->kind_dir, name))) {
+        vm_record_done(record); /* it went away meanwhile */
+    }
+}
+
 bool vm_store_list(const struct store *store, struct vm_list *list, struct error *err)
 {
-    int kind_dir = store_kind_dir(store, STORE_VM);
-    auto_done(strings) struct strings names = {0};
-    auto_done(strings) struct strings links = {0};
-    if (!entries_list(kind_dir, &names, &links, err)) {
+    auto_done(listing) struct listing listing = {.kind_dir = store_kind_dir(store, STORE_VM)};
+    if (!entries_list(listing.kind_dir, &listing.names, &listing.links, err)) {
         return false;
     }
-    list->items = memory_zero(names.count + 1, sizeof(*list->items));
-    for (size_t i = 0; i < names.count; i++) {
-        struct vm_record *record = &list->items[list->count];
-        const char *name = names.items[i];
-        if (is_foreign(kind_dir, name)) {
-            continue;
+    size_t count = listing.names.count;
+    listing.items = list->items = memory_zero(count + 1, sizeof(*list->items));
+    parallel_each(count, SHARED_FROM, list_one, &listing);
+    for (size_t i = 0; i < count; i++) {
+        if (list->items[i].name != NULL) {
+            list->items[list->count++] = list->items[i];
         }
-        if (!read_record(kind_dir, name, !strings_contain(&links, name), record) ||
-            (record->is_damaged && !file_exists(kind_dir, name))) {
-            vm_record_done(record); /* it went away meanwhile */
-            continue;
-        }
-        list->count++;
     }
     return true;
 }

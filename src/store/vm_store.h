@@ -52,6 +52,7 @@ bool vm_store_exists(const struct store *store, const char *name);
 /* Name and documents of one VM; a damaged one is a success. ERROR_NOT_FOUND. */
 bool vm_store_read(
     const struct store *store, const char *name, struct vm_record *record, struct error *err);
+/* All of them, sorted by name, damaged ones included, with vm.json alone. */
 bool vm_store_list(const struct store *store, struct vm_list *list, struct error *err);
 /* Names only, sorted. */
 bool vm_store_names(const struct store *store, struct strings *names, struct error *err);

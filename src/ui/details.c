@@ -81,8 +81,6 @@ static void fill_kernel(struct page *page, const struct kernel_item *kernel, int
     page_add_known(page, ROLE_TEXT, "version", kernel->kernel_version);
     page_print(page, ROLE_TEXT, "system", "%s %s", kernel->distro, kernel->arch);
     add_size(page, "size", kernel->size_bytes);
-    page_print(page, ROLE_TEXT, "has", "vmlinux%s%s", kernel->has_initrd ? ", initrd" : "",
-        kernel->has_modules ? ", modules" : "");
     page_add_known(page, ROLE_TEXT, "sha256", kernel->sha256);
     page_add_known(page, ROLE_TEXT, "source", kernel->source);
     page_add_known(page, ROLE_TEXT, "its sha256", kernel->source_sha256);
@@ -113,6 +111,9 @@ void details_add_kernel(struct page *page, const char *result, int width)
     struct error ignored = {0};
     auto_json struct json *root = json_parse(result, strlen(result), limits_default.json_bytes,
         limits_default.json_depth, "result", &ignored);
+    page_print(page, ROLE_TEXT, "has", "vmlinux%s%s",
+        json_bool(root, "has_initrd", false) ? ", initrd" : "",
+        json_bool(root, "has_modules", false) ? ", modules" : "");
     const char *label = "boots on";
     for (const struct json *row = json_first(json_get(root, "preflight")); row != NULL;
          row = json_next(row)) {

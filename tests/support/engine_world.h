@@ -152,7 +152,7 @@ static const struct verb fake_stream =
 /* ---- housekeeping that only counts ---- */
 
 struct refresh_counts {
-    atomic_int sweep, offers, kernels, images, vms, host;
+    atomic_int sweep, offers, kernels, images, vms, figures, host;
     atomic_int under_way, together;
 };
 static struct refresh_counts world_counts;
@@ -179,6 +179,7 @@ WORLD_HOOK(offers)
 WORLD_HOOK(kernels)
 WORLD_HOOK(images)
 WORLD_HOOK(vms)
+WORLD_HOOK(figures)
 WORLD_HOOK(host)
 
 static const struct engine_hooks world_hooks = {
@@ -187,6 +188,7 @@ static const struct engine_hooks world_hooks = {
     .refresh_kernels = world_kernels,
     .refresh_images = world_images,
     .refresh_vms = world_vms,
+    .refresh_figures = world_figures,
     .refresh_host = world_host,
 };
 

@@ -96,7 +96,6 @@ static const struct kernel_item kernels[] = {
         .source_sha256 = HEX_OTHER,
         .imported_at = DAYS(12),
         .size_bytes = MIB(14),
-        .has_modules = true,
         .verified = VERIFIED_PULL,
         .damage = ""},
     {.name = "lab",

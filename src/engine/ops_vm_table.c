@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/* The machines as a table: all of them looked at, their part of the state, and its figures. */
+#include "engine/ops_vm.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "base/process.h"
+#include "base/text.h"
+#include "engine/engine.h"
+#include "engine/ops.h"
+#include "engine/section.h"
+#include "engine/snapshot.h"
+#include "engine/state.h"
+#include "store/vm_store.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Fewer are looked at by one thread. */
+#define LOOKS_WORTH 100
+
+static enum vm_state vm_state_of(enum machine_state state)
+{
+    switch (state) {
+    case MACHINE_UNKNOWN:
+        return VM_STATE_UNKNOWN;
+    case MACHINE_CREATED:
+        return VM_STATE_CREATED;
+    case MACHINE_STARTING:
+        return VM_STATE_STARTING;
+    case MACHINE_RUNNING:
+        return VM_STATE_RUNNING;
+    case MACHINE_PAUSED:
+        return VM_STATE_PAUSED;
+    case MACHINE_STOPPING:
+        return VM_STATE_STOPPING;
+    case MACHINE_STOPPED:
+        return VM_STATE_STOPPED;
+    case MACHINE_CRASHED:
+        return VM_STATE_CRASHED;
+    }
+    return VM_STATE_UNKNOWN;
+}
+
+const char *ops_vm_state_name(enum machine_state state)
+{
+    return vm_state_name(vm_state_of(state));
+}
+
+uint64_t ops_vm_resident_bytes(pid_t pid)
+{
+    auto_free char *path = memory_printf("/proc/%d/statm", (int)pid);
+    auto_done(text) struct text content = {0};
+    struct error ignored = {0};
+    uint64_t total_pages, resident_pages;
+    if (!file_read_all(AT_FDCWD, path, 4096, &content, &ignored) ||
+        sscanf(text_cstr(&content), "%" SCNu64 " %" SCNu64, &total_pages, &resident_pages) != 2) {
+        return 0;
+    }
+    return resident_pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Two looks closer than this give no meaningful rate: the one before stays. */
+#define CPU_INTERVAL_MS 500
+
+/* Puts the newest figure behind those of the item's last look. */
+static void remember_cpu(struct vm_item *item, const struct vm_item *before)
+{
+    size_t kept = before != NULL ? before->cpu_history_count : 0;
+    size_t gone = kept == VM_HISTORY ? 1 : 0;
+    for (size_t i = gone; i < kept; i++) {
+        item->cpu_history[i - gone] = before->cpu_history[i];
+    }
+    item->cpu_history[kept - gone] = item->cpu_permille;
+    item->cpu_history_count = kept - gone + 1;
+}
+
+/* Processor use since the last look; the mean since its start when there was none. */
+static void measure_cpu(struct vm_item *item, const struct vm_item *before)
+{
+    struct process_identity vmm = {.pid = (pid_t)item->pid, .start_time = item->pid_start_time};
+    item->cpu_ms = process_cpu_ms(&vmm);
+    item->looked_ms = clock_monotonic_ms();
+    uint64_t used_ms = item->cpu_ms;
+    int64_t age_s = clock_wall() - item->started_at;
+    uint64_t over_ms = age_s > 0 ? (uint64_t)age_s * 1000 : 1000;
+    bool is_same = before != NULL && before->pid == item->pid;
+    if (is_same && before->cpu_ms <= item->cpu_ms && before->looked_ms > 0) {
+        used_ms = item->cpu_ms - before->cpu_ms;
+        over_ms = item->looked_ms - before->looked_ms;
+        if (over_ms < CPU_INTERVAL_MS) {
+            item->cpu_permille = before->cpu_permille;
+            item->cpu_ms = before->cpu_ms;
+            item->looked_ms = before->looked_ms;
+            item->cpu_history_count = before->cpu_history_count;
+            memcpy(item->cpu_history, before->cpu_history, sizeof(item->cpu_history));
+            return;
+        }
+    }
+    item->cpu_permille = (uint32_t)(used_ms * 1000 / over_ms);
+    remember_cpu(item, is_same ? before : NULL);
+}
+
+static const struct vm_item *find_item(const struct section *section, const char *name)
+{
+    const struct vm_item *items = section != NULL ? section_items(section) : NULL;
+    for (size_t i = 0; items != NULL && i < section_count(section); i++) {
+        if (strcmp(items[i].name, name) == 0) {
+            return &items[i];
+        }
+    }
+    return NULL;
+}
+
+static void fill_stages(
+    struct section *section, struct vm_item *item, const struct machine_timeline *timeline)
+{
+    struct stage_item *stages =
+        section_alloc(section, sizeof *stages * (size_t)MACHINE_STAGE_COUNT);
+    for (int stage = 0; stage < MACHINE_STAGE_COUNT; stage++) {
+        if (timeline->at_ms[stage] != MACHINE_STAGE_UNREACHED) {
+            stages[item->stage_count++] =
+                (struct stage_item){.name = machine_stage_name((enum machine_stage)stage),
+                    .at_ms = timeline->at_ms[stage]};
+        }
+    }
+    item->stages = stages;
+    item->is_ready = machine_timeline_is_ready(timeline);
+}
+
+static void fill_item(struct section *section, struct vm_item *item,
+    const struct machine_spec *spec, const struct machine_facts *facts)
+{
+    bool is_running = ops_vm_is_up(facts->state) && facts->has_handle;
+    char sentence[640] = "";
+    if (!is_running && facts->has_exit) {
+        machine_exit_describe(&facts->exit, sentence, sizeof sentence);
+    }
+    item->state = vm_state_of(facts->state);
+    item->image = section_string(section, spec->image);
+    item->kernel_ref = section_string(section, spec->kernel_ref);
+    item->vmm = section_string(section, is_running ? facts->handle.kind : spec->vmm);
+    item->accel = section_string(section, is_running ? facts->handle.accel : spec->accel);
+    item->vcpu = spec->vcpu;
+    item->memory_mib = spec->memory_mib;
+    item->created_at = spec->created_at;
+    item->exit_text = section_string(section, sentence);
+    if (facts->has_timeline) {
+        item->started_at = facts->timeline.started_at;
+        fill_stages(section, item, &facts->timeline);
+    }
+    if (is_running) {
+        item->pid = facts->handle.vmm.pid;
+        item->pid_start_time = facts->handle.vmm.start_time;
+        item->rss_bytes = ops_vm_resident_bytes(facts->handle.vmm.pid);
+    } else {
+        item->is_ready = false;
+    }
+}
+
+static bool look_at(struct ops *ops, const struct vm_record *record, struct vm_look *look)
+{
+    if (record->is_damaged) {
+        return error_set(&look->why, ERROR_FORMAT, "%s", record->damage);
+    }
+    auto_close int dir = vm_store_open(ops->store, record->name, &look->why);
+    if (dir < 0 || !machine_spec_from_json(
+                       record->documents[VM_DOCUMENT_SPEC], "vm.json", &look->spec, &look->why)) {
+        return false;
+    }
+    machine_look(dir, &look->facts);
+    look->disk_bytes = ops_vm_disk_use(dir);
+    return true;
+}
+
+/* What those who look share; each writes the slot of its own index only. */
+struct looking {
+    struct ops *ops;
+    const struct vm_list *list;
+    struct vm_look *items;
+};
+
+static void look_at_one(void *context, size_t i)
+{
+    struct looking *looking = context;
+    struct vm_look *look = &looking->items[i];
+    look->name = memory_strdup(looking->list->items[i].name);
+    look->is_read = look_at(looking->ops, &looking->list->items[i], look);
+}
+
+bool ops_vm_look_at_all(struct ops *ops, struct vm_looks *looks, struct error *err)
+{
+    auto_done(vm_list) struct vm_list list = {0};
+    if (!vm_store_list(ops->store, &list, err)) {
+        return false;
+    }
+    looks->count = list.count;
+    looks->items = memory_zero(list.count + 1, sizeof(*looks->items));
+    struct looking looking = {.ops = ops, .list = &list, .items = looks->items};
+    parallel_each(list.count, LOOKS_WORTH, look_at_one, &looking);
+    return true;
+}
+
+void vm_looks_done(struct vm_looks *looks)
+{
+    for (size_t i = 0; i < looks->count; i++) {
+        free(looks->items[i].name);
+        machine_spec_done(&looks->items[i].spec);
+        machine_facts_done(&looks->items[i].facts);
+    }
+    free(looks->items);
+    *looks = (struct vm_looks){0};
+}
+
+/* A row for the front end; *watch is the process whose end changes it. */
+static void add_item(struct section *section, const struct vm_look *look,
+    const struct section *before, struct process_identity *watch)
+{
+    struct vm_item *item = section_add(section);
+    const char *empty = section_string(section, NULL);
+    *item = (struct vm_item){.name = section_string(section, look->name),
+        .state = VM_STATE_ERROR,
+        .image = empty,
+        .kernel_ref = empty,
+        .vmm = empty,
+        .accel = empty};
+    if (!look->is_read) {
+        item->exit_text = section_string(section, look->why.text);
+        return;
+    }
+    const struct machine_facts *facts = &look->facts;
+    fill_item(section, item, &look->spec, facts);
+    item->disk_bytes = look->disk_bytes;
+    if (facts->has_handle && ops_vm_is_up(facts->state)) {
+        *watch = facts->is_monitored ? facts->handle.monitor : facts->handle.vmm;
+        measure_cpu(item, find_item(before, look->name));
+    }
+}
+
+bool ops_refresh_vms(struct ops *ops, struct error *err)
+{
+    auto_done(vm_looks) struct vm_looks looks = {0};
+    if (!ops_vm_look_at_all(ops, &looks, err)) {
+        return false;
+    }
+    auto_free struct process_identity *watched = memory_zero(looks.count, sizeof *watched);
+    size_t watched_count = 0;
+    auto_section struct section *before = state_hold_vms(ops->state);
+    struct section *section = section_new(sizeof(struct vm_item));
+    for (size_t i = 0; i < looks.count; i++) {
+        struct process_identity watch = {0};
+        add_item(section, &looks.items[i], before, &watch);
+        if (watch.pid > 0) {
+            watched[watched_count++] = watch;
+        }
+    }
+    state_put_vms(ops->state, section);
+    ops_watch_processes(ops, watched, watched_count);
+    return true;
+}
+
+static void measure(struct ops *ops, struct vm_item *item, const struct vm_item *before)
+{
+    struct error gone = {0};
+    auto_close int dir = vm_store_open(ops->store, item->name, &gone);
+    item->rss_bytes = ops_vm_resident_bytes((pid_t)item->pid);
+    item->disk_bytes = dir >= 0 ? ops_vm_disk_use(dir) : item->disk_bytes;
+    measure_cpu(item, before);
+}
+
+bool ops_refresh_figures(struct ops *ops, struct error *err)
+{
+    (void)err;
+    auto_section struct section *before = state_hold_vms(ops->state);
+    const struct vm_item *items = before != NULL ? section_items(before) : NULL;
+    size_t count = before != NULL ? section_count(before) : 0;
+    struct section *section = section_new(sizeof(struct vm_item));
+    for (size_t i = 0; i < count; i++) {
+        struct vm_item *item = state_copy_vm(section, &items[i]);
+        if (item->pid > 0) {
+            measure(ops, item, &items[i]);
+        }
+    }
+    state_replace_vms(ops->state, before, section);
+    return true;
+}
+
+void ops_vms_changed(struct ops *ops)
+{
+    if (!ops->config->is_watching) {
+        return;
+    }
+    struct error failure = {0};
+    if (!ops_refresh_vms(ops, &failure) || !ops_refresh_images(ops, &failure)) {
+        state_log(ops->state, LOG_WARNING, "listing VMs: %s", failure.text);
+    }
+}
