@@ -64,6 +64,8 @@ enum verb_flag {
     VERB_TERMINAL = 1 << 8,  /* without a command behind "--" it needs a terminal in raw mode */
     VERB_PIPES = 1 << 9,     /* a positional "-" is the caller's stdin or stdout: it then carries a
                                 stream. With VERB_CARRIES: it always reads stdin */
+    VERB_ENDS = 1 << 10, /* at its end its object is at rest: another change that comes meanwhile
+                            waits for that end, unless it is such a one itself */
 };
 
 /* How tables show a result: one per column. */

@@ -188,7 +188,8 @@ void job_run(struct job *job)
     if (job->is_change) {
         housekeeping_sweep_once(&ops);
     }
-    bool is_ok = job->verb->run(&ops, &result, &err);
+    bool is_ok =
+        (!job->is_late || ops_claim_first(&ops, &err)) && job->verb->run(&ops, &result, &err);
     /* Descriptors that were not taken are closed before anybody hears of the end. */
     command_free(take_ptr(job->command));
     if (job->is_change) {

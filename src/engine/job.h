@@ -36,6 +36,7 @@ struct job {
     char *line;
     struct strings words; /* the same, not quoted */
     struct cancel *cancel;
+    bool is_late;     /* has its object still to reserve: VERB_ENDS; fixed by state_job_add */
     bool is_change;   /* reserves objects, has a file in jobs/, joins its like */
     bool is_quiet;    /* not for the jobs pane */
     bool is_internal; /* housekeeping: in no snapshot, forgotten at its end */
@@ -49,7 +50,7 @@ struct job {
     enum job_state state;
     char *object;          /* what it is shown with; set once; NULL before */
     struct strings claims; /* objects it has reserved; only its own thread changes them */
-    struct job *waits_for; /* in ops_call */
+    struct job *waits_for; /* in ops_call and ops_claim_first */
     struct meter meter;
     uint64_t started_ms, ended_ms; /* monotonic */
     int64_t started_at, finished_at;

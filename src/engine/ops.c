@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/cancel.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/limits.h"
@@ -17,6 +18,7 @@
 #include "engine/command.h"
 #include "engine/engine_internal.h"
 #include "engine/job.h"
+#include "engine/ops_common.h"
 #include "engine/state_jobs.h"
 #include "engine/watcher.h"
 #include "engine/workers.h"
@@ -31,14 +33,15 @@ static bool read_result(const char *text, struct json **result, struct error *er
     return *result != NULL;
 }
 
-static bool wait_readable(int fd, const struct cancel *cancel, struct error *err)
+/* deadline: of clock_deadline; 0 waits as long as it takes. */
+static bool wait_readable(int fd, uint64_t deadline, const struct cancel *cancel, struct error *err)
 {
     for (;;) {
         struct pollfd polls[] = {
             {.fd = fd, .events = POLLIN},
             {.fd = cancel_fd(cancel), .events = POLLIN},
         };
-        int ready = poll(polls, array_length(polls), -1);
+        int ready = poll(polls, array_length(polls), clock_left_ms(deadline));
         if (ready < 0 && errno != EINTR) {
             return error_set_errno(err, errno, "cannot wait for another job");
         }
@@ -47,6 +50,9 @@ static bool wait_readable(int fd, const struct cancel *cancel, struct error *err
         }
         if (cancel_check(cancel, err)) {
             return false;
+        }
+        if (ready == 0 && clock_left_ms(deadline) == 0) {
+            return error_set(err, ERROR_BUSY, "it did not end in time");
         }
     }
 }
@@ -82,8 +88,8 @@ static void take_back(struct ops *ops)
     }
 }
 
-/* Until `other` has ended. False when cancelled or when that would never be. */
-static bool wait_for(struct ops *ops, struct job *other, struct error *err)
+/* Until `other` has ended. False when cancelled, when that would never be, or not in time. */
+static bool wait_for(struct ops *ops, struct job *other, uint64_t deadline, struct error *err)
 {
     int fd = state_job_wait_begin(ops->state, ops->job, other, err);
     if (fd < 0) {
@@ -91,7 +97,7 @@ static bool wait_for(struct ops *ops, struct job *other, struct error *err)
     }
     progress_note(ops->progress, "waiting for job %" PRIu64 " (%s)", other->id, other->title);
     lend(ops);
-    bool is_over = wait_readable(fd, ops->cancel, err);
+    bool is_over = wait_readable(fd, deadline, ops->cancel, err);
     take_back(ops);
     progress_note(ops->progress, "%s", "");
     state_job_wait_end(ops->state, ops->job);
@@ -109,7 +115,7 @@ static bool claim_or_join(struct ops *ops, const struct verb *verb, const char *
             return true;
         }
         bool is_same = other->verb == verb;
-        if (!wait_for(ops, other, err)) {
+        if (!wait_for(ops, other, 0, err)) {
             return false;
         }
         auto_free char *text = NULL;
@@ -172,16 +178,41 @@ bool ops_call(struct ops *ops, struct command *command, struct json **result, st
     return is_ok;
 }
 
-bool ops_claim(struct ops *ops, const char *object, struct error *err)
+static bool refuse_busy(const char *object, const struct job *holder, struct error *err)
 {
-    auto_job struct job *other = NULL;
-    if (state_job_claim(ops->state, ops->job, object, &other)) {
-        return true;
-    }
     return error_set(err, ERROR_BUSY,
         "%s is busy with '%s' (job %" PRIu64 "): wait for it, or "
         "stop it with: job cancel %" PRIu64,
-        object, other->line, other->id, other->id);
+        object, holder->line, holder->id, holder->id);
+}
+
+bool ops_claim(struct ops *ops, const char *object, struct error *err)
+{
+    auto_job struct job *other = NULL;
+    return state_job_claim(ops->state, ops->job, object, &other) || refuse_busy(object, other, err);
+}
+
+bool ops_claim_first(struct ops *ops, struct error *err)
+{
+    const char *object = ops->job->object;
+    uint64_t deadline = clock_deadline(ops_lock_timeout_ms(ops));
+    for (;;) {
+        auto_job struct job *other = NULL;
+        struct error failure = {0};
+        if (state_job_claim(ops->state, ops->job, object, &other)) {
+            return true;
+        }
+        if (!(other->verb->flags & VERB_ENDS)) {
+            return refuse_busy(object, other, err);
+        }
+        if (!wait_for(ops, other, deadline, &failure)) {
+            if (failure.code == ERROR_BUSY) {
+                return refuse_busy(object, other, err);
+            }
+            *err = failure;
+            return false;
+        }
+    }
 }
 
 void ops_release(struct ops *ops, const char *object)

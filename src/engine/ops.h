@@ -50,6 +50,9 @@ bool ops_call(struct ops *ops, struct command *command, struct json **result, st
 /* Reserves one more object ("vm/quiet-otter") for this job until it ends; it becomes the object the
  * job is shown with when it had none. ERROR_BUSY names the holder. */
 bool ops_claim(struct ops *ops, const char *object, struct error *err);
+/* Reserves the object of a job that was let into the list without (job.h, is_late), once those who end
+ * it (VERB_ENDS) are over; the lock timeout bounds the wait. ERROR_BUSY names the holder. */
+bool ops_claim_first(struct ops *ops, struct error *err);
 /* Gives a reservation of this job back early: `vm run` once the machine is up, so that a stop need
  * not wait for the command inside. */
 void ops_release(struct ops *ops, const char *object);

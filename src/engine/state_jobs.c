@@ -12,6 +12,7 @@
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "engine/command.h"
 #include "engine/job.h"
 #include "engine/job_file.h"
 #include "engine/section.h"
@@ -64,15 +65,37 @@ static uint64_t new_id(struct state *state)
     return id;
 }
 
+/* One that does the same: the holder, or one that waits for the holder as this one would. */
+static struct job *find_same(const struct state *state, struct job *holder, const struct job *job)
+{
+    if (strcmp(holder->line, job->line) == 0) {
+        return holder;
+    }
+    for (size_t i = 0; i < state->job_count; i++) {
+        struct job *other = state->jobs[i];
+        if (other->is_late && !job_state_is_final(other->state) &&
+            strcmp(other->line, job->line) == 0) {
+            return other;
+        }
+    }
+    return NULL;
+}
+
+static bool waits_for_end(const struct job *holder, const struct job *job)
+{
+    return (holder->verb->flags & VERB_ENDS) && !(job->verb->flags & VERB_ENDS);
+}
+
 bool state_job_add(struct state *state, struct job *job, const char *object, uint64_t *id,
     bool *is_joined, struct error *err)
 {
     state_lock(state);
     struct job *holder = object && job->is_change ? find_holder(state, object) : NULL;
-    if (holder) {
-        bool is_same = strcmp(holder->line, job->line) == 0;
-        if (is_same) {
-            *id = holder->id;
+    struct job *same = holder ? find_same(state, holder, job) : NULL;
+    job->is_late = holder && !same && waits_for_end(holder, job);
+    if (holder && !job->is_late) {
+        if (same) {
+            *id = same->id;
             *is_joined = true;
         } else {
             error_set(err, ERROR_BUSY,
@@ -81,11 +104,11 @@ bool state_job_add(struct state *state, struct job *job, const char *object, uin
                 object, holder->line, holder->id, holder->id);
         }
         state_unlock(state);
-        return is_same;
+        return same;
     }
     job->id = new_id(state);
     job->object = memory_strdup(object);
-    if (object && job->is_change) {
+    if (object && job->is_change && !job->is_late) {
         strings_add(&job->claims, object);
     }
     state->jobs = memory_grow(state->jobs, state->job_count + 1, sizeof(struct job *));

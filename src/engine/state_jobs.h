@@ -24,7 +24,8 @@ struct verb;
 
 /* Puts a job into the list, holding it, and reserves its object. *id is the job's, or that of the
  * job it joins, which already does the same; then *is_joined is true and the job is not in the
- * list. ERROR_BUSY when its object is reserved by another one. */
+ * list. When its object is reserved by another one whose end is to be waited for (VERB_ENDS) the job
+ * is put into the list without it (is_late); else that is ERROR_BUSY. */
 bool state_job_add(struct state *state, struct job *job, const char *object, uint64_t *id,
     bool *is_joined, struct error *err);
 /* False when it was cancelled before. */

@@ -279,6 +279,64 @@ static void a_name_found_on_the_way_is_claimed_and_released(void **state)
     assert_int_equal(world_end(world, first), JOB_OK);
 }
 
+static bool run_at_once(struct ops *ops, struct json **result, struct error *err)
+{
+    (void)err;
+    *result = json_new_object();
+    json_put_string(*result, "name", command_get(ops->command, "name"));
+    return true;
+}
+
+static const struct verb ending = FAKE_VERB("kernel", "end", VERB_STREAMS | VERB_ENDS, fake_run);
+static const struct verb other_ending = FAKE_VERB("kernel", "end2", VERB_ENDS, fake_run);
+static const struct verb plain_change = FAKE_VERB("kernel", "again", 0, run_at_once);
+
+/* What is shown as stopped may be held by its stop for a moment: who comes then waits. */
+static void a_change_waits_for_what_ends_its_object(void **state)
+{
+    struct world *world = *state;
+    struct gate *gate = gate_add("k");
+    uint64_t end = world_submit(world, &ending, "k", NULL);
+    gate_wait(gate);
+    uint64_t next = world_submit(world, &plain_change, "k", NULL);
+    assert_int_not_equal(next, end);
+    world_await_once(world, is_waiting, &next);
+    /* The same again joins it; another of those that end is refused as ever. */
+    assert_int_equal(world_submit(world, &plain_change, "k", NULL), next);
+    struct error err = {0};
+    uint64_t id = 0;
+    assert_false(engine_submit(world->engine, world_command(&other_ending, "k", NULL), &id, &err));
+    assert_code(err, ERROR_BUSY);
+    gate_open(gate);
+    assert_int_equal(world_end(world, end), JOB_OK);
+    assert_result(world, next, "{\"name\":\"k\"}");
+    assert_int_equal(world_end(world, world_submit(world, &plain_change, "k", NULL)), JOB_OK);
+}
+
+static void that_wait_ends_by_cancel_and_by_time(void **state)
+{
+    struct world *world = *state;
+    struct gate *gate = gate_add("k");
+    uint64_t end = world_submit(world, &ending, "k", NULL);
+    gate_wait(gate);
+    uint64_t next = world_submit(world, &plain_change, "k", NULL);
+    world_await_once(world, is_waiting, &next);
+    assert_true(engine_cancel(world->engine, next));
+    assert_int_equal(world_end(world, next), JOB_CANCELLED);
+    gate_open(gate);
+    assert_int_equal(world_end(world, end), JOB_OK);
+
+    engine_free(world->engine);
+    world->config.lock_timeout_ms = 50;
+    world_start(world);
+    end = world_submit(world, &ending, "k", NULL);
+    gate_wait(gate);
+    next = world_submit(world, &plain_change, "k", NULL);
+    assert_failure(world, next, ERROR_BUSY);
+    gate_open(gate);
+    assert_int_equal(world_end(world, end), JOB_OK);
+}
+
 static bool call_own_object(struct ops *ops, struct json **result, struct error *err)
 {
     return ops_call(
@@ -330,6 +388,8 @@ int main(void)
         in_world(a_lane_never_waits_for_itself),
         in_world(a_transfer_inside_local_work_does_not_hold_up_the_lane),
         in_world(a_name_found_on_the_way_is_claimed_and_released),
+        in_world(a_change_waits_for_what_ends_its_object),
+        in_world(that_wait_ends_by_cancel_and_by_time),
         in_world(a_part_may_change_the_object_of_its_job),
         in_world(an_operation_can_cancel_a_job),
     };
