@@ -59,6 +59,20 @@ static bool is_type_inside(int dir, const char *path, mode_t type)
     return fd >= 0 && fstat(fd, &status) == 0 && (status.st_mode & S_IFMT) == type;
 }
 
+static bool is_outside(int failure)
+{
+    return failure == EXDEV || failure == ELOOP;
+}
+
+/* Says of a link that leads out of the directory that it was not followed. */
+static void note_outside(int dir, const char *path, struct kernel_found *found)
+{
+    auto_close int fd = kernel_open_inside(dir, path, O_PATH);
+    if (fd < 0 && is_outside(errno)) {
+        strings_printf(&found->notes, "left out %s: a link that leads out of the directory", path);
+    }
+}
+
 static bool is_file(int dir, const char *path)
 {
     return is_type_inside(dir, path, S_IFREG);
@@ -89,7 +103,7 @@ static bool take_path(
         return true;
     }
     auto_close int fd = kernel_open_inside(dir, path, O_PATH);
-    if (fd < 0 && (errno == EXDEV || errno == ELOOP)) {
+    if (fd < 0 && is_outside(errno)) {
         return error_set(err, ERROR_FORMAT,
             "metadata.json names the %s \"%s\", which is outside of the directory", what, path);
     }
@@ -111,6 +125,10 @@ static struct json *read_metadata(int dir, struct error *err)
     auto_close int fd = kernel_open_inside(dir, "metadata.json", O_RDONLY | O_NONBLOCK);
     auto_done(text) struct text bytes = {0};
     struct stat status;
+    if (fd < 0 && is_outside(errno)) {
+        error_set(err, ERROR_FORMAT, "metadata.json is a link that leads out of the directory");
+        return NULL;
+    }
     if (fd < 0 || fstat(fd, &status) != 0) {
         error_set_errno(err, errno, "cannot open metadata.json");
         return NULL;
@@ -205,6 +223,9 @@ static void find_own_layout(int dir, struct kernel_found *found)
     if (is_file(dir, "config")) {
         found->config = memory_strdup("config");
     }
+    note_outside(dir, "initrd.img", found);
+    note_outside(dir, "modules", found);
+    note_outside(dir, "config", found);
 }
 
 /* Copies that installers leave behind are no kernels to choose from. */
@@ -224,15 +245,20 @@ static void list_inside(int dir, const char *path, struct strings *names)
 }
 
 /* Adds "DIRECTORY/NAME" for each regular file whose name begins with the prefix. */
-static void add_matches(int dir, const char *directory, const char *prefix, struct strings *matches)
+static void add_matches(int dir, const char *directory, const char *prefix,
+    struct kernel_found *found, struct strings *matches)
 {
     auto_done(strings) struct strings names = {0};
     list_inside(dir, directory, &names);
     for (size_t i = 0; i < names.count; i++) {
         auto_free char *path = memory_printf("%s/%s", directory, names.items[i]);
         if (text_has_prefix(names.items[i], prefix) && names.items[i][strlen(prefix)] != '\0' &&
-            !is_leftover(names.items[i]) && is_file(dir, path)) {
-            strings_add(matches, path);
+            !is_leftover(names.items[i])) {
+            if (is_file(dir, path)) {
+                strings_add(matches, path);
+            } else {
+                note_outside(dir, path, found);
+            }
         }
     }
 }
@@ -280,13 +306,18 @@ static void note_choice(struct kernel_found *found, const char *what, const char
 /* The globs for a kernel; the first with a match decides. */
 static char *find_kernel_file(int dir, struct kernel_found *found)
 {
+    static const char *const on_the_way[] = {"vmlinux", "boot", "boot/vmlinux", "boot/vmlinuz",
+        "arch", "lib", "lib/modules", "usr/lib/modules"};
     auto_done(strings) struct strings matches = {0};
-    add_matches(dir, "boot", "vmlinux-", &matches);
+    for (size_t i = 0; i < array_length(on_the_way); i++) {
+        note_outside(dir, on_the_way[i], found);
+    }
+    add_matches(dir, "boot", "vmlinux-", found, &matches);
     if (matches.count == 0 && is_file(dir, "boot/vmlinux")) {
         strings_add(&matches, "boot/vmlinux");
     }
     if (matches.count == 0) {
-        add_matches(dir, "boot", "vmlinuz-", &matches);
+        add_matches(dir, "boot", "vmlinuz-", found, &matches);
     }
     if (matches.count == 0 && is_file(dir, "boot/vmlinuz")) {
         strings_add(&matches, "boot/vmlinuz");
@@ -316,8 +347,8 @@ static void find_initrd(
     int dir, const char *suffix, const char *version, struct kernel_found *found)
 {
     auto_done(strings) struct strings matches = {0};
-    add_matches(dir, "boot", "initramfs-", &matches);
-    add_matches(dir, "boot", "initrd.img-", &matches);
+    add_matches(dir, "boot", "initramfs-", found, &matches);
+    add_matches(dir, "boot", "initrd.img-", found, &matches);
     const char *best = NULL;
     for (size_t i = 0; i < matches.count && !best; i++) {
         if (is_initrd_of(matches.items[i], suffix) || is_initrd_of(matches.items[i], version)) {
@@ -366,10 +397,11 @@ static bool find_by_globs(int dir, const char *shown, struct kernel_found *found
 {
     found->kernel = find_kernel_file(dir, found);
     if (!found->kernel) {
+        auto_free char *notes = strings_join(&found->notes, "; ");
         return error_set(err, ERROR_FORMAT,
             "no kernel in %s: there is no metadata.json, vmlinux, boot/vmlinux*, boot/vmlinuz* or "
-            "arch/*/boot/bzImage",
-            shown);
+            "arch/*/boot/bzImage%s%s",
+            shown, found->notes.count > 0 ? "; " : "", notes);
     }
     struct kernel_probe probe;
     if (!probe_kernel(dir, found->kernel, &probe, err)) {

@@ -27,11 +27,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 /* "host" alone is this host's kernel; a directory of that name is "./host". */
 #define PLACE_HOST "host"
+#define ONE_PLACE "%s is a directory: give one directory, one bundle, or one or more .deb files"
 
 bool ops_kernel_format(int entry_dir, char **format, bool *is_bootable, struct error *err)
 {
@@ -134,6 +136,18 @@ static bool import_directory(struct ops *ops, const char *place, int fd, int sta
         fd, place, staging, ops->progress, ops->cancel, &import->digest, &import->facts, err);
 }
 
+/* Of several places each is a package: what is a directory was meant otherwise. */
+static bool check_alone(const struct strings *places, struct error *err)
+{
+    for (size_t i = 0; i < places->count; i++) {
+        struct stat status;
+        if (stat(places->items[i], &status) == 0 && S_ISDIR(status.st_mode)) {
+            return error_set(err, ERROR_INVALID, ONE_PLACE, places->items[i]);
+        }
+    }
+    return true;
+}
+
 /* Decides by what the place is. */
 static bool import_place(struct ops *ops, int staging, struct import *import, struct error *err)
 {
@@ -152,8 +166,7 @@ static bool import_place(struct ops *ops, int staging, struct import *import, st
         return import_directory(ops, place, fd, staging, import, err);
     }
     if (fd >= 0) {
-        return error_set(err, ERROR_INVALID,
-            "%s is a directory: give one directory, one bundle, or one or more .deb files", place);
+        return error_set(err, ERROR_INVALID, ONE_PLACE, place);
     }
     if (errno != ENOTDIR) {
         return error_set_errno(err, errno, "cannot import from %s", place);
@@ -164,7 +177,7 @@ static bool import_place(struct ops *ops, int staging, struct import *import, st
                    ? import_bundle(ops, place, file, staging, import, err)
                    : error_set(err, ERROR_INVALID, "%s is a bundle: give it alone", place);
     }
-    return import_debs(ops, places, staging, import, err);
+    return check_alone(places, err) && import_debs(ops, places, staging, import, err);
 }
 
 /* A flag's word wins over what was found. */
