@@ -194,8 +194,10 @@ bool ops_catalog_add(struct ops *ops, struct json **result, struct error *err)
     }
     auto_done(catalog) struct catalog catalog = {0};
     if ((is_remote && !ops_catalog_fetch(ops, name, place, NULL, err)) ||
-        !probe(ops, name, place, &catalog, err) ||
-        !catalog_reference_write(ops->store, name, place, is_forced, err)) {
+        !probe(ops, name, place, &catalog, err)) {
+        return error_wrap(err, "catalog %s", name);
+    }
+    if (!catalog_reference_write(ops->store, name, place, is_forced, err)) {
         return false;
     }
     ops_catalogs_changed(ops);

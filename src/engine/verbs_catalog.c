@@ -85,7 +85,9 @@ static const struct verb rows[] = {
         "Packs kernels and images of this host into bundles named by their content and puts them\n"
         "with catalog.json into a directory that any web server can show. Entries that are in the\n"
         "catalog already stay, those of the same name are replaced; older bundles stay as well, for\n"
-        "those who still have the older catalog. The same content gives the same bytes.",
+        "those who still have the older catalog. The same content gives the same bytes. An entry's\n"
+        "size_bytes is its bundle's, disk_bytes what it takes once unpacked: a pull asks for that\n"
+        "much room before it fetches.",
         "banger-tui --batch catalog publish /srv/www/kernels --key ~/catalog.pem",
         ROWS(catalog_publish_arguments), STEPS(publish_steps), .object = object_publish,
         .run = ops_catalog_publish},

@@ -333,7 +333,8 @@ def test_bad_signatures_are_refused_and_nothing_is_pulled(world):
             assert result.json()["error"]["code"] == "SIGNATURE", f"{what} under {policy}"
     os.unlink(world.path("www", "catalog.json.sig"))
     trust(world, public, "require")
-    assert world.fails(65, "catalog", "add", "lab", url)["code"] == "SIGNATURE"
+    error = world.fails(65, "catalog", "add", "lab", url)
+    assert error["code"] == "SIGNATURE" and "lab" in error["message"], error
     trust(world, None, "require")  # a key that nobody knows proves nothing
     assert world.fails(65, "catalog", "add", "lab", url)["code"] == "SIGNATURE"
     # A source of the configuration: the pull fetches it, and refuses.
