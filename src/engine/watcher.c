@@ -28,7 +28,7 @@
 #define SETTLE_MS 50
 /* Figures of running VMs are read again this often while somebody looks. */
 #define TICK_MS 2000
-#define TICK_MIN_MS 500
+#define TICK_MIN_MS 10
 
 static const unsigned subject_of_set[WATCHER_SET_COUNT] = {
     [WATCHER_VMS] = SUBJECT_VMS,

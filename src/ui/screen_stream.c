@@ -14,8 +14,10 @@
 #include "ui/stream.h"
 #include "ui/viewer.h"
 
-/* Lines kept for scrolling back; older ones are on disk, and a look at them is a new reading. */
+/* Lines kept for scrolling back; older ones are on disk, and a look at them is a new reading. A verb
+ * that can begin at the end is not asked for more, so that a log of any size opens at once. */
 #define LINES_MAX 20000
+#define LINES_MAX_WORD "20000"
 
 struct stream_state {
     struct stream stream;
@@ -57,6 +59,16 @@ static bool stream_is_offered(const struct viewer *viewer, enum request request)
     return request != REQUEST_TIMES || state->may_have_times;
 }
 
+/* Starts the command, which is used up, from the first line that would be kept. */
+static bool begin(struct stream_state *state, struct seat *seat, struct command *command)
+{
+    struct error never = {0};
+    if (verb_argument(command_verb(command), "tail") != NULL && !command_has(command, "tail")) {
+        command_set(command, "tail", LINES_MAX_WORD, &never);
+    }
+    return stream_start(&state->stream, seat, command, LINES_MAX);
+}
+
 /* The same once more, with the times or without. */
 static void read_again(struct viewer *viewer, struct seat *seat)
 {
@@ -73,7 +85,7 @@ static void read_again(struct viewer *viewer, struct seat *seat)
     stream_stop(&state->stream);
     state->has_times = wants_times;
     viewer->pager.is_following = true;
-    if (stream_start(&state->stream, seat, command, LINES_MAX)) {
+    if (begin(state, seat, command)) {
         state->stream.page.version = version + 1; /* rows made for the old page do not fit */
     }
 }
@@ -122,6 +134,6 @@ struct screen *stream_screen_new(struct seat *seat, struct command *command)
                                          : memory_strdup(command_verb(command)->summary);
     struct viewer *viewer = viewer_new(&stream_source, title, state);
     text_append(&viewer->line, text_cstr(&state->line));
-    viewer->screen.is_closed = !stream_start(&state->stream, seat, command, LINES_MAX);
+    viewer->screen.is_closed = !begin(state, seat, command);
     return &viewer->screen;
 }

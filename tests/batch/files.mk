@@ -23,6 +23,7 @@ batch_world_tests = \
 	tests/batch/kernel_verify.py \
 	tests/batch/lists.py \
 	tests/batch/local.py \
+	tests/batch/long_day.py \
 	tests/batch/machine_life.py \
 	tests/batch/machine_truth.py \
 	tests/batch/machines.py \
