@@ -29,6 +29,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Disks that a machine may have by what it is; the further ones are numbered. */
+#define OWN_DISKS 3
+
 bool ops_vm_is_up(enum machine_state state)
 {
     return state == MACHINE_STARTING || state == MACHINE_RUNNING || state == MACHINE_PAUSED ||
@@ -146,21 +149,22 @@ bool ops_vm_list(struct ops *ops, struct json **result, struct error *err)
 
 const char *ops_vm_disk_name(size_t index)
 {
-    static const char *const names[] = {MACHINE_UPPER_FILE, MACHINE_ROOT_FILE, MACHINE_WORK_FILE};
-    if (index < array_length(names)) {
+    static const char *const names[OWN_DISKS] = {
+        MACHINE_UPPER_FILE, MACHINE_ROOT_FILE, MACHINE_WORK_FILE};
+    if (index < OWN_DISKS) {
         return names[index];
     }
-    index -= array_length(names);
+    index -= OWN_DISKS;
     return index < MACHINE_DISKS_MAX ? machine_disk_file(index) : NULL;
 }
 
-uint64_t ops_vm_disk_use(int dir)
+uint64_t ops_vm_disk_use(int dir, size_t further)
 {
     struct stat status;
     uint64_t total = 0;
-    size_t i = 0;
-    for (const char *name = ops_vm_disk_name(i); name != NULL; name = ops_vm_disk_name(++i)) {
-        if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) == 0) {
+    for (size_t i = 0; i < OWN_DISKS + further; i++) {
+        const char *name = ops_vm_disk_name(i);
+        if (name != NULL && fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) == 0) {
             total += (uint64_t)status.st_blocks * 512;
         }
     }
@@ -233,7 +237,7 @@ bool ops_vm_show(struct ops *ops, struct json **result, struct error *err)
     json_put_string(json, "uuid", hand.spec.uuid);
     json_put_string(json, "mac", hand.spec.mac);
     json_put_integer(json, "size_bytes", (int64_t)hand.spec.disk_bytes);
-    json_put_integer(json, "disk_bytes", (int64_t)ops_vm_disk_use(hand.dir));
+    json_put_integer(json, "disk_bytes", (int64_t)ops_vm_disk_use(hand.dir, hand.spec.disk_count));
     json_put_string(json, "root", machine_root_name(hand.spec.root));
     json_put_string(json, "restart", machine_restart_name(hand.spec.restart));
     json_put_string(json, "append", hand.spec.append);

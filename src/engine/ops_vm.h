@@ -73,8 +73,8 @@ void vm_looks_done(struct vm_looks *looks);
 uint64_t ops_vm_resident_bytes(pid_t pid);
 /* Names that disks of its own may have in its directory, one after the other; NULL at the end. */
 const char *ops_vm_disk_name(size_t index);
-/* Allocated bytes of the disks that are its own. */
-uint64_t ops_vm_disk_use(int dir);
+/* Allocated bytes of the disks that are its own; further: as many as its spec has beside them. */
+uint64_t ops_vm_disk_use(int dir, size_t further);
 
 /* The fields of `vm list`; caller frees. */
 struct json *ops_vm_json(const struct machine_spec *spec, const struct machine_facts *facts);

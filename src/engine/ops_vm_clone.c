@@ -63,7 +63,8 @@ static bool publish(
         return false;
     }
     auto_json struct json *record = machine_spec_to_json(spec);
-    return file_need_space(staging_dir(staging), ".", ops_vm_disk_use(from->dir), err) &&
+    return file_need_space(
+               staging_dir(staging), ".", ops_vm_disk_use(from->dir, from->spec.disk_count), err) &&
            copy_disks(ops, from->dir, staging_dir(staging), err) &&
            vm_store_write_document(staging_dir(staging), VM_DOCUMENT_SPEC, record, err) &&
            staging_publish(staging, PUBLISH_NEW, err);
@@ -94,7 +95,8 @@ bool ops_vm_clone(struct ops *ops, struct json **result, struct error *err)
             machine_state_name(hand.facts.state), name);
     }
     if (command_is_dry_run(ops->command)) {
-        *result = ops_vm_plan_one(ops, "create", new_name, ops_vm_disk_use(hand.dir));
+        *result = ops_vm_plan_one(
+            ops, "create", new_name, ops_vm_disk_use(hand.dir, hand.spec.disk_count));
         return true;
     }
     if (!make_spec(&hand.spec, new_name, &spec, err) || !publish(ops, &hand, &spec, err)) {
@@ -128,7 +130,7 @@ static void plan_prune(struct ops *ops, const struct strings *names, struct json
         struct error ignored = {0};
         if (ops_vm_read(ops, names->items[i], &hand, &ignored) && has_ended(&hand)) {
             auto_free char *object = memory_printf("vm/%s", hand.name);
-            ops_plan_add(plan, "remove", object, ops_vm_disk_use(hand.dir));
+            ops_plan_add(plan, "remove", object, ops_vm_disk_use(hand.dir, hand.spec.disk_count));
         }
     }
 }
@@ -151,7 +153,7 @@ bool ops_vm_prune(struct ops *ops, struct json **result, struct error *err)
         if (!take_ended(ops, names.items[i], &hand)) {
             continue;
         }
-        uint64_t disk_bytes = ops_vm_disk_use(hand.dir);
+        uint64_t disk_bytes = ops_vm_disk_use(hand.dir, hand.spec.disk_count);
         progress_report(ops->progress, PROGRESS_PUBLISH, PROGRESS_ENTRIES, i, names.count);
         if (!ops_vm_discard(ops, &hand, err)) {
             return error_wrap(err, "%zu VMs were removed before VM %s", removed.count, hand.name);

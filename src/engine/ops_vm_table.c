@@ -175,7 +175,7 @@ static bool look_at(struct ops *ops, const struct vm_record *record, struct vm_l
         return false;
     }
     machine_look(dir, &look->facts);
-    look->disk_bytes = ops_vm_disk_use(dir);
+    look->disk_bytes = ops_vm_disk_use(dir, look->spec.disk_count);
     return true;
 }
 
@@ -270,7 +270,7 @@ static void measure(struct ops *ops, struct vm_item *item, const struct vm_item 
     struct error gone = {0};
     auto_close int dir = vm_store_open(ops->store, item->name, &gone);
     item->rss_bytes = ops_vm_resident_bytes((pid_t)item->pid);
-    item->disk_bytes = dir >= 0 ? ops_vm_disk_use(dir) : item->disk_bytes;
+    item->disk_bytes = dir >= 0 ? ops_vm_disk_use(dir, MACHINE_DISKS_MAX) : item->disk_bytes;
     measure_cpu(item, before);
 }
 
