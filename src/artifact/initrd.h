@@ -19,6 +19,8 @@
  *               serial "upper". copy: the disk with serial "root", read-write
  *     image, upper, disk
  *               another serial number for the disk of that purpose, or its ext4 label, or /dev/…
+ *     disks     names of the disks in their order, separated by commas, where the VMM gives them no
+ *               serial number: /dev/vda, /dev/vdb, …
  *     fstype    of the image or root disk, default ext4
  *     hostname  also written to /etc/hostname and /etc/hosts where they say otherwise
  *     init      program to become PID 1, instead of the first of /sbin/init,

@@ -9,9 +9,9 @@ struct facts;
 /* modules.c: loads what /modules/order and, where there is one, /modules/more name. */
 void modules_load(struct facts *facts);
 
-/* disks.c: the device node of a disk, waiting for it to appear. wanted is a serial number or, on a
- * VMM that has none, an ext4 label; "/dev/..." is taken as it is. Caller frees. */
-char *disk_find(const char *wanted);
+/* disks.c: the device node of a disk, waiting for it to appear. wanted is a serial number, else a name
+ * in the fact "disks", else an ext4 label; "/dev/..." is taken as it is. Caller frees. */
+char *disk_find(const struct facts *facts, const char *wanted);
 
 /* root.c: mounts the root at ROOT_DIR, as overlay or copy. Returns a descriptor on the file system
  * that takes the writes, close-on-exec. */

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "guest/facts.h"
 #include "guest/guest.h"
 
 #define PATIENCE_MS 10000u
@@ -78,7 +79,7 @@ static char *join(const struct list *list)
     return text;
 }
 
-char *disk_find(const char *wanted)
+static char *find(const char *wanted)
 {
     uint64_t deadline = uptime_ms() + PATIENCE_MS;
     bool is_path = strncmp(wanted, "/dev/", 5) == 0;
@@ -101,4 +102,27 @@ char *disk_find(const char *wanted)
         struct timespec step = {.tv_nsec = STEP_NS};
         nanosleep(&step, NULL);
     }
+}
+
+/* Where the VMM gives its disks no serial of ours, the facts say which they are, in their order.
+ * Caller frees; NULL: not among them. */
+static char *path_by_order(const struct facts *facts, const char *wanted)
+{
+    char *list = copy_text(facts_get(facts, "disks", ""));
+    char *path = NULL, *rest = list, letter = 'a';
+    for (char *name = strtok_r(rest, ",", &rest); name != NULL && path == NULL && letter <= 'z';
+         name = strtok_r(NULL, ",", &rest)) {
+        path = strcmp(name, wanted) == 0 ? format_text("/dev/vd%c", letter) : NULL;
+        letter++;
+    }
+    free(list);
+    return path;
+}
+
+char *disk_find(const struct facts *facts, const char *wanted)
+{
+    char *by_order = path_by_order(facts, wanted);
+    char *path = find(by_order != NULL ? by_order : wanted);
+    free(by_order);
+    return path;
 }

@@ -68,8 +68,8 @@ static int open_disk(const char *path)
 static int mount_overlay(const struct facts *facts)
 {
     const char *type = facts_get(facts, "fstype", "ext4");
-    char *image = disk_find(facts_get(facts, "image", "image"));
-    char *upper = disk_find(facts_get(facts, "upper", "upper"));
+    char *image = disk_find(facts, facts_get(facts, "image", "image"));
+    char *upper = disk_find(facts, facts_get(facts, "upper", "upper"));
     bool is_ext4 = strcmp(type, "ext4") == 0;
     mount_disk(image, IMAGE_DIR, type, MS_RDONLY, is_ext4 ? "norecovery" : NULL);
     mount_disk(upper, UPPER_DIR, "ext4", 0, NULL);
@@ -91,7 +91,7 @@ int root_mount(const struct facts *facts)
     const char *kind = facts_get(facts, "root", "overlay");
     mount_make_dir(ROOT_DIR, 0755);
     if (strcmp(kind, "copy") == 0) {
-        char *disk = disk_find(facts_get(facts, "disk", "root"));
+        char *disk = disk_find(facts, facts_get(facts, "disk", "root"));
         mount_disk(disk, ROOT_DIR, facts_get(facts, "fstype", "ext4"), 0, NULL);
         grow_disk(disk, ROOT_DIR);
         free(disk);
@@ -110,7 +110,7 @@ void root_mount_work(const struct facts *facts)
     if (*name == '\0') {
         return;
     }
-    char *disk = disk_find(name);
+    char *disk = disk_find(facts, name);
     if (lstat(WORK_DIR, &status) == 0 && !S_ISDIR(status.st_mode)) {
         die("/root of the image is no directory, so the work disk has no place");
     }

@@ -53,9 +53,9 @@ static void make_path(const char *path)
     free(part);
 }
 
-static void set_disk(const struct wish *wish)
+static void set_disk(const struct facts *facts, const struct wish *wish)
 {
-    char *disk = disk_find(wish->source);
+    char *disk = disk_find(facts, wish->source);
     if (mount(disk, wish->path, "ext4", wish->is_readonly ? MS_RDONLY : 0,
             wish->is_readonly ? "norecovery" : NULL) != 0) {
         die("cannot mount the disk %s on %s as ext4: %m", wish->source, wish->path);
@@ -87,7 +87,7 @@ void volumes_set(const struct facts *facts)
         }
         make_path(wish.path);
         if (strcmp(wish.kind, "disk") == 0) {
-            set_disk(&wish);
+            set_disk(facts, &wish);
         } else if (strcmp(wish.kind, "9p") == 0) {
             set_directory(&wish);
         } else {

@@ -85,10 +85,6 @@ static bool is_unfit(const struct vmm_backend *backend, const struct machine_spe
 {
     auto_done(vmm_probe) struct vmm_probe found = {0};
     struct error failure = {0};
-    if (!backend->has_network(spec)) {
-        snprintf(why, size, "%s has no user networking", backend->program.title);
-        return true;
-    }
     if (backend->check != NULL && !backend->check(spec, accel, &failure)) {
         snprintf(why, size, "%s cannot carry this machine", backend->program.title);
         return true;
@@ -98,19 +94,35 @@ static bool is_unfit(const struct vmm_backend *backend, const struct machine_spe
     return !found.is_usable;
 }
 
-/* The last one is taken whatever is against it: its own sentence says then what is missing. */
+static bool is_here(const struct vmm_backend *backend, const struct machine_boot *boot)
+{
+    const char *chosen = backend->chosen_program(boot);
+    auto_free char *path = process_find(chosen != NULL ? chosen : backend->program.name);
+    return path != NULL;
+}
+
+/* A network counts for more than the order of the table, but not for more than to run at all. The
+ * last one is taken when nothing else can be: its own sentence says then what is missing. */
 static void choose_best(const struct machine_spec *spec, const struct machine_boot *boot,
     enum accel_kind accel, struct vmm_choice *choice)
 {
-    char why[100];
-    size_t best = 0;
-    while (vmm_backends[best + 1] != NULL &&
-           is_unfit(vmm_backends[best], spec, boot, accel, why, sizeof(why))) {
-        best++;
+    char why[100] = "it is here and so is KVM";
+    size_t last = 0;
+    while (vmm_backends[last + 1] != NULL) {
+        last++;
     }
-    *choice = (struct vmm_choice){.backend = vmm_backends[best]};
-    if (best == 0) {
-        snprintf(why, sizeof(why), "it is here and so is KVM");
+    bool has_last = is_here(vmm_backends[last], boot);
+    *choice = (struct vmm_choice){.backend = vmm_backends[last]};
+    for (size_t i = 0; i < last; i++) {
+        bool has_network = vmm_backends[i]->has_network(spec);
+        if (has_last && !has_network) {
+            snprintf(why, sizeof(why), "%s has no user networking", vmm_backends[i]->program.title);
+        } else if (!is_unfit(vmm_backends[i], spec, boot, accel, why, sizeof(why))) {
+            choice->backend = vmm_backends[i];
+            snprintf(why, sizeof(why), "%s",
+                has_last ? "it is here and so is KVM" : "nothing else is here");
+            break;
+        }
     }
     snprintf(
         choice->why, sizeof(choice->why), "%s because %s", choice->backend->program.title, why);

@@ -14,7 +14,8 @@
  *     fake.realagent  the guest's own agent, in this host's world (real_agent.c)
  * On the serial port: "reboot" ends it as a guest's reboot does, "off" halts (and the process
  * stays), "crash" exits with 3, "exit N" with N; anything else is echoed as "got …". A name that
- * ends with -1.3.0 makes it that version. */
+ * ends with -1.3.0 or -1.16.1 makes it that version; the last one never hears its vsock again after
+ * it was paused by a call. */
 #include "base/error.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -56,6 +57,7 @@ struct fake {
     bool has_machine;
     bool is_running;
     bool is_paused;
+    bool is_deaf;
     unsigned connects;
     unsigned drives;
 };
@@ -211,6 +213,7 @@ static const char *patch_vm(struct fake *fake, const struct json *body, const ch
         return "The state is not known.";
     }
     fake->is_paused = strcmp(state, "Paused") == 0;
+    fake->is_deaf = fake->is_deaf || (fake->is_paused && strcmp(fake->version, "1.16.1") == 0);
     return NULL;
 }
 
@@ -536,7 +539,8 @@ static void run(struct fake *fake)
             fds[SLOTS + i] = (struct pollfd){fake->peers[i].fd, POLLIN, 0};
         }
         short wants = fake->agent.out.len > 0 ? POLLIN | POLLOUT : POLLIN;
-        fds[SLOTS + PEERS] = (struct pollfd){fake->agent.fd, wants, 0};
+        bool is_heard = !fake->is_paused && !fake->is_deaf;
+        fds[SLOTS + PEERS] = (struct pollfd){is_heard ? fake->agent.fd : -1, wants, 0};
         if (poll(fds, SLOTS + PEERS + 1, -1) < 0) {
             continue;
         }
@@ -564,7 +568,8 @@ static void run(struct fake *fake)
 static const char *version_of(const char *program)
 {
     const char *dash = strrchr(program, '-');
-    return dash != NULL && strcmp(dash, "-1.3.0") == 0 ? dash + 1 : "1.12.0";
+    bool is_told = dash != NULL && (strcmp(dash, "-1.3.0") == 0 || strcmp(dash, "-1.16.1") == 0);
+    return is_told ? dash + 1 : "1.12.0";
 }
 
 int main(int argc, char **argv)

@@ -113,10 +113,6 @@ static void test_life(void **state)
     boot(&world, &plan, pid, &err);
     assert_fine(err);
     assert_state(&world, "Running");
-    assert_true(vmm_firecracker.pause(world.dir, TIMEOUT_MS, NULL, &err));
-    assert_state(&world, "Paused");
-    assert_true(vmm_firecracker.resume(world.dir, TIMEOUT_MS, NULL, &err));
-    assert_state(&world, "Running");
     assert_true(vmm_firecracker.press_ctrl_alt_del(world.dir, TIMEOUT_MS, NULL, &err));
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
@@ -148,6 +144,7 @@ static void test_what_is_asked_for(void **state)
     assert_true(strings_contain(&plan.argv, world.spec.uuid));
     const char *source = body_of(&plan, "/boot-source");
     assert_non_null(strstr(source, "console=ttyS0 reboot=k panic=1"));
+    assert_non_null(strstr(source, " banger.disks=image,upper "));
     assert_non_null(strstr(source, " banger.x=1 quiet x=y\""));
     assert_null(strstr(source, "nomodule"));
     const char *words = body_of(&plan, "/drives/image");
@@ -194,6 +191,47 @@ static void test_network(void **state)
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     vmm_plan_done(&plan);
+    world_remove(&world);
+}
+
+/* What "auto" takes, by what is here and what the machine asks for. */
+static void test_choice(void **state)
+{
+    (void)state;
+    static const char *const nowhere = "/nowhere/vmm";
+    static const struct {
+        const char *vmm;
+        enum net_mode net;
+        bool has_qemu, has_firecracker;
+        enum accel_kind accel;
+        const struct vmm_backend *chosen;
+    } rows[] = {
+        {"auto", NET_USER, true, true, ACCEL_KVM, &vmm_qemu}, /* a network is worth more */
+        {"auto", NET_NAT, true, true, ACCEL_KVM, &vmm_firecracker},
+        {"auto", NET_NONE, true, true, ACCEL_KVM, &vmm_firecracker},
+        {"auto", NET_NONE, true, true, ACCEL_TCG, &vmm_qemu},
+        {"auto", NET_NONE, true, false, ACCEL_KVM, &vmm_qemu},
+        {"auto", NET_USER, false, true, ACCEL_KVM, &vmm_firecracker},
+        {"auto", NET_USER, false, true, ACCEL_TCG, &vmm_qemu},
+        {"auto", NET_USER, false, false, ACCEL_KVM, &vmm_qemu},
+        {"qemu", NET_NONE, true, true, ACCEL_KVM, &vmm_qemu},
+        {"firecracker", NET_USER, true, true, ACCEL_TCG, &vmm_firecracker},
+    };
+    struct world world;
+    make_world(&world, "");
+    auto_free char *qemu = world_built("tests/support/fake_qemu");
+    for (size_t i = 0; i < array_length(rows); i++) {
+        struct vmm_choice choice;
+        struct error err = {0};
+        struct machine_boot boot = {.qemu = rows[i].has_qemu ? qemu : nowhere,
+            .firecracker = rows[i].has_firecracker ? world.qemu : nowhere};
+        free(world.spec.vmm);
+        world.spec.vmm = memory_strdup(rows[i].vmm);
+        world.spec.net = rows[i].net;
+        assert_true(vmm_choose(&world.spec, &boot, rows[i].accel, &choice, &err));
+        assert_ptr_equal(choice.backend, rows[i].chosen);
+        assert_non_null(strstr(choice.why, " because "));
+    }
     world_remove(&world);
 }
 
@@ -342,6 +380,7 @@ int main(void)
         cmocka_unit_test(test_life),
         cmocka_unit_test(test_what_is_asked_for),
         cmocka_unit_test(test_network),
+        cmocka_unit_test(test_choice),
         cmocka_unit_test(test_an_older_version),
         cmocka_unit_test(test_what_cannot_work_is_refused),
         cmocka_unit_test(test_serial_port),
