@@ -44,11 +44,14 @@ bool monitor_start_vmm(struct monitor *monitor, struct error *err)
     machine_timeline_init(&monitor->timeline);
     monitor->timeline.started_at = monitor->handle.started_at;
     monitor->timeline.restarts = monitor->restarts;
+    /* Until the handle names the new VMM, a look finds the dead one and must not call it the end. */
+    monitor->timeline.is_restarting = monitor->restarts > 0;
     monitor_tell(monitor);
     auto_json struct json *record = machine_handle_to_json(&monitor->handle);
     if (!monitor_record(monitor, MACHINE_HANDLE_FILE, record, err)) {
         return false;
     }
+    monitor->timeline.is_restarting = false;
     monitor_answer_handle(monitor, "recorded", false);
     monitor->exec_ms = clock_monotonic_ms();
     if (!launch_release(&monitor->order, &monitor->launch, err)) {

@@ -8,6 +8,7 @@ batch_world_tests = \
 	tests/batch/df.py \
 	tests/batch/distro_kernels.py \
 	tests/batch/doctor.py \
+	tests/batch/firecracker.py \
 	tests/batch/events.py \
 	tests/batch/generic_kernel.py \
 	tests/batch/guest.py \

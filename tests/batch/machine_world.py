@@ -1,20 +1,47 @@
 # SPDX-License-Identifier: MIT
-"""What tests about machines share: a kernel, an image, and a stand-in for QEMU that has an agent
-(tests/support/fake_qemu.c)."""
+"""What tests about machines share: a kernel, an image, and a stand-in for a VMM that has an agent
+(tests/support/fake_qemu.c, fake_firecracker.c)."""
 import glob
 import os
+import struct
 import subprocess
 
 from world import BUILDDIR, Skip, need
 
 
-def prepare(world):
-    need("mkfs.ext4")
-    fake = os.path.join(BUILDDIR, "tests", "support", "fake_qemu")
+def use_firecracker():
+    """For all tests of this process; the stand-in needs no KVM, but it is asked for."""
+    os.environ["BANGER_TEST_VMM"] = "firecracker"
+
+
+def configure(world):
+    kind = os.environ.get("BANGER_TEST_VMM", "qemu")
+    fake = os.path.join(BUILDDIR, "tests", "support", f"fake_{kind}")
     if not os.path.exists(fake):
         raise Skip(f"{fake} is not built")
-    world.env["BANGER_CONFIG"] = world.write("config.ini", f"[paths]\nqemu = {fake}\n")
-    world.ok("kernel", "import", "k", "--from", world.kernel_tree())
+    words = f"[paths]\n{kind} = {fake}\n"
+    if kind == "firecracker":
+        if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+            raise Skip("/dev/kvm cannot be opened")
+        words += "[defaults]\nvmm = firecracker\naccel = kvm\n"
+    world.env["BANGER_CONFIG"] = world.write("config.ini", words)
+
+
+def small_elf():
+    """What every VMM takes for a kernel until it runs it."""
+    return struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 2, 62, 1, 1 << 20, 64, 0, 0, 64,
+                       56, 1, 0, 0, 0) + bytes(56)
+
+
+def prepare(world):
+    need("mkfs.ext4")
+    configure(world)
+    tree = world.kernel_tree()
+    if os.environ.get("BANGER_TEST_VMM") == "firecracker":
+        for kernel in glob.glob(os.path.join(tree, "boot", "vmlinu*")):
+            with open(kernel, "wb") as file:
+                file.write(small_elf())
+    world.ok("kernel", "import", "k", "--from", tree)
     disk = world.path("root.ext4")
     with open(disk, "wb") as file:
         file.truncate(8 << 20)
