@@ -9,6 +9,7 @@ batch_world_tests = \
 	tests/batch/distro_kernels.py \
 	tests/batch/doctor.py \
 	tests/batch/firecracker.py \
+	tests/batch/firecracker_api.py \
 	tests/batch/events.py \
 	tests/batch/generic_kernel.py \
 	tests/batch/guest.py \
@@ -36,6 +37,7 @@ batch_world_tests = \
 	tests/batch/progress.py \
 	tests/batch/publish.py \
 	tests/batch/published.py \
+	tests/batch/real_firecracker.py \
 	tests/batch/real_guest.py \
 	tests/batch/real_machines.py \
 	tests/batch/real_network.py \
@@ -51,6 +53,6 @@ batch_world_tests = \
 	tests/batch/usage.py \
 	tests/batch/volumes.py
 TESTS += $(batch_world_tests)
-EXTRA_DIST += $(batch_world_tests) tests/batch/world.py tests/batch/images_world.py tests/batch/echo_server.py tests/batch/machine_world.py \
+EXTRA_DIST += $(batch_world_tests) tests/batch/world.py tests/batch/images_world.py tests/batch/echo_server.py tests/batch/machine_world.py tests/batch/firecracker_calls.py \
 	tests/batch/web_world.py tests/batch/network_world.py tests/support/distro_repo.py
 tests/batch/local.log: banger

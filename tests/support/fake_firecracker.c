@@ -54,6 +54,7 @@ struct fake {
     struct text serial;
     struct fake_agent agent;
     char *boot_args; /* NULL: no boot source */
+    char *kernel;
     bool has_machine;
     bool is_running;
     bool is_paused;
@@ -114,22 +115,31 @@ static const char *put_machine(struct fake *fake, const struct json *body, const
 static const char *put_boot(struct fake *fake, const struct json *body, const char *id)
 {
     (void)id;
-    char magic[4] = "";
     const char *initrd = json_string(body, "initrd_path", NULL);
-    int fd = open(json_string(body, "kernel_image_path", ""), O_RDONLY | O_CLOEXEC);
-    bool is_elf = fd >= 0 && read(fd, magic, 4) == 4 && memcmp(magic, "\177ELF", 4) == 0;
-    if (fd >= 0) {
-        close(fd);
-    }
+    const char *kernel = json_string(body, "kernel_image_path", "");
     if (initrd != NULL && access(initrd, R_OK) != 0) {
         return "The initrd file cannot be opened.";
     }
-    if (!is_elf) {
-        return "The kernel file cannot be opened, or is no ELF.";
+    if (access(kernel, R_OK) != 0) {
+        return "The kernel file cannot be opened.";
     }
+    free(fake->kernel);
+    fake->kernel = memory_strdup(kernel);
     free(fake->boot_args);
     fake->boot_args = memory_strdup(json_string(body, "boot_args", "reboot=k panic=1 nomodule"));
     return NULL;
+}
+
+/* Looked at by the start alone. */
+static bool is_elf(const char *kernel)
+{
+    char magic[4] = "";
+    int fd = open(kernel, O_RDONLY | O_CLOEXEC);
+    bool is_one = fd >= 0 && read(fd, magic, 4) == 4 && memcmp(magic, "\177ELF", 4) == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return is_one;
 }
 
 static const char *put_drive(struct fake *fake, const struct json *body, const char *id)
@@ -140,6 +150,10 @@ static const char *put_drive(struct fake *fake, const struct json *body, const c
     fake->drives++;
     if (strcmp(json_string(body, "drive_id", ""), id) != 0) {
         return "The id from the path does not match the id from the body!";
+    }
+    const char *cache = json_string(body, "cache_type", "Unsafe");
+    if (strcmp(cache, "Unsafe") != 0 && strcmp(cache, "Writeback") != 0) {
+        return "unknown variant";
     }
     return stat(path, &status) != 0 || !S_ISREG(status.st_mode) ||
                    access(path, is_readonly ? R_OK : R_OK | W_OK) != 0
@@ -158,10 +172,12 @@ static const char *put_card(struct fake *fake, const struct json *body, const ch
 static const char *put_vsock(struct fake *fake, const struct json *body, const char *id)
 {
     (void)id;
-    if (json_integer(body, "guest_cid", 0) < 3) {
-        return "The guest CID is invalid.";
+    const char *path = json_string(body, "uds_path", "");
+    if (fake->fds[VSOCK] >= 0) { /* its own of before is replaced */
+        close(fake->fds[VSOCK]);
+        unlink(path);
     }
-    fake->fds[VSOCK] = listen_at(json_string(body, "uds_path", ""));
+    fake->fds[VSOCK] = listen_at(path);
     return fake->fds[VSOCK] < 0 ? "Cannot bind the vsock: Address in use" : NULL;
 }
 
@@ -180,6 +196,9 @@ static const char *start(struct fake *fake)
     }
     if (fake->boot_args == NULL) {
         return "Cannot start microvm without kernel configuration.";
+    }
+    if (!is_elf(fake->kernel)) {
+        return "Cannot load kernel due to invalid memory configuration or invalid kernel image.";
     }
     if (has_word(fake, "fake.stubborn")) {
         signal(SIGTERM, SIG_IGN);
