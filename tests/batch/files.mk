@@ -29,6 +29,7 @@ batch_world_tests = \
 	tests/batch/machine_life.py \
 	tests/batch/machine_truth.py \
 	tests/batch/machines.py \
+	tests/batch/nested_firecracker.py \
 	tests/batch/network.py \
 	tests/batch/many_guests.py \
 	tests/batch/options.py \

@@ -3,6 +3,7 @@
 (tests/support/fake_qemu.c, fake_firecracker.c)."""
 import glob
 import os
+import shutil
 import struct
 import subprocess
 
@@ -71,3 +72,18 @@ def find_kernel():
                 glob.glob(os.path.join(place, "lib", "modules", "*")):
             return place
     raise Skip("there is no kernel: see tests/smoke/test_kernel.sh")
+
+
+def libraries(program):
+    """None of a program that is linked statically."""
+    said = subprocess.run(["ldd", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          check=False, text=True).stdout
+    return [word for line in said.splitlines() for word in line.split() if word.startswith("/")]
+
+
+def add_program(root, program, path=""):
+    """With all that it is linked with, at its own path or another."""
+    for file, place in [(program, path or program)] + [(name, name) for name in libraries(program)]:
+        os.makedirs(os.path.dirname(root + place), exist_ok=True)
+        if not os.path.exists(root + place):
+            shutil.copy(file, root + place)
