@@ -136,21 +136,19 @@ def measure(name, argv, env, shows, prepare, down):
     screen.read(2.5)
     before_cpu, before_bytes = screen.cpu_ms(), screen.bytes
     screen.read(10.0)
-    print(f"{name:12} opens {statistics.median(opened):4.0f} ms (processor {statistics.median(cpu):3.0f})   key to paint {statistics.median(took):5.2f} ms "
-          f"(99 of 100: {took[int(KEYS * 0.99)]:5.2f})   idle 10 s: {screen.cpu_ms() - before_cpu:3.0f} ms of processor, "
-          f"{screen.bytes - before_bytes} bytes   {screen.rss_mib():5.1f} MiB")
+    idle_ms, idle_bytes = screen.cpu_ms() - before_cpu, screen.bytes - before_bytes
+    print(f"   {name:12} opens {statistics.median(opened):4.0f} ms (processor {statistics.median(cpu):3.0f})   key to paint "
+          f"{statistics.median(took):5.2f} ms (99 of 100: {took[int(KEYS * 0.99)]:5.2f})   idle 10 s: {idle_ms:3.0f} ms of "
+          f"processor, {idle_bytes} bytes   {screen.rss_mib():5.1f} MiB")
     screen.close()
-    return statistics.median(opened), statistics.median(took)
+    return {"opens, ms": statistics.median(opened), "key to paint, ms": statistics.median(took),
+            "key to paint, 99 of 100, ms": took[int(KEYS * 0.99)], "idle 10 s, ms of processor": idle_ms}
 
 
-def main():
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    program = os.path.abspath(sys.argv[1])
-    kernels = int(sys.argv[2]) if len(sys.argv) > 2 else 10000
-    vms = int(sys.argv[3]) if len(sys.argv) > 3 else 1000
-    jobs = int(sys.argv[4]) if len(sys.argv) > 4 else 500
+def compare(program, kernels, vms, jobs):
+    """What was measured of ours, printed beside tig's."""
     world = tempfile.mkdtemp(prefix="bench-console-")
+    before = os.getcwd()
     try:
         state = f"{world}/state"
         os.makedirs(state, mode=0o700)
@@ -158,19 +156,30 @@ def main():
         make_jobs(state, jobs)
         env = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "BANGER_STATE_DIR": state,
                "HOME": world, "BANGER_CONFIG": f"{world}/none.ini"}
-        print(f"{kernels} kernels, {vms} VMs, {jobs} jobs, {COLUMNS}x{ROWS}, load {os.getloadavg()[0]:.1f}; medians of 11 "
-              f"starts and of {KEYS} keys")
+        print(f"   {kernels} kernels, {vms} VMs, {jobs} jobs, {COLUMNS}x{ROWS}, load {os.getloadavg()[0]:.1f}; medians of "
+              f"11 starts and of {KEYS} keys")
         shows = [text for text, count in ((b"k00000", kernels), (b"vm0000", vms), (b"pull j0", jobs)) if count]
         ours = measure("banger-tui", [program], env, shows, [b"2", b"z"], b"j")
         if shutil.which("tig"):
             make_repository(f"{world}/repository", kernels)
             os.chdir(f"{world}/repository")
             theirs = measure("tig", ["tig"], env, [b"commit"], [], b"j")
-            print(f"ratio        opens {ours[0] / theirs[0]:.2f}   key to paint {ours[1] / theirs[1]:.2f}")
+            ratios = [f"{name.split(',')[0]} {ours[name] / theirs[name]:.2f}" for name in list(ours)[:2]]
+            print(f"   {'ratio':12} {'   '.join(ratios)}")
         else:
-            print("tig is not installed: apt-get install tig")
+            print("   tig is not installed: apt-get install tig")
+        return ours
     finally:
+        os.chdir(before)
         shutil.rmtree(world)
 
 
-main()
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    counts = [int(word) for word in sys.argv[2:5]]
+    compare(os.path.abspath(sys.argv[1]), *counts, *(10000, 1000, 500)[len(counts):])
+
+
+if __name__ == "__main__":
+    main()

@@ -9,6 +9,8 @@ import statistics
 import subprocess
 import time
 
+import console
+
 IMAGE_MIB = 2048
 CONTENT_MIB = int(os.environ.get("BENCH_CONTENT_MIB", "640"))
 LEVEL = os.environ.get("BENCH_LEVEL", "19")
@@ -270,4 +272,13 @@ def many(bench):
     return missed
 
 
-ALL = {"image": image, "kernel": kernel, "import": local, "start": start, "list": many}
+def screen(bench):
+    """the console on 10,000 kernels, 1,000 machines and 500 jobs beside tig on as many rows"""
+    ours = console.compare(bench.program, MANY, 1000, 500)
+    targets = {"opens, ms": 300, "key to paint, ms": 16, "key to paint, 99 of 100, ms": 50,
+               "idle 10 s, ms of processor": 0}
+    return [name for what, target in targets.items() for name in bench.verdict(what, ours[what], target)]
+
+
+ALL = {"image": image, "kernel": kernel, "import": local, "start": start, "list": many,
+       "console": screen}
