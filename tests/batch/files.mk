@@ -40,6 +40,7 @@ batch_world_tests = \
 	tests/batch/published.py \
 	tests/batch/real_firecracker.py \
 	tests/batch/real_guest.py \
+	tests/batch/real_images.py \
 	tests/batch/real_machines.py \
 	tests/batch/real_network.py \
 	tests/batch/real_servers.py \

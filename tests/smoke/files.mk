@@ -4,7 +4,7 @@ smoke_probe = tests/smoke/probe
 CLEANFILES += $(smoke_probe)
 smoke_net_probe = tests/smoke/net_probe
 CLEANFILES += $(smoke_net_probe)
-EXTRA_DIST += tests/smoke/probe.c tests/smoke/net_probe.c tests/smoke/test_kernel.sh
+EXTRA_DIST += tests/smoke/probe.c tests/smoke/net_probe.c tests/smoke/test_kernel.sh tests/smoke/test_image.sh
 $(smoke_net_probe): tests/smoke/net_probe.c Makefile
 	@$(MKDIR_P) tests/smoke
 	$(AM_V_GEN)$(GUEST_CC) -std=gnu11 -D_GNU_SOURCE -Os -s -static -o $@ \

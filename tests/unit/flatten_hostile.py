@@ -10,6 +10,7 @@ import resource
 import shutil
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.environ["SRCDIR"], "tests/support"))
 import layers  # noqa: E402
@@ -235,10 +236,14 @@ def check_volume(place):
             out.write(mb.header("%d/%d" % (i % 7, i)))
         out.write(mb.END)
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    began = time.monotonic()
     done = layers.run_driver(os.path.join(place, "disk"), 0, "tar", os.path.join(place, "input"),
                              timeout=300)
     assert done.returncode == 0, done.stderr
     after = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    seconds = time.monotonic() - began
+    print("%d names: %.2f s, at most %d MiB" % (count, seconds, after >> 10))
+    assert seconds < 300
     if os.environ.get("SANITIZERS", "no") == "no":
         assert after <= max(before, 512 << 10 if ALL else 80 << 10), (before, after)
     layers.assert_clean(os.path.join(place, "disk"), "V1")
