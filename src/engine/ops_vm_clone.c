@@ -63,8 +63,9 @@ static bool publish(
         return false;
     }
     auto_json struct json *record = machine_spec_to_json(spec);
-    return file_need_space(
-               staging_dir(staging), ".", ops_vm_disk_use(from->dir, from->spec.disk_count), err) &&
+    uint64_t disk_bytes = ops_vm_disk_use(from->dir, from->spec.disk_count);
+    return (file_copy_shares(from->dir, staging_dir(staging)) ||
+               file_need_space(staging_dir(staging), "..", disk_bytes, err)) &&
            copy_disks(ops, from->dir, staging_dir(staging), err) &&
            vm_store_write_document(staging_dir(staging), VM_DOCUMENT_SPEC, record, err) &&
            staging_publish(staging, PUBLISH_NEW, err);

@@ -232,7 +232,11 @@ static bool make_root(struct ops *ops, int dir, const struct machine_spec *spec,
     struct stat status;
     auto_free char *path = image_store_rootfs(ops->store, image);
     auto_close int from = file_open_read(AT_FDCWD, path, err);
-    auto_close int to = from >= 0 ? file_create(dir, MACHINE_ROOT_FILE, err) : -1;
+    if (from < 0 ||
+        (!file_copy_shares(from, dir) && !file_need_space(dir, "..", image->disk_bytes, err))) {
+        return false;
+    }
+    auto_close int to = file_create(dir, MACHINE_ROOT_FILE, err);
     if (to < 0 || !file_copy_data(from, to, path, ops->progress, ops->cancel, err)) {
         return false;
     }

@@ -161,6 +161,28 @@ def test_a_directory_and_a_tar_as_images(world):
         world.ok("image", "register", "big", "--rootfs", world.path("rootfs"), "--kernel-ref", "lab")
 
 
+def test_a_machines_own_copy(world):
+    """Of an image elsewhere; its holes take no room."""
+    need("mkfs.ext4")
+    disk = world.path("root.ext4")
+    with open(disk, "wb") as file:
+        file.truncate(1 << 30)
+    subprocess.run(["mkfs.ext4", "-q", "-F", disk], check=True)
+    with open(disk, "r+b") as file:
+        file.seek(512 << 20)
+        file.write(make_bundle.noise(16 * MIB, 4))
+    words = ("vm", "create", "big", "--name", "web", "--root", "copy", "--disk-size", "1G")
+    for mib, status in ((DISK_MIB, 74), (64, 0)):
+        with small_disk(world, mib):
+            import_kernel(world)
+            world.ok("image", "register", "big", "--rootfs", disk, "--kernel-ref", "lab")
+            if status != 0:
+                refused(world, "vms", *words)
+                continue
+            world.ok(*words)
+            world.ok("vm", "rm", "web")
+
+
 def test_layers_that_are_here_already(world):
     """Nothing is fetched; what they make needs room all the same."""
     child = subprocess.Popen(
