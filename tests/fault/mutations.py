@@ -17,7 +17,7 @@ PLACE = os.path.join(BUILDDIR, "tests", "fault", "mutants")
 COPY = os.path.join(PLACE, "source")
 BUILD = os.path.join(PLACE, "build")
 LOG = os.path.join(PLACE, "log")
-HANG_S = 300
+HANG_S = 120
 
 # Programs that a script needs beside banger-tui.
 HELPERS = {"flatten_": "tests/support/flatten_driver", "store_faults": "tests/support/store_driver",

@@ -7,7 +7,7 @@
  *     flatten_driver DISK SIZE seed IMAGE      (its /root, a nested home put right)
  *     flatten_driver DISK 0 unnest .           (of the disk that is there)
  *
- * SIZE in bytes, 0 by rule. Prints the report as words and numbers, or says what failed on stderr
+ * SIZE in bytes, 0 by rule; limits by the environment, as FLATTEN_entries=100. Prints the report as words and numbers, or says what failed on stderr
  * and ends with its exit status. */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -22,6 +22,21 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/memory.h"
+
+static struct limits limits;
+
+static void read_limits(void)
+{
+    limits = limits_default;
+    for (unsigned i = 0; i < limits_row_count; i++) {
+        auto_free char *name = memory_printf("FLATTEN_%s", limits_rows[i].key);
+        const char *value = getenv(name);
+        uint64_t number = value != NULL ? strtoull(value, NULL, 10) : 0;
+        if (value != NULL) {
+            memcpy((char *)&limits + limits_rows[i].offset, &number, sizeof number);
+        }
+    }
+}
 
 static bool image(int fd, const struct flatten_options *options, char **argv,
     struct flatten_report *report, struct error *err)
@@ -43,15 +58,14 @@ static bool image(int fd, const struct flatten_options *options, char **argv,
             return error_set(err, ERROR_INVALID, "%s or %s is no digest", argv[0], argv[1]);
         }
     }
-    return flatten_image(&image, blobs, options, fd, &limits_default, NULL, NULL, report, err);
+    return flatten_image(&image, blobs, options, fd, &limits, NULL, NULL, report, err);
 }
 
 static bool tar(int fd, const struct flatten_options *options, const char *path,
     struct flatten_report *report, struct error *err)
 {
     auto_close int from = file_open_read(AT_FDCWD, path, err);
-    return from >= 0 &&
-           flatten_tar(from, path, options, fd, &limits_default, NULL, NULL, report, err);
+    return from >= 0 && flatten_tar(from, path, options, fd, &limits, NULL, NULL, report, err);
 }
 
 static bool directory(int fd, const struct flatten_options *options, const char *path,
@@ -59,7 +73,7 @@ static bool directory(int fd, const struct flatten_options *options, const char 
 {
     auto_close int from = file_open_dir(AT_FDCWD, path, err);
     return from >= 0 &&
-           flatten_directory(from, path, options, fd, &limits_default, NULL, NULL, report, err);
+           flatten_directory(from, path, options, fd, &limits, NULL, NULL, report, err);
 }
 
 static bool seed(int fd, const struct flatten_options *options, const char *path,
@@ -68,7 +82,7 @@ static bool seed(int fd, const struct flatten_options *options, const char *path
     auto_close int from = file_open_read(AT_FDCWD, path, err);
     const struct work_seed_options wanted = {
         .size_bytes = options->size_bytes, .label = options->label};
-    return from >= 0 && work_seed_make(from, &wanted, fd, &limits_default, NULL, report, err);
+    return from >= 0 && work_seed_make(from, &wanted, fd, &limits, NULL, report, err);
 }
 
 static bool unnest(const char *disk, struct error *err)
@@ -86,6 +100,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: flatten_driver DISK SIZE image|tar|directory …\n");
         return 64;
     }
+    read_limits();
     const struct flatten_options options = {
         .size_bytes = strtoull(argv[2], NULL, 10), .label = "root"};
     bool is_unnest = strcmp(argv[3], "unnest") == 0;

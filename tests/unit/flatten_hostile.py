@@ -78,6 +78,8 @@ def refused():
     for i, (code, member) in enumerate(sparse_lies()):
         yield "H9-%d" % i, [[member]], code
     yield "H3-root-file", [[file("./")]], FORMAT
+    yield "H3-root-file-plain", [[file(".")]], FORMAT
+    yield "H3-root-link", [[link(".", "x")]], FORMAT
     yield "lost+found", [[file("lost+found")]], FORMAT
 
 
@@ -256,6 +258,22 @@ def check_volume(place):
     layers.assert_clean(os.path.join(place, "disk"), "V4")
 
 
+def check_limits(place):
+    """All layers together stay within what one alone may have."""
+    def limited(name, stack, **limits):
+        with_limits = {f"FLATTEN_{key}": str(value) for key, value in limits.items()}
+        tars = [layers.tar(members) for members in stack]
+        image = layers.Image(os.path.join(place, "blobs", name), tars, "tar")
+        return image.flatten(os.path.join(place, "disk"), 64 << 20, env={**os.environ, **with_limits})
+
+    many = [[file("%d/%d" % (layer, i)) for i in range(40)] for layer in range(4)]
+    assert limited("V9", many, entries=200).returncode == 0
+    assert_refused("V9", limited("V9", many, entries=100), LIMIT)
+    large = [[file("a%d" % layer, mb.noise(100000, layer))] for layer in range(4)]
+    assert limited("V10", large, expanded_bytes=1 << 20).returncode == 0
+    assert_refused("V10", limited("V10", large, expanded_bytes=300000), LIMIT)
+
+
 def main():
     if layers.e2fsck() is None:
         print("skipped: e2fsck is missing: install e2fsprogs")
@@ -266,6 +284,7 @@ def main():
         print("%d refused, %d accepted" % (check_refused(place), check_accepted(place)))
         check_broken(place)
         check_volume(place)
+        check_limits(place)
         assert not {"x", "probe"} & (set(os.listdir("/tmp")) - inside)
         assert set(os.listdir(place)) == {"blobs", "disk", "C", "input"}, os.listdir(place)
     finally:

@@ -598,6 +598,11 @@ static void a_dead_child_refuses_the_archive(void **state)
         {"#!/bin/sh\nexit 70\n", ERROR_LIMIT},
         {"#!/bin/sh\nexec yes > /proc/self/fd/$3\n", ERROR_FORMAT},
         {"#!/bin/sh\nexec cat /dev/zero > /proc/self/fd/$3\n", ERROR_FORMAT},
+        /* a report and an error that are shorter than theirs */
+        {"#!/bin/sh\nprintf '\\003\\0\\0\\0\\010\\0\\0\\0abcdefgh' > /proc/self/fd/$3\n",
+            ERROR_FORMAT},
+        {"#!/bin/sh\nprintf '\\004\\0\\0\\0\\010\\0\\0\\0abcdefgh' > /proc/self/fd/$3\n",
+            ERROR_FORMAT},
     };
     for (size_t i = 0; i < array_length(rows); i++) {
         child_is_script(world, rows[i].script, NULL);

@@ -656,6 +656,30 @@ static void a_link_in_the_parts_place(void **state)
     fetch_done(&fetch);
 }
 
+/* Nobody else may have a hand in what is proved and published. */
+static void something_odd_in_the_parts_place(void **state)
+{
+    const struct world *world = *state;
+    for (int how = 0; how < 2; how++) {
+        struct fetch fetch;
+        if (how == 0) {
+            assert_int_equal(mkfifoat(world->dir, PART, 0600), 0);
+        } else {
+            auto_close int fd = openat(world->dir, PART, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+            assert_true(fd >= 0);
+            if (fchown(fd, geteuid() + 1, (gid_t)-1) != 0) {
+                assert_int_equal(unlinkat(world->dir, PART, 0), 0);
+                break; /* only root can give files away */
+            }
+        }
+        fetch_init(&fetch, world, "blob", NULL);
+        assert_false(fetch_run(&fetch, world));
+        assert_code(fetch.err, ERROR_PERMISSION);
+        fetch_done(&fetch);
+        assert_int_equal(unlinkat(world->dir, PART, 0), 0);
+    }
+}
+
 static void mirrors_in_turn(void **state)
 {
     const struct world *world = *state;
@@ -1344,6 +1368,7 @@ int main(void)
         test(what_is_beside_the_part_may_be_anything),
         test(a_complete_part_needs_no_network),
         test(a_link_in_the_parts_place),
+        test(something_odd_in_the_parts_place),
         test(mirrors_in_turn),
         test(progress_makes_up_for_failures),
         test(nobody_takes_the_call),
