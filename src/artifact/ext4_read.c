@@ -31,6 +31,7 @@ struct reader {
     struct flatten_report *report;
     void *seen; /* tsearch(3): inodes with more names than one, and directories */
     uint64_t depth;
+    uint64_t data_bytes; /* of files so far, holes too: those are read as zeros */
     uint8_t *buffer;
 };
 
@@ -206,8 +207,14 @@ static bool read_content(struct reader *reader, uint32_t number,
     const struct ext2_inode_large *from, struct tree_inode *inode, struct error *err)
 {
     if (S_ISREG(from->i_mode)) {
+        uint64_t size = EXT2_I_SIZE(from);
+        if (size > reader->limits->expanded_bytes - reader->data_bytes) {
+            return error_set(err, ERROR_LIMIT, "its files hold more than expanded_bytes (%llu)",
+                (unsigned long long)reader->limits->expanded_bytes);
+        }
+        reader->data_bytes += size;
         ext4_file_begin(reader->writer, inode);
-        return copy_data(reader, number, EXT2_I_SIZE(from), err);
+        return copy_data(reader, number, size, err);
     }
     return !S_ISLNK(from->i_mode) || read_link(reader, number, from, inode, err);
 }

@@ -272,6 +272,13 @@ def check_limits(place):
     large = [[file("a%d" % layer, mb.noise(100000, layer))] for layer in range(4)]
     assert limited("V10", large, expanded_bytes=1 << 20).returncode == 0
     assert_refused("V10", limited("V10", large, expanded_bytes=300000), LIMIT)
+    # A disk of others whose home is next to endless: nobody reads that for hours.
+    disk, seed = os.path.join(place, "disk"), os.path.join(place, "C", "seed")
+    assert flatten(place, "V12", [[file("root/a", b"a"), file("root/b", bytes(9 << 20))]]).returncode == 0
+    for limit, status in ((10 << 20, 0), (8 << 20, 65)):
+        done = layers.run_driver(seed, 0, "seed", disk,
+                                 env={**os.environ, "FLATTEN_expanded_bytes": str(limit)})
+        assert done.returncode == status, done
 
 
 def main():
