@@ -54,6 +54,20 @@ static void known_messages(void **state)
     }
 }
 
+/* Whatever differs, first or last. */
+static void every_byte_of_a_digest_counts(void **state)
+{
+    (void)state;
+    struct digest digest, other;
+    hash_bytes("abc", 3, &digest);
+    for (size_t i = 0; i < sizeof digest.bytes; i++) {
+        other = digest;
+        assert_true(digest_equal(&digest, &other));
+        other.bytes[i] ^= 1;
+        assert_false(digest_equal(&digest, &other));
+    }
+}
+
 static void a_million_in_odd_pieces(void **state)
 {
     (void)state;
@@ -228,6 +242,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_messages),
+        cmocka_unit_test(every_byte_of_a_digest_counts),
         cmocka_unit_test(content_does_not_depend_on_holes),
         cmocka_unit_test(a_million_in_odd_pieces),
         cmocka_unit_test(finishing_does_not_end_it),

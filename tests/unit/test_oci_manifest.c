@@ -17,6 +17,8 @@
 #include "base/text.h"
 
 #define HEX "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+/* Of "abc". */
+#define ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 #define HEX_2 "ffff456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define EMPTY_HEX "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define INDEX "application/vnd.oci.image.index.v1+json"
@@ -197,6 +199,7 @@ static const struct bad bad_documents[] = {
     {WITH_LAYERS(AT(GZIP, HEX, "null")), ERROR_FORMAT},
     {WITH_LAYERS(AT(GZIP, HEX, "9223372036854775808")), ERROR_FORMAT},
     {WITH_LAYERS(AT(GZIP, HEX, "9007199254740992")), ERROR_LIMIT},
+    {WITH_LAYERS(AT(GZIP, HEX, "10737418240")), ERROR_LIMIT}, /* one blob is at most 8 GiB */
     {WITH_LAYERS("{\"mediaType\":\"" GZIP "\",\"digest\":\"sha256:" HEX "\"}"), ERROR_FORMAT},
     /* Embedded data. */
     {WITH_LAYERS(
@@ -205,6 +208,9 @@ static const struct bad bad_documents[] = {
     {WITH_LAYERS(
          "{\"mediaType\":\"" GZIP "\",\"digest\":\"sha256:" HEX "\",\"size\":3,\"data\":\"YWJ\"}"),
         ERROR_FORMAT},
+    {WITH_LAYERS(
+         "{\"mediaType\":\"" GZIP "\",\"digest\":\"sha256:" ABC "\",\"size\":4,\"data\":\"YWJj\"}"),
+        ERROR_DIGEST},
     /* Platforms. */
     {WITH_ENTRIES(""), ERROR_UNSUPPORTED},
     {WITH_ENTRIES(ENTRY(MANIFEST, HEX, "{\"os\":\"unknown\",\"architecture\":\"unknown\"}")),
@@ -226,9 +232,9 @@ static void test_embedded_data_may_be_right(void **state)
     (void)state;
     auto_done(oci_document) struct oci_document document = {0};
     must_parse(
-        WITH_LAYERS("{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\",\"digest\":\"sha256:"
-                    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-                    "\",\"size\":3,\"data\":\"YWJj\"}"),
+        WITH_LAYERS(
+            "{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\",\"digest\":\"sha256:" ABC
+            "\",\"size\":3,\"data\":\"YWJj\"}"),
         &document);
     assert_int_equal(document.layer_count, 1);
 }
