@@ -249,12 +249,9 @@ MUTANTS = {
     "artifact/kernel_find.c": ([UNIT + "kernel_dir", "tests/batch/kernel_import.py"], [
         ("RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS", "RESOLVE_NO_MAGICLINKS"),
         ("if ((status.st_mode & S_IFMT) != type)", "if (err == NULL)"),
-        ("return fd >= 0 && fstat(fd, &status) == 0 && (status.st_mode & S_IFMT) == type;",
-         "return fd >= 0 && fstat(fd, &status) == 0;"),
     ]),
     "artifact/bzimage.c": ([UNIT + "bzimage"], [
         ("|| offset > file_bytes || bytes > file_bytes - offset)", "|| offset > file_bytes)"),
-        ("(uint64_t)got > wanted_bytes - done ||", ""),
         ("(got == 0 && done != wanted_bytes)", "got > 1000000000"),
         ("if (done == 0 && !bzimage_check_elf(", "if (got < 0 && !bzimage_check_elf("),
         ("size * count > file_bytes - offset)", "count == 0)"),

@@ -135,7 +135,7 @@ static void what_comes_out_is_a_kernel(void **state)
     static const struct {
         size_t at;
         uint8_t byte;
-    } spoiled[] = {{0, 0}, {4, 1}, {16, 3}, {18, 3}, {38, 1}, {54, 1}, {56, 0}};
+    } spoiled[] = {{0, 0}, {4, 1}, {16, 3}, {18, 3}, {38, 1}, {54, 1}, {56, 0}, {57, 0xff}};
     for (size_t i = 0; i < array_length(spoiled); i++) {
         uint8_t before = world->kernel[spoiled[i].at];
         world->kernel[spoiled[i].at] = spoiled[i].byte;

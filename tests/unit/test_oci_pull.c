@@ -173,6 +173,28 @@ static void test_nothing_is_fetched_twice(void **state)
     assert_true(digest_equal(&again.manifest_digest, &image.manifest_digest));
 }
 
+/* What the reference promises is what it is, whatever a server says about it. */
+static void test_a_digest_is_kept_to(void **state)
+{
+    struct world *world = *state;
+    struct error err = {0};
+    char hex[DIGEST_HEX_LEN + 1];
+    struct blob_cache_tally tally;
+    {
+        auto_done(oci_image) struct oci_image image = {0};
+        assert_true(pull(world, "nodigest", &image, &err));
+        digest_format(&image.pinned_digest, hex);
+    }
+    assert_true(blob_cache_prune(world->settings.blobs_dir, false, &tally, &err));
+    auto_free char *honest = memory_printf("nodigest@sha256:%s", hex);
+    auto_free char *lying = memory_printf("nodigest.wrongmanifest@sha256:%s", hex);
+    auto_done(oci_image) struct oci_image image = {0};
+    assert_false(pull(world, lying, &image, &err));
+    assert_int_equal(err.code, ERROR_DIGEST);
+    error_clear(&err);
+    assert_true(pull(world, honest, &image, &err));
+}
+
 static void test_a_cut_layer_is_gone_on_with(void **state)
 {
     struct world *world = *state;
@@ -508,6 +530,7 @@ int main(void)
         TEST(test_good_registries),
         TEST(test_what_is_known_of_an_image),
         TEST(test_nothing_is_fetched_twice),
+        TEST(test_a_digest_is_kept_to),
         TEST(test_a_cut_layer_is_gone_on_with),
         TEST(test_bad_registries),
         TEST(test_credentials_go_where_they_belong),
