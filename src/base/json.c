@@ -315,7 +315,9 @@ static void write_number(double value, struct text *out)
                 break;
             }
         }
-        text_append(out, digits);
+        /* Whole and beyond what an integer may be: it was none, and is none when it is read. */
+        bool is_whole = digits[strspn(digits, "-0123456789")] == '\0';
+        text_printf(out, "%s%s", digits, is_whole ? ".0" : "");
     } else {
         text_append(out, "0");
     }
