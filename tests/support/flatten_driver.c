@@ -7,8 +7,8 @@
  *     flatten_driver DISK SIZE seed IMAGE      (its /root, a nested home put right)
  *     flatten_driver DISK 0 unnest .           (of the disk that is there)
  *
- * SIZE in bytes, 0 by rule; limits by the environment, as FLATTEN_entries=100. Prints the report as words and numbers, or says what failed on stderr
- * and ends with its exit status. */
+ * SIZE in bytes, 0 by rule; limits by the environment, as FLATTEN_entries=100. Prints the report
+ * as words and numbers, or says what failed on stderr and ends with its exit status. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
