@@ -277,7 +277,6 @@ MUTANTS = {
     ]),
     "base/file_tree.c": ([UNIT + "file"], [
         ("if (status.st_dev != device)", "if (err == NULL)"),
-        ("if (depth > TREE_DEPTH_MAX)", "if (err == NULL)"),
         ("if (fd < 0 && errno == EACCES)", "if (err == NULL)"),
     ]),
     "store/publish.c": ([UNIT + "publish", "tests/fault/sync_order.py", "tests/unit/store_faults.py"], [

@@ -11,6 +11,8 @@
 #include "support/scratch.h"
 
 #include <errno.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -35,6 +37,88 @@ static void test_replace_is_whole_and_leaves_nothing_else(void **state)
     assert_string_equal(names, "a.json");
     assert_int_equal(scratch_mode(path, "a.json"), 0600);
     scratch_remove(path);
+}
+
+static void test_nothing_is_made_through_or_over_what_is_there(void **state)
+{
+    (void)state;
+    char *path = scratch_make();
+    auto_close int dir = open_scratch(path);
+    struct error err = {0};
+    scratch_write(path, "f", "content");
+    assert_int_equal(mkdirat(dir, "d", 0700), 0);
+    assert_int_equal(symlinkat("d", dir, "link"), 0);
+    assert_int_equal(symlinkat("absent", dir, "dangling"), 0);
+    static const char *const names[] = {"f", "d", "link", "dangling"};
+    for (size_t i = 0; i < array_length(names); i++) {
+        error_clear(&err);
+        assert_int_equal(file_create(dir, names[i], &err), -1);
+        assert_code(err, ERROR_EXISTS);
+    }
+    error_clear(&err);
+    assert_int_equal(file_open_dir(dir, "link", &err), -1);
+    /* What could not be put in place is gone again. */
+    error_clear(&err);
+    assert_false(file_replace(dir, "d", "one", 3, 0600, &err));
+    auto_free char *list = scratch_list(path, ".");
+    assert_string_equal(list, "d dangling f link");
+    scratch_remove(path);
+}
+
+/* In a child, for what it takes cannot be given back. 77 where it cannot be done here. */
+static int ends_with(int (*work)(const char *path, int dir))
+{
+    char *path = scratch_make();
+    auto_close int dir = open_scratch(path);
+    assert_int_equal(mkdirat(dir, "tree", 0700), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        _exit(work(path, dir));
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    scratch_remove(path);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int remove_across_a_mount(const char *path, int dir)
+{
+    struct error err = {0};
+    auto_free char *inside = memory_printf("%s/tree/mount", path);
+    if (mkdir(inside, 0700) != 0 || unshare(CLONE_NEWNS) != 0 ||
+        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", inside, "tmpfs", 0, NULL) != 0) {
+        return 77;
+    }
+    auto_free char *file = memory_printf("%s/file", inside);
+    auto_close int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    bool is_spared = fd >= 0 && !file_remove_tree(dir, "tree", &err) && access(file, F_OK) == 0;
+    return is_spared && err.code == ERROR_IO ? 0 : 1;
+}
+
+static int remove_without_rights(const char *path, int dir)
+{
+    struct error err = {0};
+    (void)path;
+    if (geteuid() == 0 && (fchown(dir, 65534, 65534) != 0 ||
+                              fchownat(dir, "tree", 65534, 65534, 0) != 0 || setuid(65534) != 0)) {
+        return 77;
+    }
+    if (mkdirat(dir, "tree/closed", 0700) != 0 || mkdirat(dir, "tree/closed/x", 0700) != 0 ||
+        fchmodat(dir, "tree/closed", 0, 0) != 0) {
+        return 77;
+    }
+    return file_remove_tree(dir, "tree", &err) && !file_exists(dir, "tree") ? 0 : 1;
+}
+
+static void test_remove_tree_stops_at_mounts_and_not_at_modes(void **state)
+{
+    (void)state;
+    int mount_ends = ends_with(remove_across_a_mount);
+    assert_true(mount_ends == 0 || mount_ends == 77);
+    int mode_ends = ends_with(remove_without_rights);
+    assert_true(mode_ends == 0 || mode_ends == 77);
 }
 
 static void test_reading_has_a_limit_and_follows_no_link(void **state)
@@ -207,6 +291,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_replace_is_whole_and_leaves_nothing_else),
         cmocka_unit_test(test_reading_has_a_limit_and_follows_no_link),
+        cmocka_unit_test(test_nothing_is_made_through_or_over_what_is_there),
+        cmocka_unit_test(test_remove_tree_stops_at_mounts_and_not_at_modes),
         cmocka_unit_test(test_beneath_never_leaves_the_directory),
         cmocka_unit_test(test_beneath_without_openat2),
         cmocka_unit_test(test_remove_tree_spares_what_links_point_to),
