@@ -31,8 +31,10 @@ HASHED_MAX = 64 << 20
 
 CLOCK = "2026-07-01T12:00:00Z"
 
-# A shell that starts something in the background has it ignore interrupts, and so would the program.
+# A shell that starts something in the background has it ignore interrupts, nohup has it ignore the
+# loss of the terminal, and so would the program.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 class Skip(Exception):
