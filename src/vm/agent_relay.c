@@ -136,9 +136,22 @@ static bool is_our_greeting(const struct relay *relay, const struct wire_frame *
            memcmp(nonce.bytes, relay->nonce, WIRE_NONCE_LEN) == 0;
 }
 
-/* False: the guest sent more than the client allowed. */
+static bool is_first(bool *was_said)
+{
+    bool is_new = !*was_said;
+    *was_said = true;
+    return is_new;
+}
+
+/* False: the guest sent more than the client allowed, or again what is only said once. */
 static bool account_from_guest(struct relay_stream *stream, const struct wire_frame *frame)
 {
+    if (frame->type == WIRE_STARTED) {
+        return is_first(&stream->is_started);
+    }
+    if (frame->type == WIRE_END) {
+        return is_first(&stream->has_ended[frame->code]);
+    }
     if (frame->type == WIRE_DATA) {
         return frame->code != WIRE_IN &&
                wire_credit_receive(&stream->credit[frame->code], frame->len);

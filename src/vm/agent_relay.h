@@ -37,6 +37,8 @@ struct relay_stream {
     uint32_t client_id;
     uint32_t guest_id;
     struct wire_credit credit[WIRE_CHANNELS]; /* in: as the sender; out and err: as the receiver */
+    bool is_started;                          /* these the guest says once */
+    bool has_ended[WIRE_CHANNELS];
 };
 
 struct relay {

@@ -134,6 +134,33 @@ static void take_guest_stages(struct monitor *monitor)
     }
 }
 
+/* True when the timeline changed. */
+static bool take_bytes(struct monitor *monitor, const uint8_t *bytes, size_t len)
+{
+    bool is_news = false;
+    for (size_t at = 0;;) {
+        size_t taken = 0;
+        enum relay_news news = relay_feed_guest(
+            &monitor->relay, bytes + at, len - at, &taken, &monitor->timeline.facts);
+        at += taken;
+        switch (news) {
+        case RELAY_NOTHING:
+            return is_news;
+        case RELAY_READY:
+            take_guest_stages(monitor);
+            monitor_reach(monitor, MACHINE_STAGE_AGENT);
+            is_news = true;
+            break;
+        case RELAY_FACTS:
+            is_news = true;
+            break;
+        case RELAY_BROKEN:
+            agent_broke(monitor);
+            return is_news; /* the rest belongs to nobody */
+        }
+    }
+}
+
 void monitor_read_agent(struct monitor *monitor)
 {
     uint8_t chunk[MONITOR_CHUNK];
@@ -146,27 +173,8 @@ void monitor_read_agent(struct monitor *monitor)
         lose_line(monitor);
         return;
     }
-    size_t at = 0;
-    for (;;) {
-        size_t taken = 0;
-        enum relay_news news = relay_feed_guest(
-            &monitor->relay, chunk + at, (size_t)got - at, &taken, &monitor->timeline.facts);
-        at += taken;
-        switch (news) {
-        case RELAY_NOTHING:
-            return;
-        case RELAY_READY:
-            take_guest_stages(monitor);
-            monitor_reach(monitor, MACHINE_STAGE_AGENT);
-            monitor_tell(monitor);
-            break;
-        case RELAY_FACTS:
-            monitor_tell(monitor);
-            break;
-        case RELAY_BROKEN:
-            agent_broke(monitor);
-            return; /* the rest belongs to nobody */
-        }
+    if (take_bytes(monitor, chunk, (size_t)got)) {
+        monitor_tell(monitor); /* once, however much the guest had to say */
     }
 }
 

@@ -304,6 +304,11 @@ static void client_write(struct monitor *monitor, struct monitor_client *client)
         }
         wire_buffer_consume(&client->out, (size_t)put);
     }
+    if (client->is_behind) {
+        client->is_behind = false;
+        auto_json struct json *event = timeline_event(monitor);
+        send_json(client, event);
+    }
 }
 
 short monitor_client_wants(const struct monitor *monitor, const struct monitor_client *client)
@@ -391,8 +396,13 @@ void monitor_sweep_clients(struct monitor *monitor)
 void monitor_broadcast(struct monitor *monitor, const struct json *json)
 {
     for (size_t i = 0; i < monitor->client_count; i++) {
-        if (monitor->clients[i]->kind == CLIENT_EVENTS) {
-            send_json(monitor->clients[i], json);
+        struct monitor_client *client = monitor->clients[i];
+        if (client->kind != CLIENT_EVENTS) {
+            continue;
+        }
+        client->is_behind = client->out.len > MONITOR_EVENTS_AHEAD && !monitor->has_ended;
+        if (!client->is_behind) {
+            send_json(client, json);
         }
     }
 }

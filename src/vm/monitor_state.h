@@ -28,6 +28,7 @@
 #define MONITOR_SAID_MAX (64u << 10)    /* of the VMM's own words, per boot */
 #define MONITOR_FAREWELL_MS 2000        /* for clients to read what is left for them */
 #define MONITOR_CHUNK (64u << 10)
+#define MONITOR_EVENTS_AHEAD (128u << 10) /* events waiting for a client that does not read */
 #define MONITOR_PUBLISHED_MAX                                                                      \
     96u /* connections: fewer than the agent's streams, so that exec works */
 
@@ -53,8 +54,9 @@ struct monitor_client {
     struct relay_client relay;   /* agent */
     uint64_t log_offset;         /* console: next byte of the serial stream */
     bool may_type;
-    bool is_deaf; /* it closed its reading side */
-    bool is_dead; /* swept after the round */
+    bool is_behind; /* events: it did not read; it gets the latest once it does */
+    bool is_deaf;   /* it closed its reading side */
+    bool is_dead;   /* swept after the round */
 };
 
 /* Published TCP ports: a client of the relay in the monitor itself. They outlive the boots. */

@@ -26,6 +26,7 @@ batch_world_tests = \
 	tests/batch/lists.py \
 	tests/batch/local.py \
 	tests/batch/long_day.py \
+	tests/batch/lying_guest.py \
 	tests/batch/machine_life.py \
 	tests/batch/machine_truth.py \
 	tests/batch/machines.py \

@@ -34,9 +34,14 @@ void fake_agent_init(struct fake_agent *agent)
     wire_decoder_init(&agent->decoder, true);
 }
 
+static void tell_changes(struct fake_agent *agent);
+
 void fake_agent_write(struct fake_agent *agent)
 {
     fake_agent_flush(agent->fd, &agent->out);
+    if (agent->is_greeted && agent->fd >= 0 && has_word(agent, "fake.events")) {
+        tell_changes(agent);
+    }
 }
 
 static void result(
@@ -167,10 +172,128 @@ static void greet(struct fake_agent *agent, const struct wire_frame *frame)
     wire_add_text(&writer, WIRE_TAG_FACT, "stage_root_ms=100200");
     wire_add_text(&writer, WIRE_TAG_FACT, "stage_agent_ms=100200");
     wire_finish(&writer);
+    agent->is_greeted = true;
+}
+
+/* ---- chaos ---------------------------------------------------------------------------------- */
+
+static uint64_t draw(struct fake_agent *agent, uint64_t below)
+{
+    if (agent->chaos == 0) {
+        agent->chaos = strtoull(strstr(agent->words, "fake.chaos=") + 11, NULL, 10) * 2 + 1;
+    }
+    agent->chaos ^= agent->chaos << 13;
+    agent->chaos ^= agent->chaos >> 7;
+    agent->chaos ^= agent->chaos << 17;
+    return (agent->chaos >> 11) % below;
+}
+
+/* One header of a tar archive that should not be followed, and what might be its content. */
+static void put_member(struct fake_agent *agent, uint32_t id)
+{
+    static const char *const names[] = {"../outside/evil", "/tmp/banger-evil", "a/../../outside/x",
+        "way/evil", "way", "dir/", "dir/file", "..", ".", "", "f", "dir"};
+    static const char *const links[] = {"../outside", "/", "..", "/etc/passwd", "way", "f"};
+    static const char types[] = "00012345670xgLKS";
+    uint8_t block[1024] = {0};
+    unsigned sum = 0;
+    snprintf((char *)block, 100, "%s", names[draw(agent, sizeof names / sizeof *names)]);
+    snprintf((char *)block + 100, 8, "%07o", (unsigned)draw(agent, 07777));
+    snprintf((char *)block + 108, 8, "%07o", 0);
+    snprintf((char *)block + 116, 8, "%07o", 0);
+    snprintf((char *)block + 124, 12, "%011llo",
+        draw(agent, 8) == 0 ? 077777777777ULL : (unsigned long long)draw(agent, 513));
+    snprintf((char *)block + 136, 12, "%011o", 0);
+    block[156] = (uint8_t)types[draw(agent, sizeof types - 1)];
+    snprintf((char *)block + 157, 100, "%s", links[draw(agent, sizeof links / sizeof *links)]);
+    memcpy(block + 257, "ustar\00000", 8);
+    if (draw(agent, 4) == 0) {
+        block[draw(agent, 512)] = (uint8_t)draw(agent, 256);
+    }
+    memset(block + 148, ' ', 8);
+    for (size_t i = 0; i < 512; i++) {
+        sum += block[i];
+    }
+    snprintf((char *)block + 148, 8, "%06o", draw(agent, 6) == 0 ? sum + 1 : sum);
+    memset(block + 512, 'e', 512);
+    wire_put_data(&agent->out, id, WIRE_OUT, block, draw(agent, 5) == 0 ? 700 : sizeof block);
+}
+
+static void put_chaos(struct fake_agent *agent, uint32_t id)
+{
+    uint8_t payload[512];
+    size_t len = draw(agent, 3) == 0 ? 0 : draw(agent, sizeof payload);
+    for (size_t i = 0; i < len; i++) {
+        payload[i] = (uint8_t)draw(agent, draw(agent, 2) == 0 ? 256 : 8);
+    }
+    switch (draw(agent, 12)) {
+    case 0:
+        wire_buffer_append(&agent->out, payload, len); /* no frame at all */
+        break;
+    case 1:
+        wire_buffer_append(&agent->out, wire_marker, draw(agent, sizeof wire_marker + 1));
+        break;
+    case 2:
+        result(agent, id, (enum wire_outcome)draw(agent, 10), draw(agent, UINT64_MAX));
+        break;
+    case 3:
+        wire_put_credit(&agent->out, id, (enum wire_channel)draw(agent, WIRE_CHANNELS),
+            (uint32_t)draw(agent, UINT32_MAX) + 1);
+        break;
+    case 4:
+        wire_put_frame(&agent->out, WIRE_STARTED, 0, id, NULL, 0);
+        break;
+    case 5:
+        wire_put_end(&agent->out, id, (enum wire_channel)draw(agent, WIRE_CHANNELS));
+        break;
+    case 6:
+        wire_put_frame(&agent->out, (enum wire_type)draw(agent, 16), (unsigned)draw(agent, 12),
+            (uint32_t)draw(agent, 4), payload, len);
+        break;
+    default:
+        put_member(agent, id);
+        break;
+    }
+}
+
+static void answer_by_chaos(struct fake_agent *agent, uint32_t id)
+{
+    uint64_t count = draw(agent, 24);
+    if (draw(agent, 2) == 0) {
+        wire_put_frame(&agent->out, WIRE_STARTED, 0, id, NULL, 0);
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        if (draw(agent, 3) == 0) {
+            put_chaos(agent, draw(agent, 5) == 0 ? (uint32_t)draw(agent, UINT32_MAX) : id);
+        } else {
+            put_member(agent, id);
+        }
+    }
+    if (draw(agent, 3) != 0) { /* else it lets the host wait */
+        result(agent, id, (enum wire_outcome)draw(agent, 4), 0);
+    }
+}
+
+/* So much at once that a reader who stands still would have to keep it. */
+static void tell_changes(struct fake_agent *agent)
+{
+    while (agent->out.len < 65536) {
+        struct wire_writer writer;
+        char fact[64];
+        snprintf(fact, sizeof fact, "entrypoint=%u", agent->asked++);
+        wire_begin(&writer, &agent->out, WIRE_EVENT, 0, 0);
+        wire_add_text(&writer, WIRE_TAG_FACT, fact);
+        wire_finish(&writer);
+    }
 }
 
 static void open_stream(struct fake_agent *agent, const struct wire_frame *frame)
 {
+    bool is_end = frame->code == WIRE_KIND_POWEROFF || frame->code == WIRE_KIND_REBOOT;
+    if (has_word(agent, "fake.chaos=") && !is_end) {
+        answer_by_chaos(agent, frame->stream);
+        return;
+    }
     switch (frame->code) {
     case WIRE_KIND_EXEC:
         open_exec(agent, frame);

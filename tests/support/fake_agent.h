@@ -6,7 +6,10 @@
  * denied, and systemctl where there is one. What it does is said by words:
  *     fake.stubborn    ignores power-off and reboot
  *     fake.systemd     systemctl says that the system comes up
- *     fake.liar        sends more than it has credit for */
+ *     fake.liar        sends more than it has credit for
+ *     fake.events      never stops telling of changes once it is greeted
+ *     fake.chaos=N     answers with frames, half-frames and archives that nobody should send, drawn
+ *                      from the seed N */
 
 #include "base/wire.h"
 
@@ -33,6 +36,8 @@ struct fake_agent {
     void (*end)(void *machine, bool is_reboot);
     void *machine;
     unsigned asked; /* how far its systemd is */
+    bool is_greeted;
+    uint64_t chaos; /* state of the generator; 0: not begun */
     struct wire_decoder decoder;
     struct wire_buffer out;
     struct fake_stream streams[FAKE_STREAMS];

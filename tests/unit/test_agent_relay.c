@@ -356,12 +356,38 @@ static void test_facts_change_and_are_limited(void **state)
     scene_done(&scene);
 }
 
+/* What is not counted by credit comes once: a client that does not read cannot be made to cost
+ * memory. */
+static void test_uncounted_frames_come_once(void **state)
+{
+    (void)state;
+    static const struct {
+        enum wire_type type;
+        unsigned code;
+    } rows[] = {{WIRE_STARTED, 0}, {WIRE_END, WIRE_IN}, {WIRE_END, WIRE_OUT}, {WIRE_END, WIRE_ERR}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct scene scene;
+        struct wire_buffer bytes = {0};
+        scene_make(&scene);
+        scene_greet(&scene);
+        put_open(&bytes, 1);
+        assert_true(from_client(&scene, 0, &bytes));
+        wire_put_frame(&bytes, rows[i].type, rows[i].code, 1, NULL, 0);
+        assert_int_equal(from_guest(&scene, &bytes), RELAY_NOTHING);
+        wire_put_frame(&bytes, rows[i].type, rows[i].code, 1, NULL, 0);
+        assert_int_equal(from_guest(&scene, &bytes), RELAY_BROKEN);
+        wire_buffer_done(&bytes);
+        scene_done(&scene);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_streams_do_not_mix),
         cmocka_unit_test(test_client_that_leaves_closes_its_streams),
         cmocka_unit_test(test_guest_beyond_its_credit_loses_the_line),
+        cmocka_unit_test(test_uncounted_frames_come_once),
         cmocka_unit_test(test_only_our_greeting_counts),
         cmocka_unit_test(test_clients_keep_the_rules),
         cmocka_unit_test(test_streams_are_limited),
