@@ -6,6 +6,7 @@ TESTS += $(guest_tests)
 guest_test_flags = $(TEST_CPPFLAGS) -DGUEST_VERSION='"test"'
 
 tests_unit_test_guest_agent_SOURCES = tests/unit/test_guest_agent.c \
+	tests/support/agent_alone.c tests/support/agent_alone.h \
 	tests/support/wire_peer.c tests/support/wire_peer.h \
 	src/guest/agent.c src/guest/agent.h src/guest/command.c src/guest/command.h \
 	src/guest/exec.c src/guest/exec.h src/guest/facts.c src/guest/facts.h \
@@ -17,7 +18,7 @@ tests_unit_test_guest_agent_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 
 # The agent in this host's world, behind the stand-in for QEMU.
 check_PROGRAMS += tests/support/real_agent
-tests_support_real_agent_SOURCES = tests/support/real_agent.c \
+tests_support_real_agent_SOURCES = tests/support/real_agent.c tests/support/agent_alone.c \
 	src/guest/agent.c src/guest/command.c src/guest/copy.c src/guest/exec.c src/guest/facts.c \
 	src/guest/ports.c src/guest/requests.c src/guest/stream.c src/guest/stream_open.c \
 	src/guest/tcp.c src/guest/user.c src/guest/util.c

@@ -12,83 +12,28 @@
 
 #include "guest/agent.h"
 #include "guest/guest.h"
-#include "guest/launch.h"
 #include "guest/power.h"
+#include "support/agent_alone.h"
 #include "support/wire_peer.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define PORT_FD 20
-
 /* ---- in place of what belongs to the machine ------------------------------------------------- */
-
-bool line_open(struct line *line)
-{
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLHUP | EPOLLET};
-    *line = (struct line){.port = PORT_FD, .can_read = true, .can_write = true};
-    line->epoll = epoll_create1(EPOLL_CLOEXEC);
-    return line->epoll >= 0 && epoll_ctl(line->epoll, EPOLL_CTL_ADD, PORT_FD, &event) == 0;
-}
-
-void line_look(struct line *line)
-{
-    struct epoll_event event;
-    if (epoll_wait(line->epoll, &event, 1, 0) > 0) {
-        line->can_read = line->can_write = true;
-    }
-}
-
-ssize_t line_read(struct line *line, void *bytes, size_t len)
-{
-    ssize_t got = read(line->port, bytes, len);
-    line->can_read = got > 0;
-    return got > 0 ? got : got == 0 ? -1 : 0;
-}
-
-/* A port that takes little at a time, so that frames are cut everywhere. */
-ssize_t line_write(struct line *line, const void *bytes, size_t len)
-{
-    ssize_t done = write(line->port, bytes, len < 4099 ? len : 4099);
-    line->can_write = done > 0;
-    return done > 0 ? done : 0;
-}
 
 void power_end(const char *init, bool is_reboot)
 {
     say("%s %s", init, is_reboot ? "restarts" : "powers off");
-}
-
-int setgroups(size_t count, const gid_t *groups)
-{
-    (void)count;
-    (void)groups;
-    return 0;
-}
-
-int setgid(gid_t gid)
-{
-    (void)gid;
-    return 0;
-}
-
-int setuid(uid_t uid)
-{
-    (void)uid;
-    return 0;
 }
 
 int clock_settime(clockid_t clock, const struct timespec *now)
@@ -110,30 +55,6 @@ struct world {
 static const char facts_text[] = "env=IMAGE=yes\nenv=BOTH=image\nworkdir=/tmp\ninit_file=/x/init\n"
                                  "told=agent=test\ntold=init=/sbin/init\n";
 
-static void become_agent(int port, int events, int console)
-{
-    int facts = memfd_create("facts", 0);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (facts < 0 || write(facts, facts_text, sizeof facts_text - 1) < 0 ||
-        lseek(facts, 0, SEEK_SET) != 0) {
-        _exit(70);
-    }
-    dup2(console, STDERR_FILENO);
-    facts = fcntl(facts, F_DUPFD, 30);
-    events = fcntl(events, F_DUPFD, 30);
-    port = fcntl(port, F_DUPFD, 30);
-    dup2(facts, LAUNCH_FACTS_FD);
-    dup2(events, LAUNCH_EVENTS_FD);
-    dup3(port, PORT_FD, O_CLOEXEC);
-    for (int fd = 5; fd < 60; fd++) {
-        if (fd != PORT_FD) {
-            close(fd);
-        }
-    }
-    fcntl(PORT_FD, F_SETFL, O_NONBLOCK);
-    agent_main();
-}
-
 static int start(void **state)
 {
     struct world *world = calloc(1, sizeof *world);
@@ -145,7 +66,9 @@ static int start(void **state)
     world->agent = fork();
     assert_true(world->agent >= 0);
     if (world->agent == 0) {
-        become_agent(line[1], events[0], world->console);
+        dup2(world->console, STDERR_FILENO);
+        agent_alone_run(&(struct agent_alone){
+            .port = line[1], .events = events[0], .facts = facts_text, .write_max = 4099});
     }
     close(line[1]);
     close(events[0]);
@@ -667,6 +590,114 @@ static void too_many_streams_are_refused(void **state)
     peer_assert_runs(peer, (const char *const[]){"echo", "room", NULL}, 0, "room\n");
 }
 
+/* ---- a host that lies ------------------------------------------------------------------------ */
+
+struct dice {
+    uint64_t state;
+};
+
+static uint64_t roll(struct dice *dice, uint64_t below)
+{
+    dice->state ^= dice->state << 13;
+    dice->state ^= dice->state >> 7;
+    dice->state ^= dice->state << 17;
+    return (dice->state >> 11) % below;
+}
+
+/* Opens what harms nobody on the host that plays the guest, with fields that make little sense. */
+static void lie_open(struct dice *dice, struct wire_buffer *out, uint32_t id)
+{
+    static const char *const programs[] = {"true", "cat", "/no/where", "", "."};
+    static const int kinds[] = {WIRE_KIND_EXEC, WIRE_KIND_EXEC, WIRE_KIND_STATS, WIRE_KIND_PORTS,
+        WIRE_KIND_TIME_SET, WIRE_KIND_TCP, WIRE_KIND_COPY, 77};
+    static const enum wire_tag texts[] = {
+        WIRE_TAG_ARG, WIRE_TAG_ENV, WIRE_TAG_USER, WIRE_TAG_TEXT, WIRE_TAG_NAME, WIRE_TAG_FACT};
+    struct wire_writer writer;
+    int kind = kinds[roll(dice, sizeof kinds / sizeof *kinds)];
+    uint8_t noise[64];
+    wire_begin(&writer, out, WIRE_OPEN, (unsigned)kind, id);
+    if (kind == WIRE_KIND_EXEC) {
+        wire_add_text(&writer, WIRE_TAG_ARG, programs[roll(dice, 5)]);
+    } else if (kind == WIRE_KIND_COPY) {
+        wire_add_text(&writer, WIRE_TAG_PATH, "/nowhere/at/all");
+        wire_add_number(&writer, WIRE_TAG_DIRECTION, roll(dice, 4));
+        wire_add_number(&writer, WIRE_TAG_FORMAT, roll(dice, 3));
+    } else if (kind == WIRE_KIND_TCP) {
+        wire_add_number(&writer, WIRE_TAG_NUMBER, roll(dice, 2) == 0 ? 1 : UINT64_MAX);
+    }
+    for (uint64_t more = roll(dice, 4); more > 0; more--) {
+        size_t len = roll(dice, sizeof noise);
+        for (size_t i = 0; i < len; i++) {
+            noise[i] = (uint8_t)roll(dice, 256);
+        }
+        wire_add(&writer, texts[roll(dice, sizeof texts / sizeof *texts)], noise, len);
+    }
+    if (roll(dice, 4) == 0) {
+        wire_add_size(&writer, WIRE_TAG_TTY, (uint16_t)roll(dice, 65536), 0);
+    }
+    wire_finish(&writer);
+}
+
+static void lie(struct dice *dice, struct peer *peer)
+{
+    uint8_t noise[WIRE_DATA_MAX];
+    size_t len = roll(dice, roll(dice, 8) == 0 ? sizeof noise : 40);
+    uint32_t id = (uint32_t)(roll(dice, 4) == 0 ? roll(dice, UINT32_MAX) : peer->last_id);
+    for (size_t i = 0; i < len; i++) {
+        noise[i] = (uint8_t)roll(dice, 256);
+    }
+    switch (roll(dice, 8)) {
+    case 0:
+        wire_buffer_append(&peer->out, noise, len % 200);
+        break;
+    case 1:
+        wire_buffer_append(&peer->out, wire_marker, roll(dice, WIRE_MARKER_LEN + 1));
+        break;
+    case 2:
+        wire_put_hello(&peer->out, noise);
+        peer->last_id = 0;
+        break;
+    case 3:
+        wire_put_data(&peer->out, id, WIRE_IN, noise, len);
+        break;
+    case 4: {
+        /* Never an OPEN: what it would be of is not left to chance. */
+        static const int types[] = {1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+        wire_put_frame(&peer->out, (enum wire_type)types[roll(dice, 11)], (unsigned)roll(dice, 70),
+            id, noise, len % 100);
+        break;
+    }
+    default:
+        lie_open(dice, &peer->out, ++peer->last_id);
+        break;
+    }
+}
+
+/* Whatever a host says, the next one that greets is served, and the agent has stayed small. */
+static void a_host_that_lies_harms_nobody(void **state)
+{
+    struct world *world = *state;
+    struct peer *peer = &world->peer;
+    const char *given = getenv("BANGER_LIAR_SEED");
+    struct dice dice = {.state = given != NULL ? strtoull(given, NULL, 10) : (uint64_t)time(NULL)};
+    char path[64], text[4096] = "";
+    print_message("BANGER_LIAR_SEED=%llu\n", (unsigned long long)dice.state);
+    dice.state = dice.state * 2 + 1;
+    for (int round = 0; round < 40; round++) {
+        for (int i = 0; i < 50; i++) {
+            lie(&dice, peer);
+        }
+        peer_greet(peer);
+        peer_assert_runs(peer, (const char *const[]){"echo", "still", NULL}, 0, "still\n");
+    }
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)world->agent);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0 && read(fd, text, sizeof text - 1) > 0);
+    close(fd);
+    unsigned long pages = strtoul(strchr(text, ' '), NULL, 10);
+    assert_true(pages * 4096 < (256UL << 20));
+}
+
 #define agent_test(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -693,6 +724,7 @@ int main(void)
         agent_test(simple_requests_are_answered),
         agent_test(events_of_pid_1_are_passed_on_and_kept),
         agent_test(too_many_streams_are_refused),
+        agent_test(a_host_that_lies_harms_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
