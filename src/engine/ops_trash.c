@@ -143,6 +143,18 @@ static void tell_changed(struct ops *ops, enum store_kind kind)
     }
 }
 
+/* A machine that started with the host does so again: its unit went with it. */
+static void bring_unit_back(struct ops *ops, const char *name)
+{
+    auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
+    struct error failure = {0};
+    if (ops_vm_read(ops, name, &hand, &failure) && hand.spec.is_autostart &&
+        !ops_vm_autostart(ops, &hand.spec, &failure)) {
+        state_log(ops->state, LOG_WARNING, "VM %s is back, but will not start with the host: %s",
+            name, failure.text);
+    }
+}
+
 bool ops_host_trash_restore(struct ops *ops, struct json **result, struct error *err)
 {
     auto_done(trash_list) struct trash_list list = {0};
@@ -163,6 +175,9 @@ bool ops_host_trash_restore(struct ops *ops, struct json **result, struct error 
     auto_lock struct lock *lock = ops_lock(ops, item->kind, item->name, "restore", err);
     if (lock == NULL || !trash_restore(ops->store, item->id, err)) {
         return false;
+    }
+    if (item->kind == STORE_VM) {
+        bring_unit_back(ops, item->name);
     }
     tell_changed(ops, item->kind);
     *result = ops_result(item->name, true);

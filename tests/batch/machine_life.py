@@ -181,7 +181,12 @@ def test_autostart(world):
     assert "autostart" not in world.json("vm", "show", "twin") and len(os.listdir(units)) == 2
     world.ok("vm", "rm", "www")
     assert os.listdir(units) == [wants] and os.listdir(os.path.join(units, wants)) == []
+    world.ok("host", "trash", "restore", "www")
+    assert world.json("vm", "show", "www")["autostart"] is True
+    with open(link, encoding="utf-8") as file:
+        assert '"www"' in file.read()
     clean(world)
+    assert os.listdir(os.path.join(units, wants)) == []
 
 
 def test_disks_grow(world):
