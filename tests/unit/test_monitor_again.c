@@ -83,6 +83,39 @@ static void test_reboot_begins_again(void **state)
     world_remove(&world);
 }
 
+/* Between two boots it comes up: it never looks as if it went down for good. */
+static void test_it_is_up_all_the_time(void **state)
+{
+    (void)state;
+    struct world world;
+    struct error err = {0};
+    struct machine_timeline timeline;
+    world_make(&world, "", NULL);
+    world_start(&world);
+    for (unsigned restarts = 1; restarts <= 3; restarts++) {
+        uint64_t deadline = clock_deadline(60000);
+        bool is_ready = false;
+        world_wait_ready(&world, &timeline);
+        machine_timeline_done(&timeline);
+        world_type(&world, "reboot\n");
+        while (!is_ready) {
+            struct machine_facts facts;
+            machine_look(world.dir, &facts);
+            bool is_next = facts.has_timeline && facts.timeline.restarts == restarts;
+            is_ready = is_next && facts.state == MACHINE_RUNNING &&
+                       machine_timeline_is_ready(&facts.timeline);
+            if (is_next && facts.state != MACHINE_STARTING && facts.state != MACHINE_RUNNING) {
+                fail_msg("it looks %s", machine_state_name(facts.state));
+            }
+            world.handle = facts.has_handle ? facts.handle : world.handle;
+            machine_facts_done(&facts);
+            assert_true(clock_left_ms(deadline) > 0);
+        }
+    }
+    assert_true(machine_stop(world.dir, &world.handle, 5000, NULL, NULL, NULL, &err));
+    world_remove(&world);
+}
+
 static void test_restart_policies(void **state)
 {
     (void)state;
@@ -170,6 +203,7 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reboot_begins_again),
+        cmocka_unit_test(test_it_is_up_all_the_time),
         cmocka_unit_test(test_restart_policies),
         cmocka_unit_test(test_a_crash_loop_is_given_up),
         cmocka_unit_test(test_stop_in_the_pause),
