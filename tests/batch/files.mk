@@ -36,6 +36,7 @@ batch_world_tests = \
 	tests/batch/options.py \
 	tests/batch/output.py \
 	tests/batch/preflight.py \
+	tests/batch/previous.py \
 	tests/batch/progress.py \
 	tests/batch/publish.py \
 	tests/batch/published.py \
