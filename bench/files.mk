@@ -4,6 +4,7 @@ EXTRA_DIST += \
 	bench/README \
 	bench/console.py \
 	bench/create.sh \
+	bench/guest.py \
 	bench/harness.py \
 	bench/measures.py \
 	bench/oci.py \

@@ -10,6 +10,7 @@ import subprocess
 import time
 
 import console
+import guest
 
 IMAGE_MIB = 2048
 CONTENT_MIB = int(os.environ.get("BENCH_CONTENT_MIB", "640"))
@@ -281,4 +282,4 @@ def screen(bench):
 
 
 ALL = {"image": image, "kernel": kernel, "import": local, "start": start, "list": many,
-       "console": screen}
+       "console": screen, "guest": guest.reach}

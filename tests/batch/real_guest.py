@@ -3,49 +3,22 @@
 the agent leads to. The image holds this host's own sshd and shell with the libraries they need."""
 import glob
 import os
-import shutil
 import signal
 import socket
 import subprocess
 
 from machine_world import clean, find_kernel
+from ssh_tree import PROGRAMS, fill_tree
 from world import PATIENCE_S, Skip, interrupt, main, need, sha256_of
 
 MIB = 1 << 20
-PROGRAMS = ("/usr/sbin/sshd", "/usr/bin/ssh-keygen", "/bin/sh", "/bin/cat", "/bin/mkdir",
-            "/usr/bin/printf", "/usr/bin/id", "/usr/lib/openssh/sshd-session")
-PASSWD = "root:x:0:0::/root:/bin/sh\nsshd:x:74:74::/run/sshd:/bin/false\n"
-
-
-def libraries(program):
-    said = subprocess.run(["ldd", program], stdout=subprocess.PIPE, check=True, text=True).stdout
-    return [word for line in said.splitlines() for word in line.split() if word.startswith("/")]
-
-
-def add(root, path):
-    place = root + path
-    os.makedirs(os.path.dirname(place), exist_ok=True)
-    if not os.path.exists(place):
-        shutil.copy(path, place)
-
-
 def make_image(world):
     for program in ("qemu-system-x86_64", "mkfs.ext4", "ssh", "ssh-keygen", "ldd"):
         need(program)
     if not os.path.exists(PROGRAMS[0]):
         raise Skip("openssh-server is not installed")
     kernel = find_kernel()
-    root = world.mkdir("tree")
-    for program in filter(os.path.exists, PROGRAMS):
-        for file in (program, *libraries(program)):
-            add(root, file)
-    for folder in ("root", "run", "var/empty", "etc/ssh", "tmp", "proc", "sys", "dev", "srv"):
-        world.mkdir("tree", folder)
-    os.chmod(world.path("tree/root"), 0o700)
-    world.write("tree/etc/passwd", PASSWD)
-    world.write("tree/etc/shadow", "root:*:19000:0:99999:7:::\n")
-    world.write("tree/etc/group", "root:x:0:\nsshd:x:74:\n")
-    world.write("tree/etc/ssh/sshd_config", "UsePAM no\nPermitRootLogin prohibit-password\n")
+    root = fill_tree(world.mkdir("tree"))
     world.write("tree/root/.ssh/authorized_keys", "ssh-ed25519 " + "A" * 68 + " of the image\n")
     os.chmod(world.path("tree/root/.ssh"), 0o700)
     disk = world.path("root.ext4")
