@@ -10,7 +10,7 @@ RUN_PACKAGES="qemu-system-x86 seabios ca-certificates"
 IMAGE_PACKAGES="mmdebstrap e2fsprogs zstd tar fakeroot uidmap"
 TEST_PACKAGES="libcmocka-dev libvterm-dev python3 nginx-light tmux strace procps clang clang-format
 libclang-rt-14-dev shellcheck cppcheck git jq mount
-nftables iproute2 llvm openssl openssh-client openssh-server curl e2fsprogs docker-registry skopeo umoci busybox-static"
+nftables iproute2 slirp4netns llvm openssl openssh-client openssh-server curl e2fsprogs docker-registry skopeo umoci busybox-static"
 # For ./check --all: the generic kernel is built from source.
 KERNEL_PACKAGES="linux-source flex bison bc libelf-dev xz-utils"
 

@@ -60,13 +60,14 @@ char *ops_vm_why(struct ops *ops, const struct machine_spec *spec)
                : NULL;
 }
 
-static void warn_no_network(struct ops *ops, struct vm_hand *hand)
+static void warn_no_network(struct ops *ops, struct vm_hand *hand, const char *why)
 {
     char *sentence = memory_printf(
-        "VM %s has no network on Firecracker; exec, cp, ssh, forward and published TCP ports work "
-        "without%s%s",
-        hand->name, hand->warning != NULL ? "; " : "", hand->warning != NULL ? hand->warning : "");
-    state_log(ops->state, LOG_WARNING, "VM %s has no network on Firecracker", hand->name);
+        "VM %s has no network on Firecracker (%s); exec, cp, ssh, forward and published TCP ports "
+        "work without%s%s",
+        hand->name, why, hand->warning != NULL ? "; " : "",
+        hand->warning != NULL ? hand->warning : "");
+    state_log(ops->state, LOG_WARNING, "VM %s has no network on Firecracker: %s", hand->name, why);
     free(hand->warning);
     hand->warning = sentence;
 }
@@ -77,8 +78,9 @@ bool ops_vm_suit_vmm(struct ops *ops, struct vm_hand *hand, char **kernel_path, 
     if (!ops_vm_choose_vmm(ops, &hand->spec, &choice, err)) {
         return false;
     }
-    if (!choice.backend->has_network(&hand->spec)) {
-        warn_no_network(ops, hand);
+    struct error why = {0};
+    if (hand->spec.net == NET_USER && !vmm_check_network(choice.backend, &hand->spec, &why)) {
+        warn_no_network(ops, hand, why.text);
     }
     if (choice.backend->wants_elf) {
         char *elf = NULL;

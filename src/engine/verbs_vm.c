@@ -40,7 +40,7 @@ static const struct column vm_columns[] = {
     {"publish", 'p', ARGUMENT_WORD, .is_many = true, .value_name = "HOST:GUEST", \
         .help = "Reach a port of the guest through one of this host"}, \
 {"net", 0, ARGUMENT_CHOICE, .value_name = "MODE", \
-        .choices = "user|bridge|nat|none", \
+        .choices = "user|bridge|nat|namespace|none", \
         .help = "Network: needing no rights, or a tap on a bridge (default: user)"}, \
     {"address", 0, ARGUMENT_WORD, .value_name = "ADDRESS", \
         .help = "IPv4 address on the bridge, kept from then on (default: a free one)"}, \

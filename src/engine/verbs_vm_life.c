@@ -27,7 +27,7 @@ static const struct argument set_arguments[] = {
         .help = "Start it with the host, by a unit of the user's systemd"},
     {"publish", 'p', ARGUMENT_WORD, .is_many = true, .value_name = "HOST:GUEST",
         .help = "Published ports, in place of all before; none for none"},
-    {"net", 0, ARGUMENT_CHOICE, .value_name = "MODE", .choices = "user|bridge|nat|none",
+    {"net", 0, ARGUMENT_CHOICE, .value_name = "MODE", .choices = "user|bridge|nat|namespace|none",
         .help = "Network"},
     {"address", 0, ARGUMENT_WORD, .value_name = "ADDRESS",
         .help = "IPv4 address on the bridge; auto for a free one"},

@@ -47,6 +47,7 @@ src_libvm_a_SOURCES = \
 	src/vm/net_link.c \
 	src/vm/net_range.c src/vm/net_range.h \
 	src/vm/net_rules.c src/vm/net_rules.h \
+	src/vm/net_space.c src/vm/net_space.h \
 	src/vm/net_tools.c src/vm/net_tools.h \
 	src/vm/qmp.c src/vm/qmp.h \
 	src/vm/serial_index.c src/vm/serial_index.h \

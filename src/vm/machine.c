@@ -258,7 +258,7 @@ bool machine_spec_validate(const struct machine_spec *spec, struct error *err)
            name_check_entry(spec->image == NULL ? "" : spec->image, "image name", err) &&
            (spec->kernel_ref == NULL || name_check_entry(spec->kernel_ref, "kernel name", err)) &&
            check_identity(spec, err) && check_sizes(spec, err) && check_words(spec, err) &&
-           check_ports(spec, err) && machine_mounts_check(spec, err);
+           check_ports(spec, err) && net_check_udp(spec, err) && machine_mounts_check(spec, err);
 }
 
 static struct json *strings_to_json(const struct strings *list)

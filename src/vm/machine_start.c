@@ -23,6 +23,7 @@
 #include "vm/monitor.h"
 #include "vm/monitor_order.h"
 #include "vm/net.h"
+#include "vm/net_space.h"
 #include "vm/vmm.h"
 
 #define DETACH_TIMEOUT_MS 30000
@@ -31,6 +32,29 @@
 #define ANSWER_TIMEOUT_MS (VMM_TIMEOUT_MS * 2 + 15000)
 #define WITHDRAW_TIMEOUT_MS 1000
 #define KILL_TIMEOUT_MS 10000
+
+/* User networking where the VMM has none: a namespace of its own, if this host lets us; else none,
+ * which the handle tells. */
+static bool choose_network(const struct vmm_backend *backend, const struct machine_spec *spec,
+    struct net_link *link, struct error *err)
+{
+    struct error why_not = {0};
+    bool is_wanted = link->mode == NET_NAMESPACE;
+    if (!is_wanted && (link->mode != NET_USER || backend->has_user_network)) {
+        return true;
+    }
+    if (vmm_check_network(backend, spec, &why_not)) {
+        link->mode = NET_NAMESPACE;
+        snprintf(link->tap, sizeof(link->tap), NET_SPACE_TAP);
+        return true;
+    }
+    if (is_wanted) {
+        *err = why_not;
+        return false;
+    }
+    link->mode = NET_NONE;
+    return true;
+}
 
 static bool make_order(const struct machine_spec *spec, const struct machine_boot *boot,
     struct monitor_order *order, struct error *err)
@@ -43,8 +67,10 @@ static bool make_order(const struct machine_spec *spec, const struct machine_boo
     }
     auto_done(machine_spec) struct machine_spec chosen = {0};
     machine_spec_copy(spec, &chosen);
+    struct machine_boot connected = *boot;
     if (!net_check_ports(chosen.ports, chosen.port_count, err) ||
-        !choice.backend->plan(&chosen, boot, &accel, &order->plan, err)) {
+        !choose_network(choice.backend, spec, &connected.net, err) ||
+        !choice.backend->plan(&chosen, &connected, &accel, &order->plan, err)) {
         return false;
     }
     order->name = memory_strdup(spec->name);
@@ -54,7 +80,7 @@ static bool make_order(const struct machine_spec *spec, const struct machine_boo
     order->start_timeout_ms = VMM_TIMEOUT_MS;
     order->restart = spec->restart;
     order->is_forwarding = true;
-    order->net = boot->net;
+    order->net = connected.net;
     order->port_count = chosen.port_count;
     for (size_t i = 0; i < chosen.port_count; i++) {
         order->ports[i] = chosen.ports[i];

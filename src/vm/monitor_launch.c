@@ -30,8 +30,13 @@
 
 void launch_init(struct launch *launch)
 {
-    *launch =
-        (struct launch){.pid = -1, .pidfd = -1, .stderr_fd = -1, .gate_fd = -1, .exec_fd = -1};
+    *launch = (struct launch){.pid = -1,
+        .pidfd = -1,
+        .stderr_fd = -1,
+        .gate_fd = -1,
+        .exec_fd = -1,
+        .alive_fd = -1,
+        .server = {.pid = -1, .pidfd = -1}};
     for (size_t i = 0; i < VMM_LINE_COUNT; i++) {
         launch->lines[i] = -1;
     }
@@ -45,6 +50,7 @@ struct child_fds {
     int stderr_fd;
     int gate_fd;
     int exec_fd;
+    int alive_fd; /* -1: no namespace of its own */
 };
 
 static _Noreturn void child_fail(int exec_fd)
@@ -61,6 +67,7 @@ static bool child_place_fds(const struct child_fds *fds)
 {
     int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     int parked[VMM_LINE_COUNT];
+    int alive_fd = fds->alive_fd < 0 ? -1 : fcntl(fds->alive_fd, F_DUPFD_CLOEXEC, PARKED_FD);
     for (int i = 0; i < VMM_LINE_COUNT; i++) {
         parked[i] =
             fds->listeners[i] < 0 ? -1 : fcntl(fds->listeners[i], F_DUPFD_CLOEXEC, PARKED_FD);
@@ -78,7 +85,7 @@ static bool child_place_fds(const struct child_fds *fds)
             return false;
         }
     }
-    return true;
+    return fds->alive_fd < 0 || dup2(alive_fd, VMM_ALIVE_FD) >= 0;
 }
 
 static void child_reset_signals(void)
@@ -92,6 +99,19 @@ static void child_reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Without a word the monitor is gone, or gave up: as if nothing had been. */
+static void child_await_gate(int gate_fd)
+{
+    char word = 0;
+    ssize_t got;
+    do {
+        got = read(gate_fd, &word, 1);
+    } while (got < 0 && errno == EINTR);
+    if (got != 1) {
+        _exit(0);
+    }
+}
+
 static _Noreturn void child_run(char *const *argv, const struct child_fds *fds)
 {
     static const char *const environment[] = {
@@ -102,13 +122,12 @@ static _Noreturn void child_run(char *const *argv, const struct child_fds *fds)
     if (gate_fd < 0 || exec_fd < 0) {
         _exit(127);
     }
-    char word = 0;
-    ssize_t got;
-    do {
-        got = read(gate_fd, &word, 1);
-    } while (got < 0 && errno == EINTR);
-    if (got != 1) {
-        _exit(0); /* the monitor is gone: as if nothing had been */
+    child_await_gate(gate_fd);
+    if (fds->alive_fd >= 0) {
+        int failure = net_space_enter();
+        ssize_t ignored = write(exec_fd, &failure, sizeof(failure));
+        (void)ignored;
+        child_await_gate(gate_fd);
     }
     syscall(SYS_close_range, 3U, ~0U, 1U << 2 /* CLOSE_RANGE_CLOEXEC */);
     if (!child_place_fds(fds)) {
@@ -180,10 +199,13 @@ static bool fork_child(const struct monitor_order *order, const int *listeners, 
     int gate[2];
     int exec_report[2];
     int said[2];
+    int alive[2] = {-1, -1};
     if (pipe2(gate, O_CLOEXEC) != 0 || pipe2(exec_report, O_CLOEXEC) != 0 ||
-        pipe2(said, O_CLOEXEC) != 0) {
+        pipe2(said, O_CLOEXEC) != 0 ||
+        (order->net.mode == NET_NAMESPACE && pipe2(alive, O_CLOEXEC) != 0)) {
         return error_set_errno(err, errno, "no pipe for the VMM");
     }
+    launch->alive_fd = alive[0];
     launch->gate_fd = gate[1];
     launch->exec_fd = exec_report[0];
     launch->stderr_fd = said[0];
@@ -192,6 +214,7 @@ static bool fork_child(const struct monitor_order *order, const int *listeners, 
         struct child_fds fds = {.terminal_fd = terminal_fd,
             .gate_fd = gate[0],
             .exec_fd = exec_report[1],
+            .alive_fd = alive[1],
             .stderr_fd = said[1]};
         memcpy(fds.listeners, listeners, sizeof(fds.listeners));
         close(gate[1]); /* else the child would hold its own gate open */
@@ -201,6 +224,7 @@ static bool fork_child(const struct monitor_order *order, const int *listeners, 
     close(gate[0]);
     close(exec_report[1]);
     close(said[1]);
+    memory_auto_close(&alive[1]);
     if (pid < 0) {
         return error_set_errno(err, failure, "cannot fork the VMM");
     }
@@ -233,23 +257,53 @@ bool launch_prepare(
     return is_ready;
 }
 
-bool launch_release(const struct monitor_order *order, struct launch *launch, struct error *err)
+static bool open_gate(const struct launch *launch)
 {
     ssize_t put;
     do {
         put = write(launch->gate_fd, "g", 1);
     } while (put < 0 && errno == EINTR);
-    close(take_fd(&launch->gate_fd));
-    int failure = 0;
+    return put == 1;
+}
+
+static ssize_t read_report(const struct launch *launch, int *failure)
+{
     ssize_t got;
     do {
-        got = read(launch->exec_fd, &failure, sizeof(failure));
+        got = read(launch->exec_fd, failure, sizeof(*failure));
     } while (got < 0 && errno == EINTR);
+    return got;
+}
+
+/* The first opening of the gate, up to where the child waits again. */
+static bool enter_namespace(struct launch *launch, struct error *err)
+{
+    int failure = 0;
+    if (!open_gate(launch) || read_report(launch, &failure) != (ssize_t)sizeof(failure)) {
+        return error_set(err, ERROR_VMM, "the process for the VMM died before it began");
+    }
+    if (failure != 0) {
+        return error_set_errno(err, failure, "no network namespace for the VMM");
+    }
+    bool is_served = net_space_serve(launch->pid, launch->alive_fd, &launch->server, err);
+    close(take_fd(&launch->alive_fd));
+    return is_served;
+}
+
+bool launch_release(const struct monitor_order *order, struct launch *launch, struct error *err)
+{
+    if (order->net.mode == NET_NAMESPACE && !enter_namespace(launch, err)) {
+        return false;
+    }
+    bool was_opened = open_gate(launch);
+    close(take_fd(&launch->gate_fd));
+    int failure = 0;
+    ssize_t got = read_report(launch, &failure);
     close(take_fd(&launch->exec_fd));
     if (got == (ssize_t)sizeof(failure)) {
         return error_set_errno(err, failure, "cannot run %s", order->plan.argv.items[0]);
     }
-    if (put != 1) {
+    if (!was_opened) {
         return error_set(err, ERROR_VMM, "the process for the VMM died before it began");
     }
     return true;
@@ -261,6 +315,8 @@ void launch_done(struct launch *launch)
     memory_auto_close(&launch->exec_fd);
     memory_auto_close(&launch->stderr_fd);
     memory_auto_close(&launch->pidfd);
+    memory_auto_close(&launch->alive_fd);
+    net_server_done(&launch->server);
     for (size_t i = 0; i < VMM_LINE_COUNT; i++) {
         memory_auto_close(&launch->lines[i]);
     }

@@ -6,6 +6,7 @@
  * gate opens and the child execs. If the monitor dies before, the gate closes and the child exits:
  * no VMM can run that has no durable record. Single-threaded callers only (fork). */
 
+#include "vm/net_space.h"
 #include "vm/vmm.h"
 
 #include <stdbool.h>
@@ -21,6 +22,8 @@ struct launch {
     int lines[VMM_LINE_COUNT]; /* our ends, connected, non-blocking; -1: none */
     int gate_fd;               /* write end; -1 once it was used */
     int exec_fd;               /* closes at exec, or tells errno */
+    int alive_fd;              /* closes with the VMM; -1 outside a namespace of its own */
+    struct net_server server;  /* of that namespace */
 };
 
 /* A launch that holds nothing. */
@@ -28,7 +31,8 @@ void launch_init(struct launch *launch);
 /* Binds and connects the lines in vm_dir, the current directory, and forks. */
 bool launch_prepare(
     const struct monitor_order *order, int vm_dir, struct launch *launch, struct error *err);
-/* Opens the gate and waits for the exec. */
+/* Opens the gate and waits for the exec. On the way to it the child enters a namespace of its own
+ * where the order says so, and the network there is served before it goes on. */
 bool launch_release(const struct monitor_order *order, struct launch *launch, struct error *err);
 /* Closes descriptors; a child still at the gate exits by itself and is reaped. */
 void launch_done(struct launch *launch);

@@ -85,6 +85,22 @@ bool net_ports_clash(const struct machine_port *a, const struct machine_port *b)
            is_same_address;
 }
 
+bool net_check_udp(const struct machine_spec *spec, struct error *err)
+{
+    for (size_t i = 0; i < spec->port_count; i++) {
+        const struct machine_port *port = &spec->ports[i];
+        bool is_reached = spec->net == NET_USER ||
+                          (spec->net == NET_NAT && strncmp(port->host_address, "127.", 4) != 0);
+        if (port->is_udp && !is_reached) {
+            return error_set(err, ERROR_INVALID,
+                "--publish %s:%u:%u/udp does not work with --net %s: use --net user, or --net nat "
+                "with an address of this host's that is not loopback",
+                port->host_address, port->host_port, port->guest_port, net_mode_name(spec->net));
+        }
+    }
+    return true;
+}
+
 /* Why the kernel did not give the port, and what to do. */
 static bool refuse_port(const struct machine_port *port, int errnum, struct error *err)
 {

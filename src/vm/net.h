@@ -62,6 +62,9 @@ bool net_parse_publish(const char *word, struct machine_port *port, struct error
 const char *net_format_publish(const struct machine_port *port, char buffer[NET_PUBLISH_MAX]);
 /* True when both cannot be published at the same time: 0.0.0.0 takes the port of every address. */
 bool net_ports_clash(const struct machine_port *a, const struct machine_port *b);
+/* UDP has no stream of the agent's: it needs user networking of the VMM's own, or mode nat at an
+ * address that rules reach. ERROR_INVALID. */
+bool net_check_udp(const struct machine_spec *spec, struct error *err);
 /* Binds each host port once and lets go again, so that a clash is told before anything starts;
  * fills in host ports that are 0. ERROR_IN_USE, ERROR_PERMISSION or ERROR_INVALID (an address that
  * is not this host's) with the port. */

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/process.h"
 #include "vm/machine_control.h"
+#include "vm/net_space.h"
 
 #define PROBE_TIMEOUT_MS 10000
 #define PROBE_OUTPUT_MAX 4096
@@ -90,8 +91,12 @@ static bool is_unfit(const struct vmm_backend *backend, const struct machine_spe
         return true;
     }
     vmm_probe_program(&backend->program, backend->chosen_program(boot), &found);
-    snprintf(why, size, "%s is not here", backend->program.title);
-    return !found.is_usable;
+    if (!found.is_usable) {
+        snprintf(why, size, "%s is not here", backend->program.title);
+        return true;
+    }
+    snprintf(why, size, "%s has no network for it here", backend->program.title);
+    return !vmm_check_network(backend, spec, &failure);
 }
 
 static bool is_here(const struct vmm_backend *backend, const struct machine_boot *boot)
@@ -136,6 +141,14 @@ bool vmm_choose(const struct machine_spec *spec, const struct machine_boot *boot
     }
     choose_best(spec, boot, accel, choice);
     return true;
+}
+
+bool vmm_check_network(
+    const struct vmm_backend *backend, const struct machine_spec *spec, struct error *err)
+{
+    bool needs_namespace =
+        spec->net == NET_NAMESPACE || (spec->net == NET_USER && !backend->has_user_network);
+    return !needs_namespace || net_space_check(err);
 }
 
 const char *vmm_line_socket(enum vmm_line line)

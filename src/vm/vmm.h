@@ -35,6 +35,9 @@ enum vmm_line {
 };
 /* The VMM finds line L at descriptor VMM_LINE_FD + L. */
 #define VMM_LINE_FD 3
+/* A pipe that nobody else holds: its other end tells when the VMM is gone. Only where one is
+ * needed. */
+#define VMM_ALIVE_FD (VMM_LINE_FD + VMM_LINE_COUNT)
 
 struct vmm_plan {
     char kind[16];       /* name of the back end */
@@ -102,8 +105,8 @@ struct vmm_backend {
     /* A reboot of the guest ends the VMM with status 0, and a power-off only halts the guest. */
     bool ends_by_reboot;
     bool wants_elf; /* it starts uncompressed kernels alone */
-    /* Whether the machine gets the network that it asks for. */
-    bool (*has_network)(const struct machine_spec *spec);
+    /* Needs neither rights nor a namespace for user networking. */
+    bool has_user_network;
     /* The operator's own program, or NULL. */
     const char *(*chosen_program)(const struct machine_boot *boot);
     /* Whether it can carry such a machine at all; NULL: any. ERROR_UNSUPPORTED with the way out.
@@ -145,5 +148,9 @@ struct vmm_choice {
  * it a network. Runs programs with --version. ERROR_UNSUPPORTED with the next step. */
 bool vmm_choose(const struct machine_spec *spec, const struct machine_boot *boot,
     enum accel_kind accel, struct vmm_choice *choice, struct error *err);
+/* Whether the machine gets the network that it asks for, as far as that needs a namespace. It tries
+ * one out, in a millisecond. ERROR_UNSUPPORTED or ERROR_PERMISSION with the next step. */
+bool vmm_check_network(
+    const struct vmm_backend *backend, const struct machine_spec *spec, struct error *err);
 /* File name of a line's socket in the machine's directory. */
 const char *vmm_line_socket(enum vmm_line line);

@@ -352,19 +352,12 @@ static const char *chosen_program(const struct machine_boot *boot)
     return boot->firecracker;
 }
 
-/* It knows taps alone. */
-static bool has_network(const struct machine_spec *spec)
-{
-    return spec->net == NET_NONE || net_mode_is_bridged(spec->net);
-}
-
 const struct vmm_backend vmm_firecracker = {
     .name = "firecracker",
     .program = {.name = "firecracker",
         .title = "Firecracker",
         .missing = "put its release in PATH or set FIRECRACKER_BIN, or use --vmm qemu",
         .prefix = "Firecracker v"},
-    .has_network = has_network,
     .chosen_program = chosen_program,
     .check = check,
     .has_vsock = true,

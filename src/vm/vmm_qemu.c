@@ -342,19 +342,13 @@ static const char *chosen_program(const struct machine_boot *boot)
     return boot->qemu;
 }
 
-static bool has_network(const struct machine_spec *spec)
-{
-    (void)spec;
-    return true;
-}
-
 const struct vmm_backend vmm_qemu = {
     .name = "qemu",
     .program = {.name = PROGRAM,
         .title = "QEMU",
         .missing = "apt install " PACKAGE,
         .prefix = "QEMU emulator version "},
-    .has_network = has_network,
+    .has_user_network = true,
     .chosen_program = chosen_program,
     .plan = plan,
     .boot = boot_machine,

@@ -3,11 +3,12 @@
 a stand-in; bridge, taps and rules are real, in a network namespace of the test's own."""
 import json
 import os
+import shutil
 import signal
 
 from machine_world import clean, prepare, run, state
 from network_world import enter, foreign_rules, forwarding, ip, links, rules
-from world import main
+from world import main, need
 
 
 def configure(world, network):
@@ -91,6 +92,9 @@ def test_addresses_do_not_clash(world):
     world.fails(64, "vm", "create", "small", "--name", "bad", "--net", "user",
                 "--address", "10.99.0.3")
     world.fails(64, "vm", "create", "small", "--name", "bad", "--net", "maybe")
+    for words in (("bridge", "53:53/udp"), ("nat", "53:53/udp"), ("none", "0.0.0.0:53:53/udp")):
+        world.fails(64, "vm", "create", "small", "--name", "bad", "--net", words[0],
+                    "--publish", words[1])
     world.ok("vm", "rm", "b")
     assert world.json("vm", "create", "small", "--name", "new")["changed"] is True
     assert world.json("vm", "show", "new")["address"] == "10.99.0.3"
@@ -151,6 +155,51 @@ def test_start_that_fails_leaves_nothing(world):
     world.fails(69, "vm", "start", "web")
     assert state(world) == "crashed"
     assert links() == before_links and rules() == before
+    clean(world)
+
+
+def servers(vmm):
+    """Processes of slirp4netns for the namespace of that VMM."""
+    found = []
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/cmdline", "rb") as file:
+                words = file.read().split(b"\0")
+        except OSError:
+            continue
+        if words[0].endswith(b"slirp4netns") and f"/proc/{vmm}/ns/net".encode() in words:
+            found.append(int(entry))
+    return found
+
+
+def test_a_namespace_of_the_vmms_own(world):
+    """Nothing is made on the host; the VMM is elsewhere, and its network ends with it, however it
+    ends."""
+    prepare(world)
+    need("slirp4netns")
+    before, before_links = rules(), links()
+    here = os.readlink("/proc/self/ns/net")
+    run(world, "web", "", "--net", "namespace")
+    shown = world.json("vm", "show", "web")
+    assert shown["net"] == "namespace" and shown["address"] and "tap" not in shown
+    assert os.readlink(f"/proc/{shown['pid']}/ns/net") != here
+    assert len(servers(shown["pid"])) == 1
+    assert links() == before_links and rules() == before
+    world.ok("vm", "restart", "web")
+    again = world.json("vm", "show", "web")["pid"]
+    assert servers(shown["pid"]) == [] and len(servers(again)) == 1
+    with open(os.path.join(world.state, "vms", "web", "handle.json"), encoding="utf-8") as file:
+        os.kill(json.load(file)["monitor"]["pid"], signal.SIGKILL)
+    assert len(servers(again)) == 1  # the machine goes on, and so does its network
+    os.kill(again, signal.SIGKILL)
+    world.wait_until(lambda: servers(again) == [], "the end of slirp4netns")
+    assert world.json("host", "gc")["settled"] == ["web"]
+    # Without the program it is refused in words, before anything runs.
+    place = world.mkdir("few")
+    for name in ("sh", "ip", "nft"):
+        os.symlink(shutil.which(name), os.path.join(place, name))
+    error = world.fails(69, "vm", "start", "web", env={"PATH": place})
+    assert error["code"] == "UNSUPPORTED" and "slirp4netns" in error["message"], error
     clean(world)
 
 

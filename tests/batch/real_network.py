@@ -95,5 +95,29 @@ def test_nat_bridge_and_published_ports(world):
     assert rules() == before and links() == before_links
 
 
+def test_namespace(world):
+    """Out by slirp4netns, in by the agent, and not to what listens at this host's loopback."""
+    make_image(world)
+    need("slirp4netns")
+    before_links = links()
+    outside = Outside(world)
+    outside.nginx()
+    world.write("www/index.html", "from the world\n")
+    world.ok("vm", "run", "small", "--name", "one", "--memory", "160M", "--net", "namespace",
+             "--publish", "8007:7")
+    result = guest(world, "one", "fetch", WORLD, "80")
+    assert "from the world" in result.out and outside.asked() == [UPLINK], str(result)
+    with socket.socket() as local:
+        local.bind(("127.0.0.1", 8099))
+        local.listen(1)
+        assert guest(world, "one", "fetch", "10.0.2.2", "8099", "3").status != 0
+    server = serve(world, "one", "7")
+    with socket.create_connection(("127.0.0.1", 8007), timeout=PATIENCE_S) as line:
+        assert line.recv(64)
+    clean(world)
+    server.communicate(timeout=PATIENCE_S)
+    assert set(links()) - set(before_links) == {"up0"}  # the test's own
+
+
 enter()
 main()

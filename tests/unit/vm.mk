@@ -3,7 +3,7 @@ vm_tests = tests/unit/test_accel tests/unit/test_agent_client tests/unit/test_ap
 	tests/unit/test_agent_relay tests/unit/test_console tests/unit/test_firecracker \
 	tests/unit/test_kernel_needs tests/unit/test_machine \
 	tests/unit/test_machine_kill \
-	tests/unit/test_monitor tests/unit/test_monitor_again tests/unit/test_net tests/unit/test_net_rules tests/unit/test_pid_reuse tests/unit/test_qemu tests/unit/test_qmp \
+	tests/unit/test_monitor tests/unit/test_monitor_again tests/unit/test_net tests/unit/test_net_rules tests/unit/test_net_space tests/unit/test_pid_reuse tests/unit/test_qemu tests/unit/test_qmp \
 	tests/unit/test_serial_log tests/unit/test_vmm_firecracker tests/unit/test_vmm_qemu \
 	tests/unit/test_vsock_dial
 check_PROGRAMS += $(vm_tests) tests/support/fake_qemu tests/support/fake_firecracker
@@ -34,6 +34,8 @@ tests_unit_test_pid_reuse_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_pid_reuse_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 tests_unit_test_net_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_net_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+tests_unit_test_net_space_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_net_space_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 tests_unit_test_net_rules_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_net_rules_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 tests_unit_test_qmp_CPPFLAGS = $(TEST_CPPFLAGS)
