@@ -73,10 +73,10 @@ static bool check(const struct machine_spec *spec, enum accel_kind accel, struct
             "give the machine a disk (--disk) and copy (`vm cp`)");
     }
     for (size_t i = 0; i < spec->port_count; i++) {
-        if (spec->ports[i].is_udp) {
+        if (spec->ports[i].is_udp && spec->net != NET_NAT) {
             return error_set(err, ERROR_UNSUPPORTED,
                 "port %u/udp cannot be published on Firecracker, which has no network of its own: "
-                "use --vmm qemu",
+                "use --net nat, or --vmm qemu",
                 spec->ports[i].guest_port);
         }
     }

@@ -81,6 +81,7 @@ static inline bool world_try_start(struct world *world, const char *kernel, cons
     const struct cancel *cancel, struct error *err)
 {
     struct machine_boot boot = {.vm_dir = world->dir,
+        .net = {.mode = world->spec.net},
         .kernel_path = kernel,
         .initrd_path = initrd,
         .image_path = "rootfs.ext4",

@@ -13,9 +13,11 @@
 #include "support/machine_world.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "vm/agent_client.h"
+#include "vm/net_space.h"
 #include "vm/vmm.h"
 
 static void make(struct world *world, const char *append)
@@ -289,6 +291,36 @@ static void test_refused_start(void **state)
     world_remove(&world);
 }
 
+static bool is_in_our_network(const struct world *world)
+{
+    struct stat ours, theirs;
+    auto_free char *path = memory_printf("/proc/%d/ns/net", (int)world->handle.vmm.pid);
+    assert_int_equal(stat(path, &theirs), 0);
+    assert_int_equal(stat("/proc/self/ns/net", &ours), 0);
+    return ours.st_ino == theirs.st_ino;
+}
+
+/* User networking is a namespace of its own where this host gives one, else none, and the handle
+ * tells which. */
+static void test_network(void **state)
+{
+    (void)state;
+    struct world world;
+    struct error why = {0};
+    bool has_namespaces = net_space_check(&why);
+    make_and_start(&world, "");
+    wait_ready(&world);
+    assert_int_equal(world.handle.net.mode, has_namespaces ? NET_NAMESPACE : NET_NONE);
+    assert_int_equal(is_in_our_network(&world), !has_namespaces);
+    world_remove(&world);
+    make(&world, "");
+    world.spec.net = NET_NONE;
+    start(&world);
+    assert_int_equal(world.handle.net.mode, NET_NONE);
+    assert_true(is_in_our_network(&world));
+    world_remove(&world);
+}
+
 int main(int argc, char **argv)
 {
     if (world_is_monitor(argc, argv)) {
@@ -309,6 +341,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_agent_that_comes_late),
         cmocka_unit_test(test_monitor_replaced),
         cmocka_unit_test(test_refused_start),
+        cmocka_unit_test(test_network),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
