@@ -67,6 +67,7 @@ engine_ops = \
 	src/engine/ops_kernel_pull.c \
 	src/engine/ops_kernel_verify.c \
 	src/engine/ops_net.c src/engine/ops_net.h \
+	src/engine/ops_net_doctor.c \
 	src/engine/ops_net_host.c \
 	src/engine/ops_ssh.c src/engine/ops_ssh.h \
 	src/engine/ops_vm.c src/engine/ops_vm.h \

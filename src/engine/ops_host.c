@@ -14,6 +14,7 @@
 #include "engine/ops.h"
 #include "engine/ops_catalog.h"
 #include "engine/ops_common.h"
+#include "engine/ops_net.h"
 #include "engine/ops_trash.h"
 #include "engine/ops_vm.h"
 #include "engine/snapshot.h"
@@ -310,6 +311,7 @@ bool ops_host_doctor(struct ops *ops, struct json **result, struct error *err)
         "not installed (optional: QEMU does everything)", NULL);
     check_accel(ops, rows);
     check_vmm(ops, rows);
+    ops_net_doctor(ops, rows);
     check_memory(rows);
     *result = rows;
     return true;

@@ -43,3 +43,5 @@ void ops_net_publish(struct ops *ops, const struct vm_hand *hand);
 void ops_net_down(struct ops *ops, const struct vm_hand *hand);
 /* What no machine that runs owns: taken away (done), or only planned. */
 bool ops_net_gc(struct ops *ops, struct json *done, struct json *plan, struct error *err);
+/* ops_net_doctor.c: rows of host doctor. */
+void ops_net_doctor(struct ops *ops, struct json *rows);

@@ -8,6 +8,7 @@
 #include "engine/ops.h"
 #include "engine/ops_boot_kernel.h"
 #include "engine/ops_common.h"
+#include "engine/ops_net.h"
 #include "engine/ops_vm.h"
 #include "engine/state.h"
 #include "store/image_store.h"
@@ -50,6 +51,7 @@ bool ops_vm_restart(struct ops *ops, struct json **result, struct error *err)
         !machine_stop(hand.dir, &hand.facts.handle, 0, ops->progress, ops->cancel, NULL, err)) {
         return error_wrap(err, "VM %s", name);
     }
+    ops_net_down(ops, &hand); /* its mode may be another one from now on */
     return ops_vm_start_taken(ops, &hand, result, err);
 }
 

@@ -165,6 +165,43 @@ static void script_tap(const struct net_link *link, struct text *ip)
     text_printf(ip, "link set dev %s up\n", link->tap);
 }
 
+/* True when the interface has that address. */
+static bool has_address(const char *name, const char *address)
+{
+    struct ifaddrs *list = NULL;
+    bool is_there = false;
+    if (getifaddrs(&list) != 0) {
+        return false;
+    }
+    for (const struct ifaddrs *one = list; one != NULL && !is_there; one = one->ifa_next) {
+        struct sockaddr_in raw;
+        char shown[NET_ADDRESS_MAX];
+        if (one->ifa_addr != NULL && one->ifa_addr->sa_family == AF_INET &&
+            strcmp(one->ifa_name, name) == 0) {
+            memcpy(&raw, one->ifa_addr, sizeof(raw));
+            inet_ntop(AF_INET, &raw.sin_addr, shown, sizeof(shown));
+            is_there = strcmp(shown, address) == 0;
+        }
+    }
+    freeifaddrs(list);
+    return is_there;
+}
+
+/* Machines that run have the bridge and the gateway of their start: others would cut them off. */
+static bool check_settings(
+    const struct net_host *host, const struct net_found *found, struct error *err)
+{
+    char gateway[NET_ADDRESS_MAX];
+    net_range_gateway(&host->range, gateway);
+    bool is_same = found->taps.count == 0 ||
+                   (has(&found->bridges, host->bridge) && has_address(host->bridge, gateway));
+    return is_same ||
+           error_set(err, ERROR_CONFIG,
+               "machines that run have another bridge than %s with %s: stop them before bridge or "
+               "cidr under [network] changes",
+               host->bridge, gateway);
+}
+
 /* The bridge of that name is ours, or there is none yet. */
 static bool check_bridge(
     const struct net_host *host, const struct net_found *found, bool *is_there, struct error *err)
@@ -205,7 +242,18 @@ static bool make(const struct net_host *host, const struct net_link *link, struc
     auto_done(text) struct text ip = {0};
     auto_done(text) struct text nft = {0};
     bool has_bridge = false;
-    if (!net_host_find(host->mark, &found, err) || !check_bridge(host, &found, &has_bridge, err)) {
+    if (!net_host_find(host->mark, &found, err) || !check_settings(host, &found, err)) {
+        return false;
+    }
+    /* One without a machine may have been made for other settings. */
+    if (found.taps.count == 0 && found.bridges.count > 0) {
+        net_found_done(&found);
+        found = (struct net_found){0};
+        if (!net_host_tidy(host->mark, err) || !net_host_find(host->mark, &found, err)) {
+            return false;
+        }
+    }
+    if (!check_bridge(host, &found, &has_bridge, err)) {
         return false;
     }
     if (!has_bridge) {

@@ -3,8 +3,10 @@
 a stand-in; bridge, taps and rules are real, in a network namespace of the test's own."""
 import json
 import os
+import random
 import shutil
 import signal
+import subprocess
 
 from machine_world import clean, prepare, run, state
 from network_world import enter, foreign_rules, forwarding, ip, links, rules
@@ -148,6 +150,54 @@ def test_what_is_somebody_elses(world):
     ip("link del br0")
 
 
+def test_settings_change_when_nobody_is_cut_off(world):
+    prepare(world)
+    before_links = links()
+    run(world, "old", "", "--net", "bridge")
+    for network in ("bridge = other0\n", "cidr = 10.7.0.0/24\n"):
+        configure(world, network)
+        world.ok("vm", "create", "small", "--name", "new", "--net", "bridge")
+        assert world.fails(78, "vm", "start", "new")["code"] == "CONFIG"
+        world.ok("vm", "rm", "new")
+    configure(world, "bridge = other0\ncidr = 10.7.0.0/24\n")
+    # What ends by itself leaves the bridge for the next one, which may want another.
+    os.kill(world.json("vm", "show", "old")["pid"], signal.SIGTERM)
+    world.ok("vm", "wait", "old", "--for", "stopped")
+    run(world, "new", "", "--net", "bridge")
+    shown = world.json("vm", "show", "new")
+    assert shown["bridge"] == "other0" and shown["address"] == "10.7.0.2"
+    assert set(links()) - set(before_links) == {"other0", shown["tap"]}
+    clean(world)
+    assert links() == before_links
+
+
+def test_killed_while_it_starts(world):
+    """Whenever the engine dies, there is a machine with its network, or gc leaves nothing."""
+    prepare(world)
+    seed = int(os.environ.get("BANGER_SEED", "0")) or random.SystemRandom().randrange(1 << 30)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    before, before_links = rules(), links()
+    for _ in range(40 if os.environ.get("BANGER_CHECK_ALL") == "yes" else 6):
+        world.ok("vm", "create", "small", "--name", "web", "--net", "bridge")
+        child = world.start("vm", "start", "web", "--detach", stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL)
+        try:
+            child.wait(timeout=chance.uniform(0, 0.3))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        world.children.remove(child)
+        # A monitor that was on its way ends what it began, or has it running.
+        world.wait_until(lambda: state(world) in ("created", "running", "crashed", "stopped"),
+                         "it is settled")
+        if state(world) != "running":
+            world.ok("host", "gc")
+            assert state(world) == "running" or links() == before_links, links()
+        world.ok("vm", "rm", "web", "--force")
+        assert links() == before_links and rules() == before
+
+
 def test_start_that_fails_leaves_nothing(world):
     prepare(world)
     before, before_links = rules(), links()
@@ -170,6 +220,37 @@ def servers(vmm):
         if words[0].endswith(b"slirp4netns") and f"/proc/{vmm}/ns/net".encode() in words:
             found.append(int(entry))
     return found
+
+
+def findings(world, **more):
+    rows = world.run("host", "doctor", "--format", "json", **more).json()
+    return {row["check"]: row for row in rows if row["check"].startswith("network")}
+
+
+def test_doctor(world):
+    """What is not asked for is a remark, and a warning where the configuration wants it."""
+    prepare(world)
+    forwarding("0")
+    rows = findings(world)
+    assert {row["status"] for row in rows.values()} == {"ok"}, rows
+    assert "ip_forward" in rows["network: nat"]["hint"], rows
+    configure(world, "mode = nat\n")
+    assert findings(world)["network: nat"]["status"] == "warn"
+    forwarding("1")
+    assert findings(world)["network: nat"]["status"] == "ok"
+    subprocess.run(["nft", "add", "table", "ip", "wall"], check=True)
+    subprocess.run(["nft", "add", "chain", "ip", "wall", "FORWARD",
+                    "{ type filter hook forward priority 0; policy drop; }"], check=True)
+    row = findings(world)["network: nat"]
+    assert row["status"] == "warn" and "wall" in row["detail"] and "bb-" in row["hint"], row
+    subprocess.run(["nft", "delete", "table", "ip", "wall"], check=True)
+    place = world.mkdir("few")
+    row = findings(world, env={"PATH": place})["network: namespace"]
+    assert row["status"] == "ok" and "slirp4netns" in row["detail"] and row["hint"], row
+    configure(world, "mode = namespace\n")
+    assert findings(world, env={"PATH": place})["network: namespace"]["status"] == "warn"
+    configure(world, "cidr = x\n")
+    assert findings(world)["network: bridge"]["status"] == "warn"
 
 
 def test_a_namespace_of_the_vmms_own(world):
