@@ -32,6 +32,8 @@
 #define UPLINK "up0"
 #define READY_TIMEOUT_MS 30000
 #define END_TIMEOUT_MS 2000
+#define TRY_TIMEOUT_MS 30000
+#define TRY_OUTPUT_MAX 4096
 
 /* ---- inside: the child, single-threaded, before its exec --------------------------------------- */
 
@@ -117,17 +119,20 @@ int net_space_enter(void)
 
 /* ---- outside ---------------------------------------------------------------------------------- */
 
-/* Tried out in a child, so that the answer is the kernel's. */
-static int try_out(void)
+/* Tried out by a program that does the same, so that the answer is the kernel's. */
+static bool is_permitted(void)
 {
-    int status = 0;
-    pid_t pid = fork();
-    if (pid == 0) {
-        _exit(net_space_enter());
-    }
-    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    return pid > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : EAGAIN;
+    static const char *const as_root[] = {"unshare", "--net", "true", NULL};
+    static const char *const as_user[] = {
+        "unshare", "--user", "--map-root-user", "--net", "true", NULL};
+    struct error ignored = {0};
+    int status = -1;
+    return (process_run(
+                as_root, TRY_TIMEOUT_MS, TRY_OUTPUT_MAX, NULL, NULL, NULL, &status, &ignored) &&
+               status == 0) ||
+           (process_run(
+                as_user, TRY_TIMEOUT_MS, TRY_OUTPUT_MAX, NULL, NULL, NULL, &status, &ignored) &&
+               status == 0);
 }
 
 bool net_space_check(struct error *err)
@@ -142,9 +147,8 @@ bool net_space_check(struct error *err)
         return error_set_errno(
             err, errno, TUN_FILE " is not for this user, and a network in a namespace needs it");
     }
-    int failure = try_out();
-    return failure == 0 ||
-           error_set_errno(err, failure,
+    return is_permitted() ||
+           error_set(err, ERROR_PERMISSION,
                "this host gives this user no network namespace (user namespaces may be turned off "
                "by kernel.unprivileged_userns_clone or user.max_user_namespaces)");
 }
