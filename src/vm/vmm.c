@@ -91,12 +91,8 @@ static bool is_unfit(const struct vmm_backend *backend, const struct machine_spe
         return true;
     }
     vmm_probe_program(&backend->program, backend->chosen_program(boot), &found);
-    if (!found.is_usable) {
-        snprintf(why, size, "%s is not here", backend->program.title);
-        return true;
-    }
-    snprintf(why, size, "%s has no network for it here", backend->program.title);
-    return !vmm_check_network(backend, spec, &failure);
+    snprintf(why, size, "%s is not here", backend->program.title);
+    return !found.is_usable;
 }
 
 static bool is_here(const struct vmm_backend *backend, const struct machine_boot *boot)
@@ -119,10 +115,14 @@ static void choose_best(const struct machine_spec *spec, const struct machine_bo
     bool has_last = is_here(vmm_backends[last], boot);
     *choice = (struct vmm_choice){.backend = vmm_backends[last]};
     for (size_t i = 0; i < last; i++) {
-        bool has_network = vmm_backends[i]->has_network(spec);
-        if (has_last && !has_network) {
-            snprintf(why, sizeof(why), "%s has no user networking", vmm_backends[i]->program.title);
-        } else if (!is_unfit(vmm_backends[i], spec, boot, accel, why, sizeof(why))) {
+        struct error ignored = {0};
+        if (is_unfit(vmm_backends[i], spec, boot, accel, why, sizeof(why))) {
+            continue;
+        }
+        if (has_last && !vmm_check_network(vmm_backends[i], spec, &ignored)) {
+            snprintf(
+                why, sizeof(why), "%s has no network for it here", vmm_backends[i]->program.title);
+        } else {
             choice->backend = vmm_backends[i];
             snprintf(why, sizeof(why), "%s",
                 has_last ? "it is here and so is KVM" : "nothing else is here");
