@@ -47,6 +47,7 @@ engine_ops = \
 	src/engine/ops_fetch.c src/engine/ops_fetch.h \
 	src/engine/ops_host.c src/engine/ops_host.h \
 	src/engine/ops_host_df.c \
+	src/engine/ops_host_files.c \
 	src/engine/ops_host_gc.c \
 	src/engine/ops_image.c src/engine/ops_image.h \
 	src/engine/ops_image_draft.c src/engine/ops_image_draft.h \

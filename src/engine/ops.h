@@ -124,6 +124,7 @@ bool ops_catalog_publish(struct ops *ops, struct json **result, struct error *er
 bool ops_catalog_keygen(struct ops *ops, struct json **result, struct error *err);
 
 bool ops_host_gc(struct ops *ops, struct json **result, struct error *err);
+bool ops_host_files(struct ops *ops, struct json **result, struct error *err);
 bool ops_host_df(struct ops *ops, struct json **result, struct error *err);
 bool ops_host_doctor(struct ops *ops, struct json **result, struct error *err);
 bool ops_host_trash_list(struct ops *ops, struct json **result, struct error *err);

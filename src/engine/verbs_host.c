@@ -35,9 +35,11 @@ static const struct argument job_cancel_arguments[] = {
         .max = UINT64_MAX, .help = "Number of the job, from job list"},
 };
 
-/* clang-format on */
-
-/* clang-format off */
+static const struct argument files_arguments[] = {
+    {"dir", 0, ARGUMENT_PLACE, .is_positional = true, .is_required = true, .value_name = "DIR",
+        .help = "Directory to look into"},
+    {"begins", 0, ARGUMENT_WORD, .value_name = "TEXT", .help = "Only names that begin so"},
+};
 
 static const struct verb rows[] = {
     {"host", "doctor", NULL, VERB_READS, "Check what this host can do",
@@ -48,6 +50,10 @@ static const struct verb rows[] = {
         "Adds up files, holes included, and what they take on the disk. Reclaimable is what nothing\n"
         "refers to: unused kernels and images, all of the cache and of the trash.",
         "banger-tui --batch host df", COLUMNS(df_columns), .run = ops_host_df},
+    /* A thread of its own: a file system that hangs must keep nobody else waiting. */
+    {"host", "files", NULL, VERB_READS | VERB_STREAMS | VERB_HIDDEN, "List a directory", NULL,
+        "banger-tui --batch host files /srv", ROWS(files_arguments), .object = verb_object_none,
+        .run = ops_host_files},
     {"host", "gc", NULL, VERB_DESTROYS, "Clean up what no record owns",
         "Ends monitors and VMMs of ours that belong to no VM any more, writes down how VMs ended that\n"
         "nobody saw end, removes what killed processes left half-made, and trash beyond its limits.\n"

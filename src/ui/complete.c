@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "ui/complete.h"
 
-#include <dirent.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -128,30 +127,4 @@ void complete_common(const struct strings *found, struct text *common)
         len--; /* not in the middle of a character */
     }
     text_append_bytes(common, found->items[0], len);
-}
-
-void complete_files(const char *home, const char *begun, struct strings *found)
-{
-    const char *slash = strrchr(begun, '/');
-    auto_free char *shown =
-        slash != NULL ? memory_strndup(begun, (size_t)(slash - begun) + 1) : memory_strdup("");
-    bool is_home = text_has_prefix(shown, "~/") && home != NULL;
-    auto_free char *place = is_home ? memory_printf("%s%s", home, shown + 1)
-                                    : memory_strdup(shown[0] != '\0' ? shown : ".");
-    const char *beginning = slash != NULL ? slash + 1 : begun;
-    DIR *dir = opendir(place);
-    if (dir == NULL) {
-        return;
-    }
-    const struct dirent *entry = NULL;
-    for (int seen = 0; seen < COMPLETE_ENTRIES_MAX && (entry = readdir(dir)) != NULL; seen++) {
-        bool is_hidden = entry->d_name[0] == '.' && beginning[0] != '.';
-        bool is_dots = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
-        if (!is_hidden && !is_dots && text_has_prefix(entry->d_name, beginning)) {
-            strings_printf(
-                found, "%s%s%s", shown, entry->d_name, entry->d_type == DT_DIR ? "/" : "");
-        }
-    }
-    closedir(dir);
-    strings_sort(found);
 }

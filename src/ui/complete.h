@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* What could be meant by the beginning of a word: names of objects, choices, files. Listing a
- * directory is the one thing the console asks the file system itself; it happens on Tab only and
- * looks at a bounded number of entries. Main thread. */
+/* What could be meant by the beginning of a word: names of objects, verbs, choices. Main
+ * thread. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,13 +13,9 @@ struct strings;
 struct text;
 struct verb;
 
-#define COMPLETE_ENTRIES_MAX 2000
-
-/* Whole values for an argument that begin with `begun`, sorted. Files are complete_files'. */
+/* Whole values for an argument that begin with `begun`, sorted. None for files: see picker.h. */
 void complete_argument(const struct snapshot *snapshot, const struct verb *verb,
     const struct argument *argument, const char *begun, struct strings *found);
-/* Paths that begin so; directories end with a slash. "~/" is `home`, which may be NULL. */
-void complete_files(const char *home, const char *begun, struct strings *found);
 /* Names of objects of a subject ("kernel"); offers as well where the verb fetches them. */
 void complete_names(const struct snapshot *snapshot, const char *subject, bool with_offers,
     const char *begun, struct strings *found);

@@ -15,6 +15,7 @@ src_libui_a_SOURCES = \
 	src/ui/dialog.c src/ui/dialog.h \
 	src/ui/draw.c src/ui/draw.h \
 	src/ui/edit.c src/ui/edit.h \
+	src/ui/files.c src/ui/files.h \
 	src/ui/form.c src/ui/form.h \
 	src/ui/format.c src/ui/format.h \
 	src/ui/header.c src/ui/header.h \
@@ -33,6 +34,7 @@ src_libui_a_SOURCES = \
 	src/ui/pane_kernels.c \
 	src/ui/pane_vms.c \
 	src/ui/panes.c src/ui/panes.h \
+	src/ui/picker.h \
 	src/ui/plan.c src/ui/plan.h \
 	src/ui/questions.c \
 	src/ui/refusals.c src/ui/refusals.h \
@@ -45,6 +47,7 @@ src_libui_a_SOURCES = \
 	src/ui/screen_main.c \
 	src/ui/screen_menu.c \
 	src/ui/screen_palette.c \
+	src/ui/screen_picker.c \
 	src/ui/screen_quit.c \
 	src/ui/screen_stream.c \
 	src/ui/screen_viewers.c \

@@ -116,17 +116,18 @@ void form_move(struct form *form, int by)
     }
 }
 
+bool form_wants_path(const struct form *form)
+{
+    return form->field_count > 0 && is_path(form->fields[form->focus].argument);
+}
+
 bool form_complete(struct form *form, const struct snapshot *snapshot, struct strings *found)
 {
     struct field *field = &form->fields[form->focus];
     if (form->field_count == 0 || field->argument->kind == ARGUMENT_CHOICE) {
         return false;
     }
-    if (is_path(field->argument)) {
-        complete_files(form->home, field->edit.text, found);
-    } else {
-        complete_argument(snapshot, form->verb, field->argument, field->edit.text, found);
-    }
+    complete_argument(snapshot, form->verb, field->argument, field->edit.text, found);
     auto_done(text) struct text common = {0};
     complete_common(found, &common);
     if (common.len <= field->edit.len) {

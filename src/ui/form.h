@@ -36,6 +36,8 @@ void form_done(struct form *form);
 /* A key for the focused field: typing, Space for flags, Left, Right and Space for choices. */
 bool form_key(struct form *form, int key);
 void form_move(struct form *form, int by);
+/* The focused field holds a path: there is nothing to complete it from here. */
+bool form_wants_path(const struct form *form);
 /* Completes the focused field as far as it is certain; true when that changed it. `found` gets the
  * candidates. */
 bool form_complete(struct form *form, const struct snapshot *snapshot, struct strings *found);

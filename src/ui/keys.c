@@ -134,6 +134,8 @@ const struct request_row request_rows[] = {
         "The keys that work here"},
     {REQUEST_PLAN, "plan", "F3", CONTEXT_FORM, HIDDEN, "Plan",
         "Show what would be fetched, written and stopped, and change nothing"},
+    {REQUEST_HIDDEN_FILES, "hidden_files", "F4", CONTEXT_FORM, HIDDEN, "Hidden",
+        "Where a file is chosen: show hidden ones, or not"},
     {REQUEST_HELP, "help_form", "F1", CONTEXT_FORM, HIDDEN, "Help", "The keys that work here"},
     {REQUEST_QUIT, "quit", "q", LIST, 4, "Quit", "Leave; asks when jobs are running"},
     {REQUEST_SUSPEND, "suspend", "^Z", ANY, HIDDEN, "Suspend", "Back to the shell; fg returns"},

@@ -96,6 +96,7 @@ enum request {
     /* dialogs */
     REQUEST_ACCEPT,
     REQUEST_PLAN,
+    REQUEST_HIDDEN_FILES,
     REQUEST_COUNT,
 };
 

@@ -14,6 +14,7 @@
 #include "ui/dialog.h"
 #include "ui/form.h"
 #include "ui/listbox.h"
+#include "ui/picker.h"
 #include "ui/screen.h"
 #include "ui/seat.h"
 
@@ -26,8 +27,7 @@
 struct form_screen {
     struct screen screen;
     struct form form;
-    struct error error;        /* of the last try to carry it out */
-    struct strings candidates; /* of the last completion */
+    struct error error; /* of the last try to carry it out */
     size_t top;
 };
 
@@ -83,14 +83,30 @@ static void show_plan(struct form_screen *self, struct seat *seat)
     seat_open(seat, result_screen_new(seat, command));
 }
 
-static void complete_or_move(struct form_screen *self, struct seat *seat)
+static void take_value(void *context, struct seat *seat, const char *value)
 {
-    strings_done(&self->candidates);
-    self->candidates = (struct strings){0};
-    if (!form_complete(&self->form, seat->snapshot, &self->candidates)) {
-        form_move(&self->form, 1);
-        strings_done(&self->candidates);
-        self->candidates = (struct strings){0};
+    struct form_screen *self = context;
+    (void)seat;
+    error_clear(&self->error);
+    edit_set(&self->form.fields[self->form.focus].edit, value);
+}
+
+/* What can be chosen for the field is shown; what can only be typed is left. */
+static void choose_or_move(struct form_screen *self, struct seat *seat)
+{
+    const struct field *field = &self->form.fields[self->form.focus];
+    auto_free char *title = memory_printf("Choose: %s", field->argument->name);
+    auto_done(strings) struct strings found = {0};
+    if (form_wants_path(&self->form)) {
+        bool wants_directory = field->argument->kind == ARGUMENT_PLACE;
+        seat_open(seat,
+            picker_file_new(seat, title, field->edit.text, wants_directory, take_value, self));
+    } else if (!form_complete(&self->form, seat->snapshot, &found)) {
+        if (found.count > 1) {
+            seat_open(seat, picker_name_new(seat, title, &found, take_value, self));
+        } else {
+            form_move(&self->form, 1);
+        }
     }
 }
 
@@ -100,8 +116,6 @@ static bool form_type(struct screen *screen, struct seat *seat, int key)
     (void)seat;
     if (form_key(&self->form, key)) {
         error_clear(&self->error);
-        strings_done(&self->candidates);
-        self->candidates = (struct strings){0};
         return true;
     }
     return false;
@@ -118,7 +132,7 @@ static void form_request(struct screen *screen, struct seat *seat, enum request 
         show_plan(self, seat);
         return;
     case REQUEST_NEXT_PANE:
-        complete_or_move(self, seat);
+        choose_or_move(self, seat);
         return;
     case REQUEST_DOWN:
         form_move(&self->form, 1);
@@ -210,15 +224,10 @@ static void draw_foot(struct form_screen *self, struct frame *frame, struct area
     struct command *command = form_command(&self->form, false, &at, &err);
     const struct field *field = &self->form.fields[self->form.focus];
     auto_done(text) struct text line = {0};
-    if (self->candidates.count > 1) {
-        auto_free char *all = strings_join(&self->candidates, "  ");
-        draw_text(frame, area.y, area.x, area.width, ROLE_TEXT, all);
-    } else {
-        auto_done(strings) struct strings lines = {0};
-        cells_wrap(&lines, field->argument->help, area.width, 0, frame->theme->is_utf8);
-        for (size_t i = 0; i < lines.count && i < HELP_LINES; i++) {
-            draw_text(frame, area.y + (int)i, area.x, area.width, ROLE_TEXT, lines.items[i]);
-        }
+    auto_done(strings) struct strings lines = {0};
+    cells_wrap(&lines, field->argument->help, area.width, 0, frame->theme->is_utf8);
+    for (size_t i = 0; i < lines.count && i < HELP_LINES; i++) {
+        draw_text(frame, area.y + (int)i, area.x, area.width, ROLE_TEXT, lines.items[i]);
     }
     if (err.text[0] != '\0') {
         draw_text(frame, area.y + HELP_LINES, area.x, area.width, ROLE_BAD, err.text);
@@ -262,7 +271,7 @@ static bool form_draw_bottom(
     if (argument->kind == ARGUMENT_FLAG || argument->kind == ARGUMENT_CHOICE) {
         pen_key(frame, &pen, "Space", "Change");
     } else {
-        pen_key(frame, &pen, "Tab", "Complete");
+        pen_key(frame, &pen, "Tab", form_wants_path(&self->form) ? "Files" : "Choose");
     }
     if ((self->form.verb->flags & VERB_READS) == 0) {
         pen_key(frame, &pen, "F3", "Plan");
@@ -276,7 +285,6 @@ static void form_free(struct screen *screen)
 {
     struct form_screen *self = form_of(screen);
     form_done(&self->form);
-    strings_done(&self->candidates);
     free(self);
 }
 

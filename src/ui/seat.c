@@ -66,7 +66,9 @@ void seat_abandon(struct seat *seat, uint64_t id)
             return;
         }
     }
-    engine_forget(seat->engine, id); /* it ended before */
+    engine_forget(seat->engine, id); /* unless it still has to end */
+    seat->jobs = memory_grow(seat->jobs, seat->job_count + 1, sizeof(*seat->jobs));
+    seat->jobs[seat->job_count++] = (struct seat_job){.id = id, .is_abandoned = true};
 }
 
 static const struct job_item *find_job(const struct snapshot *snapshot, uint64_t id)

@@ -9,7 +9,8 @@ tests_tui_fake_console_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,muldefs
 tests_tui_fake_console_LDADD = $(LINK_UI)
 
 tui_tests = tests/tui/test_screens tests/tui/test_manners tests/tui/test_console \
-	tests/tui/test_lists tests/tui/test_newcomer tests/tui/test_machine tests/tui/test_monkey
+	tests/tui/test_lists tests/tui/test_newcomer tests/tui/test_forms \
+	tests/tui/test_machine tests/tui/test_monkey
 check_PROGRAMS += $(tui_tests)
 TESTS += $(tui_tests)
 TUI_CPPFLAGS = $(TEST_CPPFLAGS) $(VTERM_CFLAGS)
@@ -33,6 +34,10 @@ tests_tui_test_console_LDADD = $(TUI_LIBS)
 tests_tui_test_lists_SOURCES = tests/tui/test_lists.c $(tui_support)
 tests_tui_test_lists_CPPFLAGS = $(TUI_CPPFLAGS)
 tests_tui_test_lists_LDADD = $(TUI_LIBS)
+
+tests_tui_test_forms_SOURCES = tests/tui/test_forms.c $(tui_world)
+tests_tui_test_forms_CPPFLAGS = $(TUI_CPPFLAGS)
+tests_tui_test_forms_LDADD = $(TUI_LIBS)
 
 tests_tui_test_newcomer_SOURCES = tests/tui/test_newcomer.c $(tui_support)
 tests_tui_test_newcomer_CPPFLAGS = $(TUI_CPPFLAGS)

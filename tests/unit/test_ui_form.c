@@ -7,7 +7,9 @@
 #include <cmocka.h>
 
 #include <curses.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -17,6 +19,7 @@
 #include "support/scratch.h"
 #include "ui/complete.h"
 #include "ui/edit.h"
+#include "ui/files.h"
 #include "ui/form.h"
 #include "ui/keys.h"
 #include "ui/line.h"
@@ -247,24 +250,31 @@ static void test_every_verb_is_within_reach(void **state)
     assert_true(reached > 40);
 }
 
-static void test_complete_files(void **state)
+/* Paths are told apart by their text alone. */
+static void test_paths(void **state)
 {
     (void)state;
-    char *dir = scratch_make();
-    scratch_write(dir, "linux/vmlinux", "x");
-    scratch_write(dir, "linux.deb", "x");
-    scratch_write(dir, ".hidden", "x");
-    auto_done(strings) struct strings found = {0};
-    complete_files(dir, "~/li", &found);
-    completes(&found, "~/linux.deb ~/linux/");
-    auto_done(strings) struct strings all = {0};
-    auto_free char *begun = memory_printf("%s/", dir);
-    complete_files(NULL, begun, &all);
-    assert_int_equal(all.count, 2);
-    auto_done(strings) struct strings none = {0};
-    complete_files(dir, "/no/such/place/x", &none);
-    assert_int_equal(none.count, 0);
-    scratch_remove(dir);
+    static const struct {
+        const char *path, *whole;
+    } paths[] = {{"/a/b/", "/a/b"}, {"/a/./b/../c", "/a/c"}, {"/..", "/"}, {"/", "/"},
+        {"//a", "/a"}, {"~/x", "/home/op/x"}, {"~", "/home/op"}};
+    for (size_t i = 0; i < array_length(paths); i++) {
+        auto_free char *whole = files_absolute(paths[i].path, "/home/op");
+        assert_string_equal(whole, paths[i].whole);
+    }
+    auto_free char *here = getcwd(NULL, 0);
+    auto_free char *absolute = files_absolute(".", NULL);
+    assert_string_equal(absolute, here);
+    auto_free char *above = files_parent("/a/b");
+    auto_free char *top = files_parent("/a");
+    auto_free char *same = files_parent("/");
+    assert_string_equal(above, "/a");
+    assert_string_equal(top, "/");
+    assert_string_equal(same, "/");
+    auto_free char *inside = files_inside("/", "a");
+    auto_free char *deeper = files_inside("/a", "b");
+    assert_string_equal(inside, "/a");
+    assert_string_equal(deeper, "/a/b");
 }
 
 /* A key means one thing in one place, but for those whose meanings exclude each other. */
@@ -324,7 +334,7 @@ int main(void)
         cmocka_unit_test(test_lines_are_read_back),
         cmocka_unit_test(test_lines_are_refused),
         cmocka_unit_test(test_complete),
-        cmocka_unit_test(test_complete_files),
+        cmocka_unit_test(test_paths),
         cmocka_unit_test(test_every_verb_is_within_reach),
         cmocka_unit_test(test_keys_do_not_clash),
         cmocka_unit_test(test_keys_are_named),
