@@ -379,6 +379,9 @@ static bool transfer(struct download *download, struct error *err)
         if (is_proved) {
             return true;
         }
+        if (count > 1) {
+            progress_note(download->progress, "%s", source->failure.text);
+        }
     }
 }
 

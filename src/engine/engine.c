@@ -13,6 +13,7 @@
 #include "engine/job.h"
 #include "engine/ops.h"
 #include "engine/state.h"
+#include "engine/state_history.h"
 #include "engine/state_jobs.h"
 #include "engine/watcher.h"
 #include "engine/workers.h"
@@ -22,6 +23,7 @@
 #define TRANSFER_WORKERS 4
 #define LOCAL_WORKERS 4
 #define LOCK_TIMEOUT_MS 30000
+#define HISTORY_KEY "history" /* of what is kept */
 
 static const struct engine_hooks real_hooks = {
     .sweep = ops_sweep,
@@ -125,6 +127,7 @@ static bool open_parts(struct engine *engine, struct error *err)
         state_log(engine->state, LOG_WARNING, "%s", unread.text);
         engine->is_kept_foreign = unread.code == ERROR_UNSUPPORTED;
     }
+    state_history_read(engine->state, json_string(engine->kept, HISTORY_KEY, ""));
     return true;
 }
 
@@ -154,6 +157,9 @@ void engine_free(struct engine *engine)
     }
     state_job_cancel_all(engine->state);
     workers_stop(engine->workers);
+    auto_done(text) struct text history = {0};
+    state_history_write(engine->state, &history);
+    engine_keep(engine, HISTORY_KEY, text_cstr(&history));
     struct error unwritten = {0};
     if (engine->has_kept && !kept_write(engine->store, engine->kept, &unwritten)) {
         state_log(engine->state, LOG_WARNING, "%s", unwritten.text);
@@ -253,6 +259,20 @@ bool engine_cancel(struct engine *engine, uint64_t id)
         housekeeping_cancel(engine, id);
     }
     return is_foreign;
+}
+
+bool engine_hurry(struct engine *engine, uint64_t id)
+{
+    auto_job struct job *job = state_job_find(engine->state, id);
+    if (!job || job->lane == JOB_LANE_OWN) {
+        return false;
+    }
+    enum lane lane = job->lane == JOB_LANE_TRANSFER ? LANE_TRANSFER : LANE_LOCAL;
+    bool was_waiting = workers_hurry(engine->workers, lane, job);
+    if (was_waiting) {
+        state_job_hurry(engine->state, job);
+    }
+    return was_waiting;
 }
 
 void engine_forget(struct engine *engine, uint64_t id)

@@ -66,6 +66,8 @@ void engine_free(struct engine *engine);
 bool engine_submit(struct engine *engine, struct command *command, uint64_t *id, struct error *err);
 /* Asks a job to stop; it ends as cancelled soon after, unless it is past its point of no return. */
 bool engine_cancel(struct engine *engine, uint64_t id);
+/* Makes a queued job the next one to begin of its kind. False when it does not wait any more. */
+bool engine_hurry(struct engine *engine, uint64_t id);
 /* Drops a finished job from the state. */
 void engine_forget(struct engine *engine, uint64_t id);
 

@@ -16,6 +16,7 @@ src_libengine_a_SOURCES = \
 	src/engine/snapshot.c src/engine/snapshot.h \
 	src/engine/state.c src/engine/state.h \
 	src/engine/state_internal.h \
+	src/engine/state_history.c src/engine/state_history.h \
 	src/engine/state_jobs.c src/engine/state_jobs.h \
 	src/engine/state_snapshot.c \
 	src/engine/verbs.h \

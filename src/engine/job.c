@@ -64,6 +64,23 @@ struct job *job_new(struct command *command)
     return job;
 }
 
+struct job *job_new_ended(
+    const struct verb *verb, const char *title, const char *line, enum job_state ended)
+{
+    struct job *job = memory_zero(1, sizeof(*job));
+    atomic_init(&job->holders, 1);
+    job->verb = verb;
+    job->lane = lane_of(verb);
+    job->title = memory_strdup(title);
+    job->line = memory_strdup(line);
+    job->cancel = cancel_new();
+    job->is_change = true;
+    job->state = ended;
+    job->done_fd = -1;
+    meter_init(&job->meter, verb);
+    return job;
+}
+
 struct job *job_hold(struct job *job)
 {
     atomic_fetch_add(&job->holders, 1);
@@ -79,6 +96,7 @@ void job_release(struct job *job)
     cancel_free(job->cancel);
     strings_done(&job->words);
     strings_done(&job->claims);
+    strings_done(&job->told);
     memory_auto_close(&job->done_fd);
     free(job->object);
     free(job->title);
@@ -95,6 +113,18 @@ void job_auto_release(struct job **job)
 
 /* ---- what the work reports goes to the state, and now and then to the file ---- */
 
+/* Units a second as others see it: smoothed over a few writings. */
+static uint64_t rate_for_file(struct job *job, uint64_t done, uint64_t now_ms)
+{
+    uint64_t span_ms = now_ms - job->file_ms;
+    if (job->file_ms && span_ms && done >= job->file_done) {
+        uint64_t rate = (done - job->file_done) * 1000 / span_ms;
+        job->file_rate = job->file_rate ? (job->file_rate * 3 + rate) / 4 : rate;
+    }
+    job->file_done = done;
+    return job->file_rate;
+}
+
 /* Only this thread sets job->object while the job runs, so it may read it without the lock. */
 static void write_file(struct job *job, enum progress_phase phase, enum progress_unit unit,
     uint64_t done, uint64_t total)
@@ -104,6 +134,7 @@ static void write_file(struct job *job, enum progress_phase phase, enum progress
     if (!job->is_change || (job->file_ms && now_ms - job->file_ms < FILE_MS)) {
         return;
     }
+    uint64_t rate = rate_for_file(job, done, now_ms);
     job->file_ms = now_ms;
     struct job_file file = {
         .id = job->id,
@@ -114,6 +145,9 @@ static void write_file(struct job *job, enum progress_phase phase, enum progress
         .unit = unit,
         .done = done,
         .total = total,
+        .rate = rate,
+        .has_expected = job->has_file_expected,
+        .expected = job->file_expected,
         .started_at = job->started_at,
         .is_watched = engine->watcher != NULL,
     };
@@ -138,6 +172,10 @@ static void note(void *context, const char *sentence)
 static void digest(void *context, const struct digest *expected, const struct digest *found)
 {
     struct job *job = context;
+    job->has_file_expected = expected != NULL;
+    if (expected) {
+        job->file_expected = *expected;
+    }
     state_job_digest(job->engine->state, job, expected, found);
 }
 

@@ -43,7 +43,11 @@ struct job {
 
     /* Only for the thread that runs it. */
     struct command *command;
-    uint64_t file_ms; /* when its file was written last */
+    uint64_t file_ms;   /* when its file was written last */
+    uint64_t file_done; /* and how far it was then */
+    uint64_t file_rate; /* units a second since, smoothed */
+    bool has_file_expected;
+    struct digest file_expected;
 
     /* Guarded. */
     uint64_t id; /* fixed from state_job_add on */
@@ -55,6 +59,8 @@ struct job {
     uint64_t started_ms, ended_ms; /* monotonic */
     int64_t started_at, finished_at;
     char note[256];
+    struct strings told; /* what was noted so far, each once, the newest last; bounded */
+    bool is_left;        /* another process goes on with it */
     bool has_expected, has_found;
     struct digest expected, found;
     char *result; /* JSON; set once */
@@ -64,6 +70,9 @@ struct job {
 
 /* Takes the command over. */
 struct job *job_new(struct command *command);
+/* One of an earlier run, that has ended: it is only there to be looked at. */
+struct job *job_new_ended(
+    const struct verb *verb, const char *title, const char *line, enum job_state ended);
 struct job *job_hold(struct job *job);
 /* NULL is accepted. */
 void job_release(struct job *job);

@@ -45,6 +45,12 @@ static void file_to_text(const struct job_file *file, struct text *out)
     if (file->total) {
         json_put_integer(json, "total", (int64_t)file->total);
     }
+    if (file->rate) {
+        json_put_integer(json, "rate", (int64_t)file->rate);
+    }
+    char hex[DIGEST_HEX_LEN + 1];
+    json_put_string(
+        json, "expected_sha256", file->has_expected ? digest_format(&file->expected, hex) : NULL);
     json_put_string(json, "unit", progress_unit_name(file->unit));
     char stamp[CLOCK_TEXT_LEN];
     json_put_string(json, "started_at", clock_format(file->started_at, stamp));
@@ -137,8 +143,10 @@ static bool read_file(int jobs, const char *name, struct section *strings, struc
         .unit = unit_of(json_string(json, "unit", "")),
         .done = natural(json, "done"),
         .total = natural(json, "total"),
+        .rate = natural(json, "rate"),
         .is_watched = json_bool(json, "watched", false),
     };
+    file->has_expected = digest_parse(json_string(json, "expected_sha256", ""), &file->expected);
     clock_parse(json_string(json, "started_at", ""), &file->started_at);
     *is_alive = strcmp(json_string(json, "boot_id", ""), process_boot_id()) == 0 &&
                 process_is_alive(&file->process);

@@ -6,6 +6,7 @@
  * file whose process is gone is debris that the next reader removes. `jobs` is a descriptor of the
  * directory. Workers and the watcher. */
 
+#include "base/digest.h"
 #include "base/process.h"
 #include "base/progress.h"
 
@@ -24,7 +25,10 @@ struct job_file {
     enum progress_phase phase;
     enum progress_unit unit;
     uint64_t done;
-    uint64_t total;     /* 0: not known */
+    uint64_t total;    /* 0: not known */
+    uint64_t rate;     /* units a second; 0: not known */
+    bool has_expected; /* content is proved against this digest */
+    struct digest expected;
     int64_t started_at; /* wall */
     /* The process watches this directory: a file <id>.cancel stops just this job. Otherwise it has
      * only this one, and SIGINT stops it, or SIGTERM where that is ignored. */

@@ -123,6 +123,7 @@ bool engine_leave_running(struct engine *engine, uint64_t id, struct error *err)
         return error_wrap(err, "'%s' cannot be left running", job->line);
     }
     /* The other one is there before this one stops: nothing is lost in between. */
+    state_job_leave(engine->state, job);
     state_job_cancel(engine->state, id);
     return true;
 }

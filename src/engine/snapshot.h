@@ -134,6 +134,8 @@ struct job_item {
     uint64_t elapsed_ms;  /* up to now or to the end */
     uint64_t transferred; /* bytes downloaded in all, kept after the end */
     const char *note;     /* "waiting for pid 123"; "" for none */
+    size_t told_count;    /* what was noted so far: each failed try, each source */
+    const char *const *told;
     bool has_expected, has_found;
     struct digest expected, found;
     bool is_quiet;       /* a reading verb or housekeeping: not for the jobs pane */
@@ -175,8 +177,9 @@ struct snapshot {
     SNAPSHOT_SECTION(kernel_item, kernels);
     SNAPSHOT_SECTION(image_item, images);
     SNAPSHOT_SECTION(vm_item, vms);
-    SNAPSHOT_SECTION(job_item, jobs); /* oldest first; finished ones stay until forgotten */
-    SNAPSHOT_SECTION(log_item, log);  /* the last few hundred lines */
+    /* Oldest first, queued ones in the order they will begin; ended ones stay until forgotten. */
+    SNAPSHOT_SECTION(job_item, jobs);
+    SNAPSHOT_SECTION(log_item, log); /* the last few hundred lines */
     struct host_facts host;
 };
 

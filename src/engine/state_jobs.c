@@ -18,6 +18,9 @@
 #include "engine/section.h"
 #include "engine/state_internal.h"
 
+/* Sentences about a job that are kept for whoever asks how it went. */
+#define TOLD_MAX 16
+
 static void jobs_changed(struct state *state)
 {
     state->is_jobs_stale = true;
@@ -120,6 +123,16 @@ bool state_job_add(struct state *state, struct job *job, const char *object, uin
     return true;
 }
 
+void state_job_put_ended(struct state *state, struct job *job)
+{
+    state_lock(state);
+    job->id = new_id(state);
+    state->jobs = memory_grow(state->jobs, state->job_count + 1, sizeof(struct job *));
+    state->jobs[state->job_count++] = job;
+    job_changed(state, job);
+    state_unlock(state);
+}
+
 bool state_job_start(struct state *state, struct job *job)
 {
     state_lock(state);
@@ -148,6 +161,14 @@ void state_job_note(struct state *state, struct job *job, const char *sentence)
 {
     state_lock(state);
     snprintf(job->note, sizeof(job->note), "%s", sentence);
+    if (sentence[0] != '\0' && !strings_contain(&job->told, sentence)) {
+        if (job->told.count == TOLD_MAX) {
+            free(job->told.items[0]);
+            memmove(job->told.items, job->told.items + 1, TOLD_MAX * sizeof(char *));
+            job->told.count--;
+        }
+        strings_add(&job->told, sentence);
+    }
     job_changed(state, job);
     state_unlock(state);
 }
@@ -386,6 +407,32 @@ void state_job_cancel_all(struct state *state)
         state_unlock(state);
         job_release(removed);
     }
+}
+
+void state_job_leave(struct state *state, struct job *job)
+{
+    state_lock(state);
+    job->is_left = true;
+    state_unlock(state);
+}
+
+void state_job_hurry(struct state *state, struct job *job)
+{
+    state_lock(state);
+    size_t from = 0;
+    while (from < state->job_count && state->jobs[from] != job) {
+        from++;
+    }
+    for (size_t to = 0; from < state->job_count && to < from; to++) {
+        const struct job *other = state->jobs[to];
+        if (other->state == JOB_QUEUED && other->lane == job->lane) {
+            memmove(&state->jobs[to + 1], &state->jobs[to], (from - to) * sizeof(struct job *));
+            state->jobs[to] = job;
+            job_changed(state, job);
+            break;
+        }
+    }
+    state_unlock(state);
 }
 
 void state_job_forget(struct state *state, uint64_t id)

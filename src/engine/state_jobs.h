@@ -61,6 +61,12 @@ bool state_job_is_live(struct state *state, const struct job *job);
 /* Asks to stop: a queued one ends at once. False when there is no such job or it has ended. */
 bool state_job_cancel(struct state *state, uint64_t id);
 void state_job_cancel_all(struct state *state);
+/* Takes over one of an earlier run. */
+void state_job_put_ended(struct state *state, struct job *job);
+/* Another process goes on with it. */
+void state_job_leave(struct state *state, struct job *job);
+/* Moves a queued one in front of the others of its lane. */
+void state_job_hurry(struct state *state, struct job *job);
 /* Drops an ended one. */
 void state_job_forget(struct state *state, uint64_t id);
 /* The job, held for the caller; NULL when there is none. */

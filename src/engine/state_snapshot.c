@@ -50,6 +50,8 @@ static void add_job(struct section *section, struct job *job, uint64_t now_ms, i
         .elapsed_ms = elapsed_ms(job, now_ms),
         .transferred = job->meter.transferred,
         .note = section_string(section, job->note),
+        .told_count = job->told.count,
+        .told = section_strings(section, &job->told),
         .has_expected = job->has_expected,
         .has_found = job->has_found,
         .expected = job->expected,
@@ -67,7 +69,14 @@ static const struct verb *read_line(struct section *section, const char *line, c
 {
     struct strings words = {0};
     strings_split(&words, line, " ");
-    const struct verb *verb = words.count >= 2 ? verb_find(words.items[0], words.items[1]) : NULL;
+    const struct verb *verb = NULL;
+    if (words.count >= 3) {
+        auto_free char *two = memory_printf("%s %s", words.items[1], words.items[2]);
+        verb = verb_find(words.items[0], two);
+    }
+    if (!verb && words.count >= 2) {
+        verb = verb_find(words.items[0], words.items[1]);
+    }
     const char *behind = strchr(line, ' ');
     *title = section_string(section, verb && behind ? behind + 1 : line);
     strings_done(&words);
@@ -96,6 +105,9 @@ static void add_foreign(struct section *section, const struct job_file *file)
         .done = file->done,
         .total = file->total,
         .permille = file->total ? (uint32_t)((double)file->done / (double)file->total * 999) : 0,
+        .rate = file->rate,
+        .has_expected = file->has_expected,
+        .expected = file->expected,
         .elapsed_ms = ago_s > 0 ? (uint64_t)ago_s * 1000 : 0,
         .note = "",
         .is_foreign = true,

@@ -184,6 +184,26 @@ bool workers_submit(struct workers *workers, enum lane lane, void *item, struct 
     return is_staffed;
 }
 
+bool workers_hurry(struct workers *workers, enum lane lane, const void *item)
+{
+    struct queue *queue = &workers->lanes[lane];
+    pthread_mutex_lock(&workers->mutex);
+    struct item **link = &queue->first;
+    while (*link && (*link)->item != item) {
+        link = &(*link)->next;
+    }
+    struct item *found = *link;
+    if (found) {
+        *link = found->next;
+        queue->last = found->next ? queue->last : link;
+        found->next = queue->first;
+        queue->last = queue->first ? queue->last : &found->next;
+        queue->first = found;
+    }
+    pthread_mutex_unlock(&workers->mutex);
+    return found != NULL;
+}
+
 bool workers_spawn(struct workers *workers, void *item, struct error *err)
 {
     pthread_mutex_lock(&workers->mutex);

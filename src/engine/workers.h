@@ -22,6 +22,8 @@ void workers_free(struct workers *workers);
 
 /* Hands an item to a lane. ERROR_LIMIT when the lane has no thread and can start none. */
 bool workers_submit(struct workers *workers, enum lane lane, void *item, struct error *err);
+/* Makes an item the next one of its lane. False when it does not wait there any more. */
+bool workers_hurry(struct workers *workers, enum lane lane, const void *item);
 /* Runs an item in a thread of its own. ERROR_LIMIT when there can be none. */
 bool workers_spawn(struct workers *workers, void *item, struct error *err);
 

@@ -389,6 +389,7 @@ int ui_run(struct engine *engine, const struct ui_options *options)
     engine_release(seat->snapshot);
     free(seat->jobs);
     undo_done(&seat->undo);
+    free(seat->failed_line);
     term_close();
     return seat->exit_status;
 }

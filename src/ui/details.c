@@ -250,6 +250,9 @@ static void fill_job(struct page *page, const struct job_item *job, int64_t now,
             page_wrap(page, ROLE_TEXT, "next", hint, width);
         }
     }
+    for (size_t i = 0; i < job->told_count; i++) {
+        page_wrap(page, ROLE_TEXT, i == 0 ? "said so far" : "", job->told[i], width);
+    }
     if (proof.len > 0) {
         page_add(page, job->error.code == ERROR_DIGEST ? ROLE_BAD : ROLE_TEXT, "sha256",
             text_cstr(&proof));

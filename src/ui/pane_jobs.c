@@ -54,12 +54,11 @@ static void job_cell(
     }
 }
 
-/* What is under way first, in the order it began; then what ended, the latest first. */
+/* What is under way first, in the order it began or will begin; then what ended, the latest first. */
 static int64_t job_order(const struct snapshot *snapshot, size_t index)
 {
-    const struct job_item *job = &snapshot->jobs[index];
-    int64_t id = (int64_t)job->id;
-    return format_job_is_active(job) ? id - INT64_MAX : -id;
+    int64_t place = (int64_t)index;
+    return format_job_is_active(&snapshot->jobs[index]) ? place - INT64_MAX : -place;
 }
 
 bool pane_job_is_listed(const struct snapshot *snapshot, size_t index)

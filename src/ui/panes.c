@@ -31,12 +31,12 @@ void pane_empty_words(enum pane pane, const struct keymap *keymap, struct text *
         return;
     case PANE_KERNELS:
         text_append(out, "None yet: ");
-        add_key(keymap, REQUEST_PULL, CONTEXT_KERNELS, " pulls one, ", out);
+        add_key(keymap, REQUEST_PULL, CONTEXT_KERNELS, " pulls, ", out);
         add_key(keymap, REQUEST_IMPORT, CONTEXT_KERNELS, " imports one.", out);
         return;
     case PANE_IMAGES:
         text_append(out, "None yet: ");
-        add_key(keymap, REQUEST_PULL, CONTEXT_IMAGES, " pulls one, ", out);
+        add_key(keymap, REQUEST_PULL, CONTEXT_IMAGES, " pulls, ", out);
         add_key(keymap, REQUEST_IMPORT, CONTEXT_IMAGES, " takes a disk.", out);
         return;
     case PANE_VMS:

@@ -308,3 +308,11 @@ struct screen *form_screen_new(struct seat *seat, struct command *command)
     command_free(command);
     return &self->screen;
 }
+
+struct screen *form_screen_again(
+    struct seat *seat, struct command *command, const struct error *why)
+{
+    struct screen *screen = form_screen_new(seat, command);
+    form_of(screen)->error = *why;
+    return screen;
+}

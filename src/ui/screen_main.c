@@ -51,11 +51,22 @@ static const struct job_item *selected_job(const struct main_screen *main, const
     return index < seat->snapshot->jobs_count ? &seat->snapshot->jobs[index] : NULL;
 }
 
+/* A job that ended badly under the cursor, or else the seat's last one: its form can be had again. */
+static const char *failed_line(
+    const struct main_screen *main, const struct seat *seat, const struct error **why)
+{
+    const struct job_item *job = selected_job(main, seat);
+    bool is_bad = job != NULL && (job->state == JOB_FAILED || job->state == JOB_CANCELLED);
+    *why = is_bad ? &job->error : &seat->failure;
+    return is_bad ? job->line : seat->failed_line;
+}
+
 static bool main_is_offered(
     const struct screen *screen, const struct seat *seat, enum request request)
 {
     const struct main_screen *main = main_const(screen);
     const struct job_item *job = selected_job(main, seat);
+    const struct error *why = NULL;
     size_t index = 0;
     bool has_row = table_selected(&main->tables[main->focus], &index);
     switch ((int)request) {
@@ -69,6 +80,10 @@ static bool main_is_offered(
         return true;
     case REQUEST_CANCEL:
         return job != NULL && format_job_is_active(job) && seat_may_change(seat);
+    case REQUEST_EDIT:
+        return failed_line(main, seat, &why) != NULL && seat_may_change(seat);
+    case REQUEST_HURRY:
+        return job != NULL && job->state == JOB_QUEUED && seat_may_change(seat);
     case REQUEST_RETRY:
         return job != NULL && (job->state == JOB_FAILED || job->state == JOB_CANCELLED) &&
                seat_may_change(seat);
@@ -320,6 +335,20 @@ static void retry(struct seat *seat, const struct job_item *job)
     action_begin_command(seat, command);
 }
 
+/* What failed, as a form with what was typed: to be changed and tried again. */
+static void edit_again(const struct main_screen *main, struct seat *seat)
+{
+    struct error err = {0};
+    const struct error *why = NULL;
+    const char *line = failed_line(main, seat, &why);
+    struct command *command = line != NULL ? line_parse(line, &err) : NULL;
+    if (command != NULL) {
+        seat_open(seat, form_screen_again(seat, command, why));
+    } else {
+        seat_say(seat, ROLE_BAD, "%s", err.text);
+    }
+}
+
 static void main_request(struct screen *screen, struct seat *seat, enum request request)
 {
     struct main_screen *main = main_of(screen);
@@ -331,6 +360,10 @@ static void main_request(struct screen *screen, struct seat *seat, enum request 
         quit(seat);
     } else if (request == REQUEST_CANCEL && job != NULL) {
         engine_cancel(seat->engine, job->id);
+    } else if (request == REQUEST_EDIT) {
+        edit_again(main, seat);
+    } else if (request == REQUEST_HURRY && job != NULL) {
+        engine_hurry(seat->engine, job->id);
     } else if (request == REQUEST_RETRY && job != NULL) {
         retry(seat, job);
     } else if (request == REQUEST_DISMISS && job != NULL) {

@@ -6,6 +6,7 @@
 #include "ui/panes.h"
 
 struct command;
+struct error;
 struct screen;
 struct seat;
 struct table;
@@ -26,6 +27,9 @@ struct screen *stream_screen_new(struct seat *seat, struct command *command);
 /* Dialogs. All own their command. */
 struct screen *confirm_screen_new(struct seat *seat, struct command *command);
 struct screen *form_screen_new(struct seat *seat, struct command *command);
+/* The same for one that failed before; says why. */
+struct screen *form_screen_again(
+    struct seat *seat, struct command *command, const struct error *why);
 struct screen *palette_screen_new(struct seat *seat);
 struct screen *quit_screen_new(struct seat *seat);
 /* Everything that can be done in a pane, to the row of that name ("" for none). */

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -39,12 +40,25 @@ void seat_say(struct seat *seat, enum role role, const char *format, ...)
     engine_log(seat->engine, seat->toast);
 }
 
+void seat_remember_failure(struct seat *seat, const char *line, const struct error *why)
+{
+    free(seat->failed_line);
+    seat->failed_line = memory_strdup(line);
+    seat->failure = *why;
+}
+
 uint64_t seat_submit(struct seat *seat, struct command *command)
 {
     struct error err = {0};
     uint64_t id = 0;
+    auto_done(text) struct text line = {0};
+    bool is_change = (command_verb(command)->flags & VERB_READS) == 0;
+    command_line(command, &line);
     if (!engine_submit(seat->engine, command, &id, &err)) {
         seat_say(seat, ROLE_BAD, "%s", err.text);
+        if (is_change) {
+            seat_remember_failure(seat, text_cstr(&line), &err);
+        }
         return 0;
     }
     for (size_t i = 0; i < seat->job_count; i++) {
@@ -94,6 +108,7 @@ static bool meet_end(struct seat *seat, const struct seat_job *watched)
         auto_done(text) struct text title = {0};
         format_job_title(&title, job);
         seat_say(seat, ROLE_BAD, "%s: %s", text_cstr(&title), job->error.text);
+        seat_remember_failure(seat, job->line, &job->error);
     } else if (job != NULL && job->state == JOB_OK) {
         undo_remember(seat, job);
     }

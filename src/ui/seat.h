@@ -5,6 +5,7 @@
  * the stack of screens. Every screen function gets the seat; nothing about it is global. Only app.c
  * makes one. Main thread. */
 
+#include "base/error.h"
 #include "ui/keys.h"
 #include "ui/theme.h"
 #include "ui/undo.h"
@@ -39,6 +40,8 @@ struct seat {
     struct seat_job *jobs; /* that this seat has submitted and whose end was not met yet */
     size_t job_count;
     struct undo undo;
+    char *failed_line;    /* the last command of this seat that failed, to be mended; NULL: none */
+    struct error failure; /* why */
     bool has_mouse;
     bool is_leaving;
     int exit_status;
@@ -53,6 +56,8 @@ void seat_say(struct seat *seat, enum role role, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Hands the command to the engine, which owns it from here on; says what went wrong. 0: refused. */
 uint64_t seat_submit(struct seat *seat, struct command *command);
+/* A command of this seat that failed can be mended from now on (REQUEST_EDIT). */
+void seat_remember_failure(struct seat *seat, const char *line, const struct error *why);
 /* Asks a job to stop whose result nobody is going to look at; it is forgotten at its end. */
 void seat_abandon(struct seat *seat, uint64_t id);
 /* After a new snapshot: tells of those that failed, forgets those that were abandoned. */

@@ -515,6 +515,13 @@ bool engine_cancel(struct engine *engine, uint64_t id)
     return false;
 }
 
+bool engine_hurry(struct engine *engine, uint64_t id)
+{
+    (void)engine;
+    (void)id;
+    return false;
+}
+
 void engine_forget(struct engine *engine, uint64_t id)
 {
     (void)engine;

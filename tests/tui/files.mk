@@ -10,6 +10,7 @@ tests_tui_fake_console_LDADD = $(LINK_UI)
 
 tui_tests = tests/tui/test_screens tests/tui/test_manners tests/tui/test_console \
 	tests/tui/test_lists tests/tui/test_newcomer tests/tui/test_forms \
+	tests/tui/test_jobs \
 	tests/tui/test_machine tests/tui/test_monkey
 check_PROGRAMS += $(tui_tests)
 TESTS += $(tui_tests)
@@ -27,13 +28,17 @@ tests_tui_test_manners_SOURCES = tests/tui/test_manners.c $(tui_world)
 tests_tui_test_manners_CPPFLAGS = $(TUI_CPPFLAGS)
 tests_tui_test_manners_LDADD = $(TUI_LIBS)
 
-tests_tui_test_console_SOURCES = tests/tui/test_console.c $(tui_world)
+tests_tui_test_console_SOURCES = tests/tui/test_console.c tests/tui/catalog_world.h $(tui_world)
 tests_tui_test_console_CPPFLAGS = $(TUI_CPPFLAGS)
 tests_tui_test_console_LDADD = $(TUI_LIBS)
 
 tests_tui_test_lists_SOURCES = tests/tui/test_lists.c $(tui_support)
 tests_tui_test_lists_CPPFLAGS = $(TUI_CPPFLAGS)
 tests_tui_test_lists_LDADD = $(TUI_LIBS)
+
+tests_tui_test_jobs_SOURCES = tests/tui/test_jobs.c tests/tui/catalog_world.h $(tui_world)
+tests_tui_test_jobs_CPPFLAGS = $(TUI_CPPFLAGS)
+tests_tui_test_jobs_LDADD = $(TUI_LIBS)
 
 tests_tui_test_forms_SOURCES = tests/tui/test_forms.c $(tui_world)
 tests_tui_test_forms_CPPFLAGS = $(TUI_CPPFLAGS)

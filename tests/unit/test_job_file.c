@@ -79,6 +79,9 @@ static void what_is_written_is_read_back(void **state)
     put(place, &file);
     file.done = 6;
     file.is_watched = true;
+    file.rate = 12345;
+    memset(&file.expected, 0x5a, sizeof(file.expected));
+    file.has_expected = true;
     put(place, &file);
     struct error err = {0};
     auto_section struct section *list = job_file_list(place->jobs, false, &err);
@@ -95,6 +98,9 @@ static void what_is_written_is_read_back(void **state)
     assert_int_equal(read->total, 9);
     assert_int_equal(read->started_at, 1700000000);
     assert_true(read->is_watched);
+    assert_int_equal(read->rate, 12345);
+    assert_true(read->has_expected);
+    assert_true(digest_equal(&read->expected, &file.expected));
     auto_free char *names = scratch_list(place->dir, ".");
     assert_string_equal(names, "42.json");
 }

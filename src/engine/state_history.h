@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* What was done, from one run of a front end to the next: the ended jobs as text and back. Main
+ * thread, before the workers start and after they ended. */
+
+struct state;
+struct text;
+
+/* The newest ended jobs that people see, bounded; nothing when there are none. */
+void state_history_write(struct state *state, struct text *out);
+/* Puts them into the list as ended jobs. What cannot be understood is left out. */
+void state_history_read(struct state *state, const char *text);

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* The jobs pane of the real program: what was done is still known after a quit, what waits can be
+ * done earlier, what failed can be mended, and each server's answer is told. */
+
+#include "tui/catalog_world.h"
+
+#include <string.h>
+
+/* T49: ended jobs are there again at the next start, with their reasons, until they are dismissed. */
+static void test_history_survives_a_quit(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "▸fine");
+    pty_send(world->pty, "p");
+    pty_wait_text(world->pty, "5 Jobs  1 done");
+    go_to(world, "gone");
+    pty_send(world->pty, "p");
+    pty_wait_text(world->pty, "5 Jobs  1 failed, 1 done");
+    world_quit(world);
+    world_open(world);
+    pty_wait_text(world->pty, "5 Jobs  1 failed, 1 done");
+    pty_wait_text(world->pty, "pull fine");
+    pty_wait_text(world->pty, "verified ");
+    pty_send(world->pty, "5g");
+    pty_wait_text(world->pty, "▸pull gone");
+    pty_wait_text(world->pty, "r Retry");
+    pty_send(world->pty, "\r");
+    pty_wait_text(world->pty, "why");
+    pty_wait_text(world->pty, "404");
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "▸pull gone");
+    pty_send(world->pty, "d");
+    pty_wait_text(world->pty, "5 Jobs  1 done");
+    world_quit(world);
+    world_open(world);
+    pty_wait_text(world->pty, "5 Jobs  1 done");
+    world_quit(world);
+}
+
+/* Of what waits, one can be put in front. */
+static void test_queued_jobs_are_put_in_order(void **state)
+{
+    struct console_world *world = *state;
+    world_env(world, "BANGER_JOBS", "1");
+    world_open(world);
+    pty_wait_text(world->pty, "▸fine");
+    go_to(world, "hanging");
+    pty_send(world->pty, "p");
+    pty_wait_text(world->pty, "5 Jobs  1 running");
+    go_to(world, "gone");
+    pty_send(world->pty, "p");
+    pty_wait_text(world->pty, "1 queued");
+    go_to(world, "fine");
+    pty_send(world->pty, "p");
+    pty_wait_text(world->pty, "5 Jobs  1 running, 2 queued");
+    assert_true(pty_line_of(world->pty, "pull gone") < pty_line_of(world->pty, "pull fine"));
+    pty_send(world->pty, "5gjj");
+    pty_wait_text(world->pty, "▸pull fine");
+    pty_send(world->pty, "n");
+    pty_wait_on_line(world->pty, "pull gone", pty_line_of(world->pty, "pull fine"));
+    assert_true(pty_line_of(world->pty, "pull fine") < pty_line_of(world->pty, "pull gone"));
+    pty_send(world->pty, "g");
+    pty_wait_text(world->pty, "▸pull hanging");
+    pty_send(world->pty, "c");
+    pty_wait_text(world->pty, "5 Jobs  1 failed, 1 cancelled, 1 done");
+    /* The latest end is the first line, so what was put in front ended before. */
+    assert_true(pty_line_of(world->pty, "pull gone") < pty_line_of(world->pty, "pull fine"));
+    world_quit(world);
+}
+
+/* A form whose command failed later is opened again as it was typed, from anywhere, and says why. */
+static void test_failed_forms_come_back(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "▸fine");
+    go_to(world, "gone");
+    assert_false(pty_shows(world->pty, "E Edit"));
+    pty_send(world->pty, "P");
+    pty_wait_text(world->pty, "as a line: kernel pull gone");
+    pty_send(world->pty, "\x1b[B \r"); /* --force */
+    pty_wait_text(world->pty, "5 Jobs  1 failed");
+    pty_send(world->pty, "4E");
+    pty_wait_text(world->pty, "as a line: kernel pull gone --");
+    pty_wait_text(world->pty, "404");
+    pty_send(world->pty, "\x15"
+                         "fine\r");
+    pty_wait_text(world->pty, "1 failed, 1 done");
+    world_quit(world);
+}
+
+/* Each server that was asked has its sentence in the details. */
+static void test_each_mirror_is_told(void **state)
+{
+    struct console_world *world = *state;
+    auto_free char *one = web_server_url(&world->server, "404/k.tar.zst");
+    auto_free char *other = web_server_url(&world->server, "410/k.tar.zst");
+    auto_free char *catalog = memory_printf(
+        "{\"version\":1,\"kernels\":[{\"name\":\"two\",\"distro\":\"generic\",\"arch\":\"x86_64\","
+        "\"kernel_version\":\"6.12\",\"tarball_urls\":[\"%s\",\"%s\"],\"tarball_sha256\":"
+        "\"3f9c41d2a0b84c57e1930fd2746ab8c5901e3d77f2a46b8cc013579bdf02468a\",\"size_bytes\":1000,"
+        "\"description\":\"for tests\"}],\"images\":[]}",
+        one, other);
+    scratch_write(world->dir, "catalog.json", catalog);
+    world_open(world);
+    pty_wait_text(world->pty, "▸two");
+    pty_send(world->pty, "p");
+    pty_wait_text(world->pty, "5 Jobs  1 failed");
+    pty_send(world->pty, "5\r");
+    pty_wait_text(world->pty, "said so far");
+    pty_wait_text(world->pty, "404");
+    pty_wait_text(world->pty, "410");
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "r Retry");
+    world_quit(world);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, catalog_set_up, catalog_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_history_survives_a_quit),
+        TEST(test_queued_jobs_are_put_in_order),
+        TEST(test_failed_forms_come_back),
+        TEST(test_each_mirror_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
