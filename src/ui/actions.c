@@ -218,12 +218,25 @@ static bool set_extras(struct command *command, enum action_kind kind, struct er
     return true;
 }
 
+/* What would be refused anyway is refused before anybody has to answer. */
+static void ask(struct seat *seat, struct command *command)
+{
+    auto_done(text) struct text refusal = {0};
+    action_refusal(seat->snapshot, command, &refusal);
+    if (refusal.len > 0) {
+        seat_say(seat, ROLE_BAD, "%s.", text_cstr(&refusal));
+        command_free(command);
+    } else {
+        seat_open(seat, confirm_screen_new(seat, command));
+    }
+}
+
 static void begin(struct seat *seat, struct command *command, enum action_kind kind)
 {
     if (kind == ACTION_FORM) {
         seat_open(seat, form_screen_new(seat, command));
     } else if (kind == ACTION_ASK) {
-        seat_open(seat, confirm_screen_new(seat, command));
+        ask(seat, command);
     } else {
         action_go(seat, command, false);
     }
@@ -330,7 +343,7 @@ void action_go(struct seat *seat, struct command *command, bool is_asked)
     const struct verb *verb = command_verb(command);
     bool has_tty = verb_argument(verb, "tty") != NULL && command_has(command, "tty");
     if ((verb->flags & VERB_DESTROYS) != 0 && !is_asked) {
-        seat_open(seat, confirm_screen_new(seat, command));
+        ask(seat, command);
     } else if ((verb->flags & VERB_TERMINAL) != 0 || has_tty) {
         attach_run(seat, command);
     } else if ((verb->flags & VERB_CARRIES) != 0) {

@@ -66,6 +66,10 @@ const struct argument *action_operand(const struct verb *verb);
 /* The question before a command that destroys: what, and what becomes of it. */
 void action_question(
     const struct snapshot *snapshot, const struct command *command, struct text *out);
+/* Why a command that removes would be refused, as far as the snapshot tells: "image debian and
+ * machine web boot with it". Nothing for one that may be asked about. */
+void action_refusal(
+    const struct snapshot *snapshot, const struct command *command, struct text *out);
 /* How many images and machines boot with that kernel. */
 size_t action_kernel_users(const struct snapshot *snapshot, const char *name);
 /* Hands a finished command on: to the engine, or first to a question, a viewer, the terminal. */

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <wchar.h>
 
 #include <curses.h>
 
@@ -76,11 +77,44 @@ void draw_again_in(struct frame *frame, uint64_t ms)
     }
 }
 
+/* Cells of what stands at a place of the line: 2 for the first half of a wide character. */
+static int cells_at(int y, int x)
+{
+    cchar_t cell;
+    wchar_t characters[CCHARW_MAX + 1];
+    attr_t attributes = 0;
+    short pair = 0;
+    if (mvin_wch(y, x, &cell) == ERR ||
+        getcchar(&cell, characters, &attributes, &pair, NULL) == ERR) {
+        return 1;
+    }
+    return wcwidth(characters[0]) > 1 ? 2 : 1;
+}
+
+/* Blanks a wide character that lies across the left side of column x: of one that is covered by
+ * half, curses and the terminal have different opinions from then on. */
+static void blank_across(const struct frame *frame, int y, int x)
+{
+    int at = 0;
+    if (!frame->theme->is_utf8 || y < 0 || y >= frame->height || x <= 0 || x >= frame->width) {
+        return;
+    }
+    while (at < x) {
+        int cells = cells_at(y, at);
+        if (at + cells > x) {
+            put_safe(frame, y, at, ROLE_TEXT, "  ", 2);
+        }
+        at += cells;
+    }
+}
+
 void draw_clear(struct frame *frame, struct area area)
 {
     static const char blanks[] = "                                ";
     for (int y = area.y; y < area.y + area.height; y++) {
         int right = area.x + width_on_screen(frame, area.x, area.width);
+        blank_across(frame, y, area.x);
+        blank_across(frame, y, right);
         for (int x = area.x; x < right; x += (int)sizeof(blanks) - 1) {
             int left = right - x;
             size_t len = left < (int)sizeof(blanks) - 1 ? (size_t)left : sizeof(blanks) - 1;

@@ -23,6 +23,72 @@ size_t action_kernel_users(const struct snapshot *snapshot, const char *name)
     return users;
 }
 
+/* Who uses it: the first few by name, the others by their number. */
+static void add_user(struct text *out, size_t *count, const char *kind, const char *name)
+{
+    if (*count < NAMED_MAX) {
+        text_printf(out, "%s%s %s", *count > 0 ? ", " : "", kind, name);
+    }
+    (*count)++;
+}
+
+static size_t users_of_kernel(const struct snapshot *snapshot, const char *name, struct text *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < snapshot->images_count; i++) {
+        if (strcmp(snapshot->images[i].kernel_ref, name) == 0) {
+            add_user(out, &count, "image", snapshot->images[i].name);
+        }
+    }
+    for (size_t i = 0; i < snapshot->vms_count; i++) {
+        if (strcmp(snapshot->vms[i].kernel_ref, name) == 0) {
+            add_user(out, &count, "machine", snapshot->vms[i].name);
+        }
+    }
+    return count;
+}
+
+static size_t users_of_image(const struct snapshot *snapshot, const char *name, struct text *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < snapshot->images_count; i++) {
+        const struct image_item *image = &snapshot->images[i];
+        for (size_t k = 0; strcmp(image->name, name) == 0 && k < image->used_by_count; k++) {
+            add_user(out, &count, "machine", image->used_by[k]);
+        }
+    }
+    return count;
+}
+
+void action_refusal(
+    const struct snapshot *snapshot, const struct command *command, struct text *out)
+{
+    const struct verb *verb = command_verb(command);
+    const struct argument *operand = action_operand(verb);
+    const struct strings *names = operand != NULL ? command_all(command, operand->name) : NULL;
+    bool is_kernel = strcmp(verb->subject, "kernel") == 0;
+    bool is_image = strcmp(verb->subject, "image") == 0;
+    if (strcmp(verb->name, "rm") != 0 || names == NULL || names->count != 1 ||
+        !(is_kernel || is_image) || command_has(command, "force")) {
+        return;
+    }
+    auto_done(text) struct text users = {0};
+    const char *name = names->items[0];
+    size_t count = is_kernel ? users_of_kernel(snapshot, name, &users)
+                             : users_of_image(snapshot, name, &users);
+    if (count == 0) {
+        return;
+    }
+    text_printf(out, "%s is used by %s", name, text_cstr(&users));
+    if (count > NAMED_MAX) {
+        text_printf(out, " and %zu more", count - NAMED_MAX);
+    }
+    text_append(out, ": remove what uses it first");
+    if (is_kernel) {
+        text_printf(out, ", or say kernel rm %s --force", name);
+    }
+}
+
 static void tell_users_of_kernel(
     const struct snapshot *snapshot, const char *name, struct text *out)
 {

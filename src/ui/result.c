@@ -86,8 +86,8 @@ static enum role row_role(const struct json *row)
     return ROLE_TEXT;
 }
 
-/* How many columns stand beside each other: as many as fit, the last of them wrapped where it is
- * prose. What is behind them follows below each row, with its header in front. */
+/* How many columns stand beside each other: as many as fit, and one more that is wrapped where a
+ * third of the line is left for it. What is behind them follows below each row, with its header in front. */
 static size_t measure_rows(
     const struct verb *verb, const struct json *rows, int64_t now, int width, int *widths)
 {
@@ -103,10 +103,12 @@ static size_t measure_rows(
         }
     }
     size_t count = 0;
-    for (int used = 0; count < verb->column_count && used < width / 2; count++) {
-        used += widths[count] + GAP;
+    int used = 0;
+    while (count < verb->column_count && used + widths[count] <= width) {
+        used += widths[count++] + GAP;
     }
-    return count;
+    bool has_room = count < verb->column_count && width - used >= width / 3;
+    return count + has_room;
 }
 
 static void add_row(struct page *page, const struct verb *verb, const struct json *row, int64_t now,

@@ -5,7 +5,6 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "base/memory.h"
 #include "engine/command.h"
 #include "engine/snapshot.h"
@@ -29,7 +28,6 @@ static void demand_typing(
     struct choice_screen *choice, const struct snapshot *snapshot, const char *name, size_t count)
 {
     const struct verb *verb = command_verb(choice->command);
-    struct error ignored = {0};
     if ((verb->flags & VERB_DESTROYS) == 0) {
         return;
     }
@@ -38,7 +36,6 @@ static void demand_typing(
     } else if (count == 1 && strcmp(verb->subject, "kernel") == 0 &&
                strcmp(verb->name, "rm") == 0 && action_kernel_users(snapshot, name) > 0) {
         choice->wanted = memory_strdup(name);
-        command_set(choice->command, "force", NULL, &ignored);
     }
 }
 

@@ -462,6 +462,12 @@ size_t pty_byte_count(const struct pty_vterm *pty)
     return pty->written.len;
 }
 
+const char *pty_bytes(const struct pty_vterm *pty, size_t *len)
+{
+    *len = pty->written.len;
+    return text_cstr(&pty->written);
+}
+
 bool pty_wrote(const struct pty_vterm *pty, const char *bytes)
 {
     return pty->written.len > 0 &&

@@ -66,6 +66,7 @@ bool pty_cursor_is_visible(const struct pty_vterm *pty);
 bool pty_is_alternate(const struct pty_vterm *pty);
 /* Everything written so far. */
 size_t pty_byte_count(const struct pty_vterm *pty);
+const char *pty_bytes(const struct pty_vterm *pty, size_t *len);
 bool pty_wrote(const struct pty_vterm *pty, const char *bytes);
 /* The line discipline as the program left it. */
 struct termios pty_termios(const struct pty_vterm *pty);

@@ -5,7 +5,7 @@
  * run; everything that is done rather than shown is tested with the real program.
  *
  * usage: fake_console WORLD [--ascii] [--no-color] [--readonly]
- * WORLD: empty, half, mismatch, busy, history, hostile, many */
+ * WORLD: empty, half, mismatch, busy, history, hostile, many; evil, with --seed=N */
 
 #include "base/clock.h"
 #include "base/digest.h"
@@ -15,6 +15,8 @@
 #include "engine/command.h"
 #include "engine/engine.h"
 #include "engine/snapshot.h"
+#include "tui/fake_answers.h"
+#include "tui/fake_hostile.h"
 #include "ui/app.h"
 
 #include <locale.h>
@@ -226,7 +228,7 @@ static const struct vm_item vms[] = {
         .disk_bytes = MIB(31)},
 };
 
-static struct job_item jobs[16];
+static struct job_item jobs[32];
 static size_t job_count;
 
 static struct job_item *add_job(const char *verb, const char *title, const char *object)
@@ -394,6 +396,51 @@ static void add_history(void)
     }
 }
 
+static const struct fake_answer *answers = fake_answers;
+
+/* Every text of it, drawn by a seed; the jobs are those of a busy world. */
+static uint32_t evil_seed;
+static void use_evil(struct engine *engine)
+{
+    struct snapshot *snapshot = &engine->snapshot;
+    add_done_pull();
+    add_mismatch();
+    add_running_pull();
+    add_boot();
+    add_mismatch();
+    jobs[job_count - 1].has_found = false;
+    hostile_offers(snapshot, &evil_seed);
+    hostile_store(snapshot, &evil_seed);
+    hostile_vms(snapshot, &evil_seed);
+    hostile_words(snapshot, jobs, job_count, &evil_seed);
+    answers = hostile_answers;
+}
+
+/* Jobs that have answered already, one for each verb that is asked about. */
+#define ANSWER_JOBS 60
+static void add_answers(void)
+{
+    for (size_t i = 0; i < FAKE_ANSWER_COUNT; i++) {
+        struct job_item *job = add_job("kernel list", "answer", "");
+        job->verb = verb_find(answers[i].subject, answers[i].verb);
+        job->id = ANSWER_JOBS + i;
+        job->state = JOB_OK;
+        job->is_quiet = true;
+        job->result = answers[i].result;
+    }
+}
+
+/* 0: the verb is none of those. */
+static uint64_t answer_of(const struct verb *verb)
+{
+    for (size_t i = 0; i < FAKE_ANSWER_COUNT; i++) {
+        if (verb_find(answers[i].subject, answers[i].verb) == verb) {
+            return ANSWER_JOBS + i;
+        }
+    }
+    return 0;
+}
+
 static bool use_world(struct engine *engine, const char *world)
 {
     use_host(engine);
@@ -417,12 +464,15 @@ static bool use_world(struct engine *engine, const char *world)
         add_running_pull();
     } else if (strcmp(world, "hostile") == 0) {
         use_hostile(engine);
+    } else if (strcmp(world, "evil") == 0) {
+        use_evil(engine);
     } else if (strcmp(world, "many") == 0) {
         use_many(engine);
     } else {
         return false;
     }
     add_plan();
+    add_answers();
     engine->snapshot.jobs = jobs;
     engine->snapshot.jobs_count = job_count;
     return true;
@@ -445,6 +495,13 @@ static void write_log(struct command *command)
     int fd = command_take_fd(command, COMMAND_STDOUT);
     if (fd >= 0 && write(fd, log, sizeof(log) - 1) < 0) {
         close(fd);
+        return;
+    }
+    for (int i = 0; fd >= 0 && evil_seed != 0 && i < HOSTILE_ROWS; i++) {
+        const char *text = hostile_text(&evil_seed);
+        if (write(fd, text, strlen(text)) < 0 || write(fd, "\r\n", 2) < 0) {
+            return;
+        }
     }
 }
 
@@ -491,6 +548,11 @@ bool engine_submit(struct engine *engine, struct command *command, uint64_t *id,
         speak(command);
         command_free(command);
         *id = 98;
+        return true;
+    }
+    if (answer_of(command_verb(command)) != 0) {
+        *id = answer_of(command_verb(command));
+        command_free(command);
         return true;
     }
     bool is_plan = command_is_dry_run(command);
@@ -598,11 +660,14 @@ int main(int argc, char **argv)
     for (int i = 2; i < argc; i++) {
         options.is_ascii |= strcmp(argv[i], "--ascii") == 0;
         options.is_colorless |= strcmp(argv[i], "--no-color") == 0;
+        if (strncmp(argv[i], "--seed=", 7) == 0) {
+            evil_seed = (uint32_t)strtoul(argv[i] + 7, NULL, 10) | 1;
+        }
         options.is_readonly |= strcmp(argv[i], "--readonly") == 0;
     }
     if (argc < 2 || !use_world(&engine, argv[1])) {
         fprintf(stderr,
-            "usage: fake_console empty|half|mismatch|busy|history|hostile|many [OPTION]...\n");
+            "usage: fake_console empty|half|mismatch|busy|history|hostile|evil|many [OPTION]...\n");
         return 64;
     }
     engine.other = engine.snapshot;

@@ -3,14 +3,16 @@
 if HAVE_CMOCKA
 if HAVE_VTERM
 check_PROGRAMS += tests/tui/fake_console
-tests_tui_fake_console_CPPFLAGS = $(AM_CPPFLAGS)
+tests_tui_fake_console_SOURCES = tests/tui/fake_console.c tests/tui/fake_answers.h \
+	tests/tui/fake_hostile.h
+tests_tui_fake_console_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 # Its own door stands in front of the engine's.
 tests_tui_fake_console_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,muldefs
 tests_tui_fake_console_LDADD = $(LINK_UI)
 
 tui_tests = tests/tui/test_screens tests/tui/test_manners tests/tui/test_console \
 	tests/tui/test_lists tests/tui/test_newcomer tests/tui/test_forms \
-	tests/tui/test_jobs \
+	tests/tui/test_jobs tests/tui/test_hostile \
 	tests/tui/test_machine tests/tui/test_monkey
 check_PROGRAMS += $(tui_tests)
 TESTS += $(tui_tests)
@@ -39,6 +41,10 @@ tests_tui_test_lists_LDADD = $(TUI_LIBS)
 tests_tui_test_jobs_SOURCES = tests/tui/test_jobs.c tests/tui/catalog_world.h $(tui_world)
 tests_tui_test_jobs_CPPFLAGS = $(TUI_CPPFLAGS)
 tests_tui_test_jobs_LDADD = $(TUI_LIBS)
+
+tests_tui_test_hostile_SOURCES = tests/tui/test_hostile.c $(tui_support)
+tests_tui_test_hostile_CPPFLAGS = $(TUI_CPPFLAGS)
+tests_tui_test_hostile_LDADD = $(TUI_LIBS)
 
 tests_tui_test_forms_SOURCES = tests/tui/test_forms.c $(tui_world)
 tests_tui_test_forms_CPPFLAGS = $(TUI_CPPFLAGS)

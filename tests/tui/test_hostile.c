@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* T35, T48: every screen of the console in a world where every text means harm (fake_hostile.h), by
+ * a seed that is printed (HOSTILE_SEED repeats a run; BANGER_CHECK_ALL takes more of them). Only the
+ * console's own control sequences reach the terminal, and what it drew stands where it belongs. */
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "support/pty_vterm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SEEDS 1
+#define SEEDS_ALL 40
+#define QUIET_MS 120
+
+/* ---- what reached the terminal ---- */
+
+/* Characters that change how others are shown, and those that show nothing. */
+static bool is_harmless(unsigned c)
+{
+    bool is_control = c < 0x20 || (c >= 0x7f && c < 0xa0);
+    bool is_bidi = (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+    bool is_nothing = (c >= 0x200b && c <= 0x200f) || c == 0xfeff || c == 0x2028 || c == 0x2029;
+    bool is_private = c >= 0xe000 && c <= 0xf8ff;
+    return !is_control && !is_bidi && !is_nothing && !is_private;
+}
+
+/* Length of the sequence at bytes[0], which is ESC; 0 when it is none of those that a terminal's
+ * entry holds. What foreign texts bring says 7777. */
+static size_t own_sequence(const char *bytes, size_t len)
+{
+    if (len >= 3 && (bytes[1] == '(' || bytes[1] == ')') && strchr("B0", bytes[2]) != NULL) {
+        return 3;
+    }
+    if (len >= 2 && strchr("78=>MHD", bytes[1]) != NULL) {
+        return 2;
+    }
+    if (len < 3 || bytes[1] != '[') {
+        return 0;
+    }
+    size_t end = 2 + strspn(bytes + 2, "0123456789;?!>");
+    bool is_known = strchr("ABCDGHJKLMPSTXbdhlmrtu@", bytes[end]) != NULL && bytes[end] != '\0';
+    bool is_foreign = memmem(bytes, end, "7777", 4) != NULL;
+    return is_known && !is_foreign ? end + 1 : 0;
+}
+
+static void assert_own_bytes(const struct pty_vterm *pty, const char *where)
+{
+    size_t len = 0;
+    const char *bytes = pty_bytes(pty, &len);
+    for (size_t at = 0; at < len;) {
+        unsigned c = 0;
+        int taken = text_decode_utf8(bytes + at, len - at, &c);
+        size_t sequence = bytes[at] == 0x1b ? own_sequence(bytes + at, len - at) : 0;
+        bool is_plain = taken > 0 && (is_harmless(c) || strchr("\r\n\b", (int)c) != NULL);
+        if (sequence == 0 && !is_plain) {
+            fail_msg("%s: byte %zu: %.20s", where, at, bytes + at);
+        }
+        at += sequence > 0 ? sequence : (size_t)taken;
+    }
+}
+
+/* ---- what stands on the screen ---- */
+
+static bool is_one_of(struct pty_vterm *pty, int row, int column, const char *const *glyphs)
+{
+    const char *text = pty_cell_at(pty, row, column).text;
+    for (size_t i = 0; glyphs[i] != NULL; i++) {
+        if (strcmp(text, glyphs[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The outer edges are borders on every line but the header's and the last. */
+static void assert_edges(struct pty_vterm *pty, const char *where, int first, int rows, int columns)
+{
+    static const char *const left[] = {"┌", "└", "│", "┏", "┗", "┃", NULL};
+    static const char *const right[] = {"┐", "┘", "│", "┓", "┛", "┃", NULL};
+    for (int row = first; row < rows - 1; row++) {
+        if (!is_one_of(pty, row, 0, left) || !is_one_of(pty, row, columns - 1, right)) {
+            fprintf(stderr, "%s\n", pty_screen(pty));
+            fail_msg("%s: the border of line %d is broken", where, row);
+        }
+    }
+}
+
+/* The box of a dialog, found by its title: both its sides stand straight down to its end. */
+static void assert_box(struct pty_vterm *pty, const char *where, const char *title)
+{
+    int row = 0;
+    int column = 0;
+    static const char *const corner[] = {"┓", NULL};
+    static const char *const side[] = {"┃", NULL};
+    static const char *const bottom[] = {"┗", NULL};
+    if (!pty_find(pty, title, &row, &column)) {
+        fprintf(stderr, "%s\n", pty_screen(pty));
+        fail_msg("%s: there is no \"%s\"", where, title);
+    }
+    int left = column - 2;
+    int right = column;
+    while (right < 200 && !is_one_of(pty, row, right, corner)) {
+        right++;
+    }
+    for (row++; !is_one_of(pty, row, left, bottom); row++) {
+        if (!is_one_of(pty, row, left, side) || !is_one_of(pty, row, right, side)) {
+            fprintf(stderr, "%s\n", pty_screen(pty));
+            fail_msg("%s: the box is broken on line %d", where, row);
+        }
+    }
+}
+
+/* What changed bit by bit is what a repaint of everything shows: nothing stale, nothing shifted. */
+static void assert_as_repainted(struct pty_vterm *pty, const char *where)
+{
+    auto_free char *before = memory_strdup(pty_screen(pty));
+    pty_send(pty, "\x0c");
+    pty_wait_quiet(pty, QUIET_MS);
+    if (!pty_wait_screen(pty, before)) {
+        fprintf(stderr, "%s\n%s\n", before, pty_screen(pty));
+        fail_msg("%s: a repaint shows something else", where);
+    }
+}
+
+/* ---- the screens ---- */
+
+struct visit {
+    const char *name;
+    const char *keys;
+    const char *box; /* title of a dialog; NULL */
+    bool is_whole;   /* a viewer: no header above it */
+    const char *back;
+};
+
+/* A name no object can have is refused where a command would begin: then the answer is looked at. */
+static const struct visit visits[] = {
+    {"catalog", "1", NULL, false, ""},
+    {"catalog zoomed", "z", NULL, false, "z"},
+    {"offer", "\r", NULL, true, "q"},
+    {"last offer", "G\r", NULL, true, "qg"},
+    {"catalog's menu", ".", "Catalog: ", false, "\x1b"},
+    {"pull", "P", NULL, false, "\x1b"},
+    {"kernels", "2", NULL, false, ""},
+    {"kernels zoomed", "z", NULL, false, "z"},
+    {"kernel", "\r", NULL, true, "q"},
+    {"remove", "x", NULL, false, "\x1b"},
+    {"remove many", "*x", NULL, false, "\x1b\x1b"},
+    {"export", "e", NULL, false, "\x1b"},
+    {"images", "3", NULL, false, ""},
+    {"images zoomed", "z", NULL, false, "z"},
+    {"image", "\r", NULL, true, "q"},
+    {"register", "i", "Use a root file system", false, ""},
+    {"files", "\x1b[B\t", "Choose: rootfs", false, "\x1b"},
+    {"kernel names", "\x1b[B\t", "Choose: kernel-ref", false, "\x1b\x1b"},
+    {"machines", "4", NULL, false, ""},
+    {"machines zoomed", "z", NULL, false, "z"},
+    {"machine", "g\r", NULL, true, "q"},
+    {"log", "L", NULL, true, "q"},
+    {"stop", "t", NULL, false, "\x1b"},
+    {"columns", "C", "Columns of VMs", false, "\x1b"},
+    {"filter", "/\xe6\xbc\xa2", NULL, false, "\x1b"},
+    {"jobs", "5", NULL, false, ""},
+    {"jobs zoomed", "z", NULL, false, "z"},
+    {"job", "\r", NULL, true, "q"},
+    {"last job", "G\r", NULL, true, "qg"},
+    {"messages", "M", NULL, true, "q"},
+    {"palette", ":kernel show ", "Do what?", false, "\x1b"},
+    {"trash", "2U", NULL, true, "q"},
+    {"doctor", "d", NULL, true, "q"},
+    {"space", ":host df\r", NULL, true, "q"},
+    {"help", "?", NULL, true, "q"},
+    {"quit", "q", "Quit?", false, "\x1b"},
+};
+
+static void walk(uint32_t seed, int rows, int columns)
+{
+    auto_free char *program = memory_printf("%s/tests/tui/fake_console", getenv("BUILDDIR"));
+    auto_free char *option = memory_printf("--seed=%u", (unsigned)seed);
+    const char *const argv[] = {program, "evil", option, NULL};
+    const char *const env[] = {"LC_ALL=C.UTF-8", "TERM=xterm-256color", "HOME=/nonexistent",
+        getenv("ASAN_OPTIONS") != NULL ? "ASAN_OPTIONS=detect_leaks=0" : NULL, NULL};
+    struct pty_vterm *pty = pty_start(argv, env, rows, columns, false);
+    printf("seed %u at %dx%d\n", (unsigned)seed, columns, rows);
+    fflush(stdout);
+    pty_wait_text(pty, "? Help");
+    for (size_t i = 0; i < array_length(visits); i++) {
+        const struct visit *visit = &visits[i];
+        pty_send(pty, visit->keys);
+        if (visit->box != NULL || visit->is_whole) {
+            pty_wait_text(pty, visit->box != NULL ? visit->box : "q Back");
+        }
+        pty_wait_quiet(pty, QUIET_MS);
+        assert_own_bytes(pty, visit->name);
+        assert_edges(pty, visit->name, visit->is_whole ? 0 : 1, rows, columns);
+        if (visit->box != NULL) {
+            assert_box(pty, visit->name, visit->box);
+        }
+        assert_as_repainted(pty, visit->name);
+        for (const char *key = visit->back; *key != '\0'; key++) {
+            char one[2] = {*key, '\0'};
+            pty_send(pty, one);
+            pty_wait_quiet(pty, QUIET_MS);
+        }
+        if (visit->is_whole) {
+            pty_wait_text(pty, ": Do");
+        }
+    }
+    pty_stop(pty);
+}
+
+static void test_no_text_leaves_its_place(void **state)
+{
+    (void)state;
+    static const struct {
+        int rows, columns;
+    } sizes[] = {{24, 80}, {40, 120}, {50, 200}};
+    const char *told = getenv("HOSTILE_SEED");
+    bool is_all = getenv("BANGER_CHECK_ALL") != NULL;
+    uint32_t seed = told != NULL ? (uint32_t)strtoul(told, NULL, 10) : (uint32_t)time(NULL);
+    size_t seeds = told != NULL ? array_length(sizes) : is_all ? SEEDS_ALL : SEEDS;
+    for (size_t i = 0; i < seeds; i++) {
+        size_t size = (told != NULL ? i : seed + i) % array_length(sizes);
+        walk(told != NULL ? seed : seed + (uint32_t)i, sizes[size].rows, sizes[size].columns);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_text_leaves_its_place),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
