@@ -146,6 +146,10 @@ const struct verb *line_verb(const struct strings *words, size_t *used)
         verb = verb_find(words->items[0], words->items[1]);
         *used = 2;
     }
+    if (verb == NULL && words->count >= 1) {
+        verb = verb_find("", words->items[0]);
+        *used = 1;
+    }
     return verb;
 }
 

@@ -14,8 +14,8 @@ struct verb;
 
 /* Splits at blanks; '...', "..." and \ quote. ERROR_INVALID for a quote without its end. */
 bool line_split(const char *line, struct strings *words, struct error *err);
-/* The verb that words begin with: "kernel list", or "host trash list" where it has two words; *used
- * counts them all. NULL when there is none. */
+/* The verb that words begin with: "kernel list", "host trash list" where it has two words, "events"
+ * where it has no subject; *used counts them all. NULL when there is none. */
 const struct verb *line_verb(const struct strings *words, size_t *used);
 /* "kernel pull lab --force" as a command; the caller's. NULL: ERROR_INVALID says which word. What is
  * required may be missing: command_check tells. */

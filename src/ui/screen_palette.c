@@ -94,7 +94,8 @@ static void find(struct palette_screen *self, const struct snapshot *snapshot)
             complete_argument(snapshot, verb, operand, rest, &names);
         }
         for (size_t i = 0; i < names.count; i++) {
-            strings_printf(&self->found, "%s %s %s", verb->subject, verb->name, names.items[i]);
+            strings_printf(&self->found, "%s%s%s %s", verb->subject,
+                verb->subject[0] != '\0' ? " " : "", verb->name, names.items[i]);
         }
     }
     listbox_set_count(&self->box, self->found.count);

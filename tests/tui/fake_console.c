@@ -672,7 +672,8 @@ int main(int argc, char **argv)
     }
     engine.other = engine.snapshot;
     engine.wake_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (strcmp(argv[1], "busy") == 0 || strcmp(argv[1], "half") == 0) {
+    if (strcmp(argv[1], "busy") == 0 || strcmp(argv[1], "half") == 0 ||
+        strcmp(argv[1], "evil") == 0) {
         struct itimerspec tick = {.it_interval.tv_nsec = 100000000, .it_value.tv_nsec = 1};
         timerfd_settime(engine.wake_fd, 0, &tick, NULL);
     }

@@ -121,15 +121,24 @@ static void assert_box(struct pty_vterm *pty, const char *where, const char *tit
     }
 }
 
+/* The screen without its last line, which a key may change. */
+static char *body_of(struct pty_vterm *pty)
+{
+    const char *screen = pty_screen(pty);
+    size_t len = strlen(screen);
+    const char *last = len > 1 ? memrchr(screen, '\n', len - 1) : NULL;
+    return memory_strndup(screen, last != NULL ? (size_t)(last - screen) : len);
+}
+
 /* What changed bit by bit is what a repaint of everything shows: nothing stale, nothing shifted. */
 static void assert_as_repainted(struct pty_vterm *pty, const char *where)
 {
-    auto_free char *before = memory_strdup(pty_screen(pty));
+    auto_free char *before = body_of(pty);
     pty_send(pty, "\x0c");
     pty_wait_quiet(pty, QUIET_MS);
-    if (!pty_wait_screen(pty, before)) {
-        fprintf(stderr, "%s\n%s\n", before, pty_screen(pty));
-        fail_msg("%s: a repaint shows something else", where);
+    auto_free char *after = body_of(pty);
+    if (strcmp(before, after) != 0) {
+        fail_msg("%s: a repaint shows something else:\n%s\n%s", where, before, after);
     }
 }
 

@@ -233,7 +233,9 @@ static void test_every_verb_is_within_reach(void **state)
         if ((verb->flags & (VERB_LOCAL | VERB_HIDDEN)) != 0) {
             continue;
         }
-        auto_free char *words = memory_printf("%s %s", verb->subject, verb->name);
+        bool has_subject = verb->subject[0] != '\0';
+        auto_free char *words =
+            memory_printf("%s%s%s", verb->subject, has_subject ? " " : "", verb->name);
         auto_done(strings) struct strings by_words = {0};
         auto_done(strings) struct strings by_summary = {0};
         complete_verbs(words, &by_words);
