@@ -54,7 +54,8 @@ tests_tui_test_newcomer_SOURCES = tests/tui/test_newcomer.c $(tui_support)
 tests_tui_test_newcomer_CPPFLAGS = $(TUI_CPPFLAGS)
 tests_tui_test_newcomer_LDADD = $(TUI_LIBS)
 
-tests_tui_test_monkey_SOURCES = tests/tui/test_monkey.c $(tui_support)
+tests_tui_test_monkey_SOURCES = tests/tui/test_monkey.c tests/tui/catalog_world.h \
+	$(tui_world)
 tests_tui_test_monkey_CPPFLAGS = $(TUI_CPPFLAGS)
 tests_tui_test_monkey_LDADD = $(TUI_LIBS)
 

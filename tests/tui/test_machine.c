@@ -146,6 +146,29 @@ static void test_console(void **state)
     world_quit(world);
 }
 
+/* T34: whoever is on the line stays on it while the guest boots again, and sees it from the first
+ * words of its kernel on. */
+static void test_t34_console_over_a_reboot(void **state)
+{
+    struct console_world *world = *state;
+    open_with_machine(world);
+    pty_send(world->pty, "c");
+    pty_wait_text(world->pty, "press ^] to leave");
+    pty_send(world->pty, "before it\n");
+    pty_wait_text(world->pty, "got before it");
+    pty_send(world->pty, "reboot\n");
+    pty_press_until(world->pty, "after it\n", "got after it");
+    const char *since = strstr(pty_screen(world->pty), "got before it");
+    assert_non_null(since);
+    const char *kernel = strstr(since, "Linux version 6.1.0-fake");
+    assert_non_null(kernel);
+    assert_non_null(strstr(kernel, "got after it"));
+    pty_send(world->pty, "\x1d");
+    pty_wait_text(world->pty, "4 VMs  1 running");
+    pty_wait_text(world->pty, "s Shell");
+    world_quit(world);
+}
+
 /* A command with the terminal's own input and output; what cannot start is told on the screen. */
 static void test_terminal_of_a_command(void **state)
 {
@@ -245,6 +268,7 @@ int main(void)
         TEST(test_run_in_three_keys),
         TEST(test_stop_start_remove),
         TEST(test_console),
+        TEST(test_t34_console_over_a_reboot),
         TEST(test_terminal_of_a_command),
         TEST(test_logs),
         TEST(test_t15_mixed_results),
