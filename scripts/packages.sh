@@ -13,6 +13,8 @@ libclang-rt-14-dev shellcheck cppcheck git jq mount
 nftables iproute2 slirp4netns llvm openssl openssh-client openssh-server curl e2fsprogs docker-registry skopeo umoci busybox-static"
 # For ./check --all: the generic kernel is built from source.
 KERNEL_PACKAGES="linux-source flex bison bc libelf-dev xz-utils"
+# For the pictures of README.md (make pictures).
+DOCS_PACKAGES="python3-pil fonts-dejavu-core"
 
 # Prints those of the given packages that are not installed.
 packages_missing() {

@@ -61,7 +61,7 @@ const struct request_row request_rows[] = {
     {REQUEST_RETRY, "retry", "r", CONTEXT_JOBS, 0, "Retry", "Do the same again"},
     {REQUEST_DISMISS, "dismiss", "d", CONTEXT_JOBS, 2, "Dismiss",
         "Take a finished job off the list"},
-    {REQUEST_EDIT, "edit", "E", LIST, 1, "Edit",
+    {REQUEST_EDIT, "edit", "E", LIST, 3, "Edit",
         "Open the form of what failed again, with what was typed"},
     {REQUEST_HURRY, "hurry", "n", CONTEXT_JOBS, 1, "Next",
         "Do this one before the others that wait"},

@@ -27,8 +27,7 @@ static void refuse_up(
         text_printf(out, "%s is still up", vm->name);
         add_key(seat, REQUEST_STOP, CONTEXT_VMS, "stops it first", out);
     } else if (request == REQUEST_SHELL) {
-        text_printf(
-            out, "Nobody answers inside %s yet: a shell opens once its boot is done", vm->name);
+        text_printf(out, "%s is still booting", vm->name);
         add_key(seat, REQUEST_LOGS, CONTEXT_VMS, "shows what it prints", out);
     }
 }

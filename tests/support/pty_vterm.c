@@ -243,6 +243,11 @@ static size_t encode(uint32_t code_point, char *bytes)
     return len;
 }
 
+static int palette_index(const VTermColor *color, bool is_default)
+{
+    return is_default || !VTERM_COLOR_IS_INDEXED(color) ? -1 : color->indexed.idx;
+}
+
 struct pty_cell pty_cell_at(struct pty_vterm *pty, int row, int column)
 {
     VTermScreenCell cell;
@@ -258,6 +263,8 @@ struct pty_cell pty_cell_at(struct pty_vterm *pty, int row, int column)
     read.is_bold = cell.attrs.bold;
     read.is_reverse = cell.attrs.reverse;
     read.has_color = !VTERM_COLOR_IS_DEFAULT_FG(&cell.fg) || !VTERM_COLOR_IS_DEFAULT_BG(&cell.bg);
+    read.foreground = palette_index(&cell.fg, VTERM_COLOR_IS_DEFAULT_FG(&cell.fg));
+    read.background = palette_index(&cell.bg, VTERM_COLOR_IS_DEFAULT_BG(&cell.bg));
     return read;
 }
 

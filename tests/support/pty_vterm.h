@@ -18,7 +18,8 @@ struct pty_vterm;
 struct pty_cell {
     char text[25]; /* UTF-8 of the character, "" for a blank */
     bool is_bold, is_reverse;
-    bool has_color; /* foreground or background is not the terminal's own */
+    bool has_color;             /* foreground or background is not the terminal's own */
+    int foreground, background; /* of the palette; -1: the terminal's own, or none of the palette */
 };
 
 /* Starts argv[0] with exactly that environment. With is_under_shell the program runs as a job of a

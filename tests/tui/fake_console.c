@@ -615,11 +615,12 @@ void engine_log(struct engine *engine, const char *sentence)
     (void)sentence;
 }
 
+/* --theme=NAME */
+static const char *theme;
 const char *engine_setting(const struct engine *engine, const char *key)
 {
     (void)engine;
-    (void)key;
-    return NULL;
+    return strcmp(key, "theme") == 0 ? theme : NULL;
 }
 
 const char *engine_setting_key(const struct engine *engine, size_t index)
@@ -662,6 +663,9 @@ int main(int argc, char **argv)
         options.is_colorless |= strcmp(argv[i], "--no-color") == 0;
         if (strncmp(argv[i], "--seed=", 7) == 0) {
             evil_seed = (uint32_t)strtoul(argv[i] + 7, NULL, 10) | 1;
+        }
+        if (strncmp(argv[i], "--theme=", 8) == 0) {
+            theme = argv[i] + 8;
         }
         options.is_readonly |= strcmp(argv[i], "--readonly") == 0;
     }

@@ -67,7 +67,18 @@ tests_tui_test_machine_LDADD = $(TUI_LIBS)
 screens: tests/tui/fake_console$(EXEEXT) tests/tui/test_screens$(EXEEXT)
 	SCREENS_WRITE=$(abs_srcdir)/docs/screens BUILDDIR=$(abs_builddir) SRCDIR=$(abs_srcdir) \
 		tests/tui/test_screens
+
+# The pictures of README.md, from the same cells; needs python3-pil and fonts-dejavu-core.
+readme_pictures = busy-120x40 run-80x24 mismatch-why-80x24 log-80x24
+python_of_docs = /usr/bin/python3
+pictures: tests/tui/fake_console$(EXEEXT) tests/tui/test_screens$(EXEEXT)
+	rm -rf tests/tui/cells && $(MKDIR_P) tests/tui/cells
+	SCREENS_CELLS=$(abs_builddir)/tests/tui/cells BUILDDIR=$(abs_builddir) \
+		SRCDIR=$(abs_srcdir) tests/tui/test_screens
+	$(python_of_docs) $(srcdir)/scripts/draw-screens.py tests/tui/cells $(srcdir)/docs/screens \
+		$(readme_pictures)
+	rm -rf tests/tui/cells
 endif
 endif
-.PHONY: screens
-EXTRA_DIST += docs/screens
+.PHONY: screens pictures
+EXTRA_DIST += docs/screens scripts/draw-screens.py

@@ -37,7 +37,7 @@ static void test_refusals_say_why(void **state)
     pty_send(pty, "j");
     pty_wait_text(pty, "▸ci-2");
     pty_send(pty, "s");
-    pty_wait_text(pty, "Nobody answers inside ci-2 yet");
+    pty_wait_text(pty, "ci-2 is still booting; L shows what it prints.");
     pty_send(pty, "j");
     pty_wait_text(pty, "▸db");
     pty_send(pty, "c");

@@ -7,7 +7,8 @@
 #include <cmocka.h>
 
 /* The pictures in docs/screens are what the console shows: each is rendered anew, through a real
- * pty and a terminal emulator, and compared. `make screens` writes them (SCREENS_WRITE=DIR).
+ * pty and a terminal emulator, and compared. `make screens` writes them (SCREENS_WRITE=DIR), and
+ * with SCREENS_CELLS=DIR each cell with its looks, for scripts/draw-screens.py.
  * Whoever changes how something looks looks at the difference. */
 
 #include "base/error.h"
@@ -84,7 +85,9 @@ static char *fake_console(void)
 static struct pty_vterm *take(const struct picture *picture, int rows, int columns)
 {
     auto_free char *program = fake_console();
-    const char *const argv[] = {program, picture->world, picture->option, NULL};
+    const char *theme = getenv("SCREENS_CELLS") != NULL ? "--theme=dark" : NULL;
+    const char *option = picture->option != NULL ? picture->option : theme;
+    const char *const argv[] = {program, picture->world, option, NULL};
     static const char *const env[] = {"LC_ALL=C.UTF-8", "TERM=xterm-256color", NULL};
     struct pty_vterm *pty = pty_start(argv, env, rows, columns, false);
     for (size_t i = 0; i < array_length(picture->steps); i++) {
@@ -125,6 +128,26 @@ static void save(struct pty_vterm *pty, const char *path)
     assert_string_equal(err.text, "");
 }
 
+static void save_cells(struct pty_vterm *pty, const char *path, int rows, int columns)
+{
+    struct error err = {0};
+    auto_done(text) struct text cells = {0};
+    pty_wait_quiet(pty, QUIET_MS);
+    text_printf(&cells, "%d %d\n", rows, columns);
+    for (int row = 0; row < rows; row++) {
+        for (int column = 0; column < columns; column++) {
+            struct pty_cell cell = pty_cell_at(pty, row, column);
+            bool is_blank = cell.text[0] == '\0' || strcmp(cell.text, " ") == 0;
+            if (!is_blank || cell.is_reverse || cell.background >= 0) {
+                text_printf(&cells, "%d %d %d %d %d %d %s\n", row, column, cell.foreground,
+                    cell.background, cell.is_bold, cell.is_reverse, is_blank ? " " : cell.text);
+            }
+        }
+    }
+    file_replace(AT_FDCWD, path, text_cstr(&cells), cells.len, 0644, &err);
+    assert_string_equal(err.text, "");
+}
+
 static void test_pictures(void **state)
 {
     const struct picture *picture = *state;
@@ -134,7 +157,12 @@ static void test_pictures(void **state)
         struct pty_vterm *pty = take(picture, sizes[i].rows, sizes[i].columns);
         auto_free char *path =
             file_name(write_to != NULL ? write_to : dir, picture, sizes[i].rows, sizes[i].columns);
-        if (write_to != NULL) {
+        const char *cells_to = getenv("SCREENS_CELLS");
+        if (cells_to != NULL) {
+            auto_free char *cells = memory_printf(
+                "%s/%s-%dx%d.cells", cells_to, picture->name, sizes[i].columns, sizes[i].rows);
+            save_cells(pty, cells, sizes[i].rows, sizes[i].columns);
+        } else if (write_to != NULL) {
             save(pty, path);
         } else {
             compare(pty, path);
