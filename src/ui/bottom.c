@@ -9,6 +9,8 @@
 #include "ui/seat.h"
 
 #define SHOWN_MAX 64
+#define TOAST_LINES 3
+#define TOAST_INDENT 3
 
 struct shown_key {
     const struct request_row *row;
@@ -55,13 +57,24 @@ static size_t shorten(struct shown_key *keys, size_t count, int width)
     }
 }
 
+/* A long sentence takes a few of the lines above, until a key is pressed: its end is often what
+ * helps. */
 static void draw_toast(const struct seat *seat, struct frame *frame, struct area line)
 {
-    struct pen pen = {.y = line.y, .x = line.x + 1, .limit = line.x + line.width - 1};
+    auto_done(strings) struct strings lines = {0};
+    cells_wrap(&lines, seat->toast, line.width - TOAST_INDENT - 1, 0, seat->theme.is_utf8);
+    int height = lines.count < TOAST_LINES ? (int)lines.count : TOAST_LINES;
+    height = height < line.y ? height : 1;
+    struct area area = {
+        .y = line.y - height + 1, .x = line.x, .height = height, .width = line.width};
+    draw_clear(frame, area);
+    struct pen pen = {.y = area.y, .x = line.x + 1, .limit = line.x + line.width - 1};
     pen_glyph(
         frame, &pen, seat->toast_role, seat->toast_role == ROLE_BAD ? GLYPH_FAILED : GLYPH_MARK);
-    pen_skip(&pen, 1);
-    pen_text(frame, &pen, seat->toast_role, seat->toast);
+    for (int i = 0; i < height; i++) {
+        draw_text(frame, area.y + i, line.x + TOAST_INDENT, line.width - TOAST_INDENT - 1,
+            seat->toast_role, lines.items[i]);
+    }
 }
 
 void bottom_draw(
