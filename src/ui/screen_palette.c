@@ -178,15 +178,13 @@ static void draw_found(void *context, struct frame *frame, struct area line, siz
 static void palette_draw(
     struct screen *screen, struct seat *seat, struct frame *frame, struct area area)
 {
+    (void)seat;
     struct palette_screen *self = palette_of(screen);
     int width = area.width - 6 < WIDTH ? area.width - 6 : WIDTH;
     int rows = area.height - 6 < ROWS ? area.height - 6 : ROWS;
     struct area inner = dialog_box(frame, area, width, rows + 3, ROLE_STRONG, "Do what?");
-    struct pen pen = {.y = inner.y, .x = inner.x, .limit = inner.x + inner.width};
-    pen_text(frame, &pen, ROLE_KEY, ": ");
-    int x = pen.x + edit_cursor_cells(&self->edit, seat->theme.is_utf8);
-    pen_text(frame, &pen, ROLE_STRONG, self->edit.text);
-    draw_cursor(frame, inner.y, x);
+    struct area line = {.y = inner.y, .x = inner.x - 1, .height = 1, .width = inner.width + 1};
+    dialog_typing(frame, line, ": ", &self->edit, "");
     if (self->error.code != ERROR_NONE) {
         draw_text(frame, inner.y + 1, inner.x, inner.width, ROLE_BAD, self->error.text);
     }
