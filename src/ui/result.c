@@ -87,7 +87,8 @@ static enum role row_role(const struct json *row)
 }
 
 /* How many columns stand beside each other: as many as fit, and one more that is wrapped where a
- * third of the line is left for it. What is behind them follows below each row, with its header in front. */
+ * third of the line is left for it. What is behind them follows below each row, with its header in
+ * front. */
 static size_t measure_rows(
     const struct verb *verb, const struct json *rows, int64_t now, int width, int *widths)
 {

@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 /* Keys and sizes nobody would press in that order, by a seed that is printed (MONKEY_SEED repeats a
- * run, MONKEY_ROUNDS and MONKEY_SECONDS make it longer). Afterwards the console still answers, quits when told to, and
- * gives the terminal back. */
+ * run, MONKEY_ROUNDS and MONKEY_SECONDS make it longer). Afterwards the console still answers, quits
+ * when told to, and gives the terminal back. */
 
 #include "tui/catalog_world.h"
 
