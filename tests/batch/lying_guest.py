@@ -16,7 +16,7 @@ IS_ALL = os.environ.get("BANGER_CHECK_ALL") == "yes"
 COUNT = 60 if IS_ALL else 4
 SEED = os.environ.get("BANGER_LIAR_SEED")
 MONITOR_KIB = (400 if SANITIZED else 48) << 10
-GROWTH_KIB = (64 << 10) if SANITIZED else 512
+GROWTH_KIB = (400 << 10) if SANITIZED else 512  # a sanitizer keeps what was freed
 
 
 def monitor_of(world, name):
