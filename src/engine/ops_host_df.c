@@ -24,7 +24,7 @@ typedef bool users_function(
 
 struct place {
     const char *what;
-    int dir;
+    int dir; /* -1: nothing was kept there yet */
     enum reclaim reclaim;
     users_function *users;
 };
@@ -52,7 +52,7 @@ static bool add_row(
     struct usage total = {0};
     uint64_t reclaimable_bytes = 0;
     int64_t entries = 0;
-    if (!file_list(place->dir, ".", &names, err)) {
+    if (place->dir >= 0 && !file_list(place->dir, ".", &names, err)) {
         return error_wrap(err, "%s cannot be counted", place->what);
     }
     for (size_t i = 0; i < names.count; i++) {
@@ -82,6 +82,7 @@ static bool add_row(
 bool ops_host_df(struct ops *ops, struct json **result, struct error *err)
 {
     const struct store *store = ops->store;
+    auto_close int lists = store_open_lists(store, false);
     const struct place places[] = {
         {"kernels", store_kind_dir(store, STORE_KERNEL), RECLAIM_UNUSED, ops_kernel_users},
         {"images", store_kind_dir(store, STORE_IMAGE), RECLAIM_UNUSED, ops_image_users},
@@ -91,6 +92,7 @@ bool ops_host_df(struct ops *ops, struct json **result, struct error *err)
         {"cache/elf", store_cache_dir(store, STORE_CACHE_ELF), RECLAIM_ALL, NULL},
         {"cache/initrd", store_cache_dir(store, STORE_CACHE_INITRD), RECLAIM_ALL, NULL},
         {"cache/catalogs", store_cache_dir(store, STORE_CACHE_CATALOGS), RECLAIM_ALL, NULL},
+        {"cache/lists", lists, RECLAIM_ALL, NULL},
         {"trash", store_area_dir(store, STORE_TRASH), RECLAIM_ALL, NULL},
     };
     auto_json struct json *rows = json_new_array();

@@ -239,6 +239,21 @@ bool trash_expire_old(const struct store *store, const struct limits *limits,
     return true;
 }
 
+/* How many of the list, oldest first, have outstayed their days or the bytes the trash may hold. */
+static size_t count_outstayed(const struct trash_list *list, const struct limits *limits)
+{
+    uint64_t kept_bytes = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        kept_bytes += list->items[i].disk_bytes;
+    }
+    size_t count = 0;
+    while (count < list->count && (trash_kept_until(&list->items[count], limits) < clock_wall() ||
+                                      kept_bytes > limits->trash_bytes)) {
+        kept_bytes -= list->items[count++].disk_bytes;
+    }
+    return count;
+}
+
 bool trash_expire(const struct store *store, const struct limits *limits,
     const struct cancel *cancel, uint64_t *freed_bytes, struct error *err)
 {
@@ -247,19 +262,11 @@ bool trash_expire(const struct store *store, const struct limits *limits,
     if (!trash_read(store, &list, err)) {
         return false;
     }
-    uint64_t kept_bytes = 0;
-    for (size_t i = 0; i < list.count; i++) {
-        kept_bytes += list.items[i].disk_bytes;
-    }
-    for (size_t i = 0; i < list.count; i++) {
-        const struct trash_item *item = &list.items[i];
-        if (trash_kept_until(item, limits) >= clock_wall() && kept_bytes <= limits->trash_bytes) {
-            break; /* all others are younger */
-        }
-        if (cancel_check(cancel, err) || !remove_item(store, item, freed_bytes, err)) {
+    size_t count = count_outstayed(&list, limits);
+    for (size_t i = 0; i < count; i++) {
+        if (cancel_check(cancel, err) || !remove_item(store, &list.items[i], freed_bytes, err)) {
             return false;
         }
-        kept_bytes -= item->disk_bytes;
     }
     return true;
 }
@@ -272,17 +279,9 @@ bool trash_overflow(
     if (!trash_read(store, &list, err)) {
         return false;
     }
-    uint64_t kept_bytes = 0;
-    for (size_t i = 0; i < list.count; i++) {
-        kept_bytes += list.items[i].disk_bytes;
-    }
-    for (size_t i = 0; i < list.count; i++) {
-        const struct trash_item *item = &list.items[i];
-        if (trash_kept_until(item, limits) >= clock_wall() && kept_bytes <= limits->trash_bytes) {
-            break;
-        }
-        *bytes += item->disk_bytes;
-        kept_bytes -= item->disk_bytes;
+    size_t count = count_outstayed(&list, limits);
+    for (size_t i = 0; i < count; i++) {
+        *bytes += list.items[i].disk_bytes;
     }
     return true;
 }

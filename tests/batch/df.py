@@ -5,7 +5,7 @@ import os
 from world import main
 
 PLACES = ["kernels", "images", "vms", "cache/blobs", "cache/downloads", "cache/elf", "cache/initrd",
-          "cache/catalogs", "trash"]
+          "cache/catalogs", "cache/lists", "trash"]
 
 
 def df(world):
