@@ -119,6 +119,8 @@ bool ops_vm_check_kernel(struct ops *ops, const struct machine_spec *spec,
  * caller calls image_entry_done. */
 bool ops_vm_check_boot(struct ops *ops, const struct vm_hand *hand, struct image_entry *image,
     struct boot_kernel *kernel, struct json **verdict, struct error *err);
+/* ops_vm_env.c: the lines of --env-file. */
+bool ops_vm_take_env(struct ops *ops, struct machine_program *program, struct error *err);
 /* ops_vm_mounts.c: the command's --volume and --disk, with paths as they are now. */
 bool ops_vm_take_mounts(struct ops *ops, struct machine_spec *spec, struct error *err);
 /* They are there, and may be read and written as is wanted. */

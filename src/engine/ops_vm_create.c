@@ -125,7 +125,8 @@ static bool fill_spec(struct ops *ops, struct machine_spec *spec, struct error *
         memory_strdup(pick_word(command_get(command, "vmm"), settings->default_vmm, "auto"));
     spec->accel = memory_strdup(pick_word(ops->config->accel, settings->default_accel, "auto"));
     spec->append = memory_strdup(command_get(command, "append"));
-    if (!take_key(command_get(command, "ssh-key"), spec, err)) {
+    if (!take_key(command_get(command, "ssh-key"), spec, err) ||
+        !ops_vm_take_env(ops, &spec->program, err)) {
         return false;
     }
     spec->created_at = clock_wall();
@@ -159,7 +160,12 @@ static void take_program(const struct image_entry *image, struct machine_program
     }
     copy_list(json_get(image->config, "entrypoint"), &program->entrypoint);
     copy_list(json_get(image->config, "cmd"), &program->cmd);
+    auto_done(strings) struct strings given = program->env; /* it wins, so it comes behind */
+    program->env = (struct strings){0};
     copy_list(json_get(image->config, "env"), &program->env);
+    for (size_t i = 0; i < given.count; i++) {
+        strings_add(&program->env, given.items[i]);
+    }
     program->workdir = memory_strdup(json_string(image->config, "workdir", NULL));
     program->user = memory_strdup(json_string(image->config, "user", NULL));
 }

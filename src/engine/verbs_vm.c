@@ -39,7 +39,7 @@ static const struct column vm_columns[] = {
         .help = "Program that runs the machine (default: auto)"}, \
     {"publish", 'p', ARGUMENT_WORD, .is_many = true, .value_name = "HOST:GUEST", \
         .help = "Reach a port of the guest through one of this host"}, \
-{"net", 0, ARGUMENT_CHOICE, .value_name = "MODE", \
+    {"net", 0, ARGUMENT_CHOICE, .value_name = "MODE", \
         .choices = "user|bridge|nat|namespace|none", \
         .help = "Network: needing no rights, or a tap on a bridge (default: user)"}, \
     {"address", 0, ARGUMENT_WORD, .value_name = "ADDRESS", \
@@ -50,6 +50,8 @@ static const struct column vm_columns[] = {
         .help = "One more disk, made new or a raw file, mounted there"}, \
     {"ssh-key", 0, ARGUMENT_FILE, .value_name = "FILE", \
         .help = "Public key for root of the guest, read at each start (default: one of ours)"}, \
+    {"env-file", 0, ARGUMENT_FILE, .value_name = "FILE", \
+        .help = "Lines NAME=VALUE for the environment of its commands, over the image's"}, \
     {"restart", 0, ARGUMENT_CHOICE, .value_name = "WHEN", .choices = "no|on-failure|always", \
         .help = "Start it again when it ends (default: no)"}
 

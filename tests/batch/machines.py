@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Whole lives of machines."""
+import json
 import os
 import signal
 import socket
@@ -43,6 +44,27 @@ def test_create_then_start(world):
     world.ok("vm", "start", "db", "--detach")
     world.ok("vm", "wait", "db")
     assert state(world, "db") == "running"
+    clean(world)
+
+
+def kept_env(world, name):
+    with open(os.path.join(world.state, "vms", name, "vm.json"), encoding="utf-8") as file:
+        return json.load(file)["config"]["env"]
+
+
+def test_an_environment_from_a_file(world):
+    prepare(world)
+    path = world.write("vm.env", "# of the site\n\nA=1\r\nB=two = 2 # all of it\n C=\u00fc\nD=")
+    world.ok("vm", "create", "small", "--name", "web", "--env-file", path)
+    assert kept_env(world, "web") == ["A=1", "B=two = 2 # all of it", "C=\u00fc", "D="]
+    world.fails(66, "vm", "create", "small", "--name", "bad", "--env-file", world.path("none"))
+    for line in (b"A", b"=1", b"A B=1", b"A=\xff", b"A=1\0"):
+        spoiled = world.write("spoiled.env", b"OK=1\n" + line + b"\n")
+        error = world.fails(64, "vm", "create", "absent", "--name", "bad", "--env-file", spoiled)
+        assert spoiled in error["message"]
+    world.fails(65, "vm", "run", "small", "--name", "bad", "--env-file",
+                world.write("long.env", b"A=" + b"x" * 70000))
+    assert world.entries("vms") == ["web"]
     clean(world)
 
 

@@ -115,14 +115,16 @@ def assert_copies(world):
     assert sha256_of(world.path("large")) == sha256_of(world.path("back"))
 
 
-def test_a_key_of_the_operators(world):
+def test_a_key_and_an_environment_of_the_operators(world):
     make_image(world)
     key = world.path("mine")
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     world.fails(66, "vm", "create", "small", "--name", "bad", "--ssh-key", world.path("none"))
     world.ok("vm", "create", "small", "--name", "web", "--memory", "192M", "--ssh-key",
-             key + ".pub")
+             key + ".pub", "--env-file", world.write("vm.env", "SITE=north = 1\n"))
     world.ok("vm", "start", "web")
+    told = world.ok("vm", "exec", "web", "-e", "B=2", "--", "sh", "-c", "echo $SITE $B").out
+    assert told == "north = 1 2\n"
     with open(key + ".pub", encoding="utf-8") as file:
         assert " ".join(file.read().split()[:2]) in authorized(world)
     assert not os.path.exists(own_key(world))
