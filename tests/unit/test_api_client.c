@@ -118,7 +118,7 @@ static void test_refusals(void **state)
         {"PUT", "/machine-config", "{\"vcpu_count\":1}", "missing field"},
         {"PUT", "/actions", "{\"action_type\":\"InstanceStart\"}", "without kernel"},
         {"PATCH", "/vm", "{\"state\":\"Paused\"}", "before starting"},
-        {"PUT", "/boot-source", "{\"kernel_image_path\":\"/etc/passwd\"}", "no ELF"},
+        {"PUT", "/boot-source", "{\"kernel_image_path\":\"/nowhere\"}", "cannot be opened"},
         {"PUT", "/nowhere", "{}", "Invalid request"},
     };
     struct peer peer;
