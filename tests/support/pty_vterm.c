@@ -53,7 +53,7 @@ static uint64_t wait_limit_ms(void)
 {
     const char *sanitizers = getenv("SANITIZERS");
     bool is_slow = sanitizers != NULL && strcmp(sanitizers, "no") != 0 && sanitizers[0] != '\0';
-    return is_slow ? PTY_WAIT_MS * 4 : PTY_WAIT_MS;
+    return is_slow ? PTY_WAIT_MS * 2 : PTY_WAIT_MS;
 }
 
 static int on_property(VTermProp property, VTermValue *value, void *user)

@@ -11,7 +11,7 @@
 #include <sys/types.h>
 #include <termios.h>
 
-#define PTY_WAIT_MS 15000
+#define PTY_WAIT_MS 60000
 
 struct pty_vterm;
 
