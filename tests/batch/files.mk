@@ -38,6 +38,7 @@ batch_world_tests = \
 	tests/batch/preflight.py \
 	tests/batch/previous.py \
 	tests/batch/progress.py \
+	tests/batch/public_images.py \
 	tests/batch/publish.py \
 	tests/batch/published.py \
 	tests/batch/real_firecracker.py \
