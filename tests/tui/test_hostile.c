@@ -166,7 +166,7 @@ static const struct visit visits[] = {
     {"catalog zoomed", "z", NULL, false, "z"},
     {"offer", "\r", NULL, true, "q"},
     {"last offer", "G\r", NULL, true, "qg"},
-    {"catalog's menu", ".", "Catalog: ", false, "\x1b"},
+    {"catalog's menu", ".", "Catalog:", false, "\x1b"},
     {"pull", "P", NULL, false, "\x1b"},
     {"kernels", "2", NULL, false, ""},
     {"kernels zoomed", "z", NULL, false, "z"},
