@@ -2,18 +2,12 @@
 """Images as they are published: pulled by the real program from registries of the world, and the tree
 beside what skopeo and umoci make of the same reference. In --all where there is a network;
 BANGER_TEST_REFERENCES names others (of registries with TLS, or of 127.0.0.1)."""
-import json
 import os
-import shutil
 import socket
 import subprocess
-import sys
 
-from images_world import import_kernel
+from images_world import assert_as_umoci, import_kernel
 from world import Skip, main, need, sha256_of
-
-sys.path.insert(0, os.path.join(os.environ["SRCDIR"], "tests", "unit"))
-import flatten_umoci  # noqa: E402
 
 PUBLISHED = ("docker.io/library/busybox:1.36", "docker.io/library/debian:bookworm-slim",
              "quay.io/libpod/alpine:3.10.2", "ghcr.io/distroless/static:latest",
@@ -43,34 +37,6 @@ def references():
     return there
 
 
-def has_zstd(layout):
-    def blob(descriptor):
-        with open(os.path.join(layout, "blobs", *descriptor["digest"].split(":")), "rb") as file:
-            return json.load(file)
-    with open(os.path.join(layout, "index.json"), "rb") as file:
-        manifest = blob(json.load(file)["manifests"][0])
-    return any(layer["mediaType"].endswith("zstd") for layer in manifest["layers"])
-
-
-def unpacked(world, reference):
-    """What umoci makes of it; None where it cannot: Debian 12's reads no zstd."""
-    layout, bundle = world.path("layout"), world.path("bundle")
-    subprocess.run(["skopeo", "--insecure-policy", "copy", "-q", "--src-tls-verify=" +
-                    ("false" if reference.startswith("127.0.0.1:") else "true"),
-                    "docker://" + reference, f"oci:{layout}:t"], check=True)
-    if has_zstd(layout):
-        shutil.rmtree(layout)
-        return None
-    rootless = [] if os.geteuid() == 0 else ["--rootless"]
-    subprocess.run(["umoci", "--log=error", "unpack", *rootless, "--image", layout + ":t", bundle],
-                   check=True)
-    tree = flatten_umoci.host_tree(bundle + "/rootfs")
-    for folder in (layout, bundle):
-        subprocess.run(["chmod", "-R", "u+rwx", folder], check=True)
-        shutil.rmtree(folder)
-    return tree
-
-
 def test_as_published(world):
     import_kernel(world)
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
@@ -82,10 +48,7 @@ def test_as_published(world):
         disk = os.path.join(world.state, "images", "one", "rootfs.ext4")
         subprocess.run(["e2fsck", "-fn", disk], check=True, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL)
-        expected = unpacked(world, reference)
-        if expected is not None:
-            flatten_umoci.assert_alike(reference, flatten_umoci.disk_tree(disk), expected,
-                                       has_directory_times=False)
+        assert_as_umoci(world, reference, disk)
         assert world.json("image", "refresh", "one")[0]["moved"] is False
         world.ok("image", "cache", "prune")
         world.ok(*words, "again")

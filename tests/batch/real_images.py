@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 
+from images_world import assert_as_umoci
 from machine_world import clean, find_kernel
 from world import SUPPORT, Skip, main, need
 
@@ -143,6 +144,10 @@ def test_an_image_with_systemd(world):
                        Member("f", b"etc/machine-id", b"uninitialized\n")])
     with pushed(world, [base, more], {"Cmd": ["/sbin/init"]}) as reference:
         world.ok("vm", "run", reference, "--kernel-ref", "k", "--name", "web", "--memory", "384M")
+        need("umoci")
+        (image,) = world.entries("images")
+        assert_as_umoci(world, reference,
+                        os.path.join(world.state, "images", image, "rootfs.ext4"))
         said = world.ok("vm", "exec", "web", "--", "readlink", "/proc/1/exe").out
         assert said.endswith("/systemd\n"), said
         assert world.ok("vm", "exec", "web", "--", "cat", "/etc/os-release").out.encode() == OS_RELEASE
