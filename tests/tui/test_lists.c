@@ -401,7 +401,7 @@ static void test_t35_hostile_text(void **state)
     pty_wait_text(pty, "┏ 2 Kernels");
     pty_wait_text(pty, "\\x1b[2J");
     pty_wait_quiet(pty, 150);
-    assert_true(pty_shows(pty, "漢字漢字"));
+    pty_wait_text(pty, "漢字漢字");
     assert_false(pty_wrote(pty, "\x1b[2J\x1b]0;"));
     assert_false(pty_wrote(pty, "owned\x07"));
     assert_false(pty_wrote(pty, "\xe2\x80\xae"));
@@ -496,7 +496,7 @@ static void test_t29_fold_and_divide(void **state)
     pty_wait_gone(pty, "lists.debian.org)");
     pty_send(pty, "z");
     pty_wait_text(pty, "n.org)");
-    assert_true(pty_shows(pty, "Linux version 6.1.0-44"));
+    pty_wait_text(pty, "Linux version 6.1.0-44");
     pty_send(pty, "m");
     pty_wait_text(pty, "-- 2026");
     int login = pty_line_of(pty, "login:");

@@ -270,7 +270,7 @@ static void refuses(struct console_world *world, const char *term, const char *l
     assert_int_equal(WEXITSTATUS(status), 69);
     assert_false(pty_wrote(world->pty, "\x1b"));
     auto_free char *end = memory_printf("%s\n", line);
-    assert_true(pty_shows(world->pty, end));
+    pty_wait_text(world->pty, end);
     pty_stop(world->pty);
     world->pty = NULL;
     assert_false(scratch_has(world->dir, "state"));

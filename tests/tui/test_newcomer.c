@@ -124,9 +124,9 @@ static void test_new_jobs_are_seen(void **state)
     pty_wait_gone(pty, "hashing 50%");
     pty_send(pty, "4");
     pty_wait_text(pty, "hashing 50%");
-    assert_true(pty_shows(pty, "run ci-2")); /* by the machine, not by what it is made from */
-    assert_true(pty_shows(pty, "take back web"));
-    assert_true(pty_shows(pty, "remove web"));
+    pty_wait_text(pty, "run ci-2"); /* by the machine, not by what it is made from */
+    pty_wait_text(pty, "take back web");
+    pty_wait_text(pty, "remove web");
     pty_stop(pty);
 }
 
