@@ -80,26 +80,30 @@ static bool choose_named(const char *name, struct vmm_choice *choice, struct err
     return true;
 }
 
+static bool is_here(const struct vmm_backend *backend, const struct machine_boot *boot)
+{
+    const char *chosen = backend->chosen_program(boot);
+    auto_free char *path = process_find(chosen != NULL ? chosen : backend->program.name);
+    return path != NULL;
+}
+
 /* Why not, in the words that follow "because"; false: nothing is against it. */
 static bool is_unfit(const struct vmm_backend *backend, const struct machine_spec *spec,
     const struct machine_boot *boot, enum accel_kind accel, char *why, size_t size)
 {
     auto_done(vmm_probe) struct vmm_probe found = {0};
     struct error failure = {0};
+    if (!is_here(backend, boot)) {
+        snprintf(why, size, "%s is not here", backend->program.title);
+        return true;
+    }
     if (backend->check != NULL && !backend->check(spec, accel, &failure)) {
         snprintf(why, size, "%s cannot carry this machine", backend->program.title);
         return true;
     }
     vmm_probe_program(&backend->program, backend->chosen_program(boot), &found);
-    snprintf(why, size, "%s is not here", backend->program.title);
+    snprintf(why, size, "%s cannot be used", backend->program.title);
     return !found.is_usable;
-}
-
-static bool is_here(const struct vmm_backend *backend, const struct machine_boot *boot)
-{
-    const char *chosen = backend->chosen_program(boot);
-    auto_free char *path = process_find(chosen != NULL ? chosen : backend->program.name);
-    return path != NULL;
 }
 
 /* A network counts for more than the order of the table, but not for more than to run at all. The
