@@ -25,6 +25,7 @@ struct vm_hand {
     struct machine_facts facts;
     struct lock *lock; /* NULL for reading */
     char *warning;     /* of the start: something that was done but may not go well; NULL */
+    char *why;         /* of the start: why on this VMM with this accelerator; NULL */
 };
 #define VM_HAND_INIT                                                                               \
     {                                                                                              \

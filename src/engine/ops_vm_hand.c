@@ -20,6 +20,7 @@ void vm_hand_done(struct vm_hand *hand)
     machine_facts_done(&hand->facts);
     free(hand->name);
     free(hand->warning);
+    free(hand->why);
 }
 
 void ops_vm_unlock(struct vm_hand *hand)

@@ -10,11 +10,9 @@
 #include "engine/ops_common.h"
 #include "engine/ops_vm.h"
 
-/* Why it runs on this VMM with this accelerator, in the words of the decision. */
-static void put_why(struct ops *ops, const struct vm_hand *hand, struct json *json)
+static void put_why(const struct vm_hand *hand, struct json *json)
 {
-    auto_free char *why = ops_vm_why(ops, &hand->spec);
-    json_put_string(json, "why", why);
+    json_put_string(json, "why", hand->why);
     json_put_string(json, "warning", hand->warning);
 }
 
@@ -64,7 +62,7 @@ static bool use_machine(
     auto_done(machine_timeline) struct machine_timeline timeline = {0};
     if (command_has(ops->command, "detach")) {
         *result = ops_vm_result(ops, hand->name, true);
-        put_why(ops, hand, *result);
+        put_why(hand, *result);
         return true;
     }
     if (!ops_vm_await_ready(ops, hand->name, hand->dir, &hand->facts.handle, &timeline, err)) {
@@ -84,7 +82,7 @@ static bool use_machine(
         return stay_until_end(ops, hand, result, err);
     }
     *result = ops_vm_result(ops, hand->name, true);
-    put_why(ops, hand, *result);
+    put_why(hand, *result);
     return true;
 }
 

@@ -50,14 +50,17 @@ bool ops_vm_check_vmm(struct ops *ops, const struct machine_spec *spec, struct e
            (choice.backend->check == NULL || choice.backend->check(spec, accel.kind, err));
 }
 
+static char *why_sentence(const struct vmm_choice *choice, const struct accel_choice *accel)
+{
+    return memory_printf("%s; %s", choice->why, accel->why);
+}
+
 char *ops_vm_why(struct ops *ops, const struct machine_spec *spec)
 {
     struct accel_choice accel;
     struct vmm_choice choice;
     struct error ignored = {0};
-    return decide(ops, spec, &accel, &choice, &ignored)
-               ? memory_printf("%s; %s", choice.why, accel.why)
-               : NULL;
+    return decide(ops, spec, &accel, &choice, &ignored) ? why_sentence(&choice, &accel) : NULL;
 }
 
 static void warn_no_network(struct ops *ops, struct vm_hand *hand, const char *why)
@@ -74,10 +77,13 @@ static void warn_no_network(struct ops *ops, struct vm_hand *hand, const char *w
 
 bool ops_vm_suit_vmm(struct ops *ops, struct vm_hand *hand, char **kernel_path, struct error *err)
 {
+    struct accel_choice accel;
     struct vmm_choice choice;
-    if (!ops_vm_choose_vmm(ops, &hand->spec, &choice, err)) {
+    if (!decide(ops, &hand->spec, &accel, &choice, err)) {
         return false;
     }
+    free(hand->why);
+    hand->why = why_sentence(&choice, &accel);
     struct error why = {0};
     if (hand->spec.net == NET_USER && !vmm_check_network(choice.backend, &hand->spec, &why)) {
         warn_no_network(ops, hand, why.text);
