@@ -206,7 +206,7 @@ static void test_logs(void **state)
     pty_send(world->pty, "G");
     pty_wait_text(world->pty, "following");
     pty_send(world->pty, "w"); /* T31: what is shown, into a file whose whole path is said */
-    pty_wait_text(world->pty, "Saved as /");
+    pty_wait_text(world->pty, "Saved as");
     /* It ends with the machine, and says so. */
     assert_int_equal(world_batch(world, "vm kill web"), 0);
     pty_wait_text(world->pty, "-- end --");
