@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A TCP server that stands for one of the guest's, and a client for it."""
+import hashlib
+import os
 import socket
 import threading
 
@@ -41,3 +43,17 @@ def exchange(port, data):
             parts.append(part)
         writer.join()
         return b"".join(parts)
+
+
+def exchange_many(port):
+    """Eight at once, eight MiB each way, byte for byte."""
+    data = os.urandom(8 << 20)
+    answers = {}
+    threads = [threading.Thread(target=lambda n=n: answers.update({n: exchange(port, data)}))
+               for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wanted = hashlib.sha256(data + b"%d" % len(data)).digest()
+    assert [hashlib.sha256(answer).digest() for answer in answers.values()] == [wanted] * 8

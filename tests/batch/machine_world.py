@@ -77,6 +77,25 @@ def find_kernel():
     raise Skip("there is no kernel: see tests/smoke/test_kernel.sh")
 
 
+def prepare_probe(world):
+    """For guests on the real QEMU in software emulation: the kernel k, and the image small with
+    tests/smoke/probe.c as its only program. The disk's path."""
+    for program in ("qemu-system-x86_64", "mkfs.ext4"):
+        need(program)
+    probe = os.path.join(BUILDDIR, "tests", "smoke", "probe")
+    if not os.path.exists(probe):
+        raise Skip("tests/smoke/probe is not built")
+    world.env["BANGER_ACCEL"] = "tcg"
+    world.ok("kernel", "import", "k", "--from", find_kernel())
+    world.mkdir("tree", "bin")
+    world.mkdir("tree", "root")
+    shutil.copy(probe, world.path("tree", "bin", "probe"))
+    disk = world.path("root.ext4")
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-d", world.path("tree"), disk, "16M"], check=True)
+    world.ok("image", "register", "small", "--rootfs", disk, "--kernel-ref", "k")
+    return disk
+
+
 def libraries(program):
     """None of a program that is linked statically."""
     said = subprocess.run(["ldd", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,

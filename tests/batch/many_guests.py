@@ -3,13 +3,12 @@
 responsive, and nothing is left of them. Six with BANGER_CHECK_ALL=yes, else two."""
 import glob
 import os
-import shutil
 import subprocess
 import threading
 import time
 
-from machine_world import clean, find_kernel
-from world import BUILDDIR, PATIENCE_S, Skip, main, need, sha256_of
+from machine_world import clean, prepare_probe
+from world import BUILDDIR, PATIENCE_S, Skip, main, sha256_of
 
 COUNT = 6 if os.environ.get("BANGER_CHECK_ALL") == "yes" else 2
 MEMORY_MIB = 128
@@ -17,23 +16,11 @@ MIB = 1 << 20
 
 
 def prepare(world):
-    for program in ("qemu-system-x86_64", "mkfs.ext4"):
-        need(program)
-    probe = os.path.join(BUILDDIR, "tests", "smoke", "probe")
-    if not os.path.exists(probe):
-        raise Skip("tests/smoke/probe is not built")
     with open("/proc/meminfo", encoding="utf-8") as file:
         available_mib = [int(line.split()[1]) // 1024 for line in file if "MemAvailable" in line][0]
     if available_mib < COUNT * MEMORY_MIB * 2:
         raise Skip(f"{available_mib} MiB of memory are too few for {COUNT} guests")
-    world.env["BANGER_ACCEL"] = "tcg"
-    world.ok("kernel", "import", "k", "--from", find_kernel())
-    world.mkdir("tree", "bin")
-    shutil.copy(probe, world.path("tree", "bin", "probe"))
-    disk = world.path("root.ext4")
-    subprocess.run(["mkfs.ext4", "-q", "-F", "-d", world.path("tree"), disk, "16M"], check=True)
-    world.ok("image", "register", "small", "--rootfs", disk, "--kernel-ref", "k")
-    return disk
+    return prepare_probe(world)
 
 
 def leftovers(world):

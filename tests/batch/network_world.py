@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+from web_world import nginx_words
 from world import Skip, need
 
 INSIDE = "BANGER_TEST_NETNS"
@@ -116,25 +117,9 @@ class Outside:
     def nginx(self):
         """Serves world.www at WORLD:80."""
         need("nginx")
-        place = self.world.mkdir("outside")
-        config = self.world.write("outside/conf", f"""
-daemon off;
-master_process off;
-pid {place}/pid;
-error_log {place}/error.log;
-events {{ }}
-http {{
-    access_log {place}/access.log;
-    client_body_temp_path {place}/body;
-    proxy_temp_path {place}/proxy;
-    fastcgi_temp_path {place}/fastcgi;
-    uwsgi_temp_path {place}/uwsgi;
-    scgi_temp_path {place}/scgi;
-    server {{ listen {WORLD}:80; root {self.world.www}; }}
-}}
-""")
-        child = subprocess.Popen(self.words("nginx", "-e", f"{place}/early.log", "-c", config),
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        words = nginx_words(self.world, "outside", f"{WORLD}:80")
+        child = subprocess.Popen(self.words(*words), stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL)
         self.world.children.append(child)
         self.world.wait_until(lambda: child.poll() is not None or self.is_listening(), "nginx")
         if child.poll() is not None:

@@ -4,30 +4,18 @@ with one. BANGER_TEST_KERNEL names a directory with boot/vmlinuz-* and lib/modul
 tests/smoke/test_kernel.sh makes it."""
 import json
 import os
-import shutil
 import subprocess
 
-from machine_world import clean, find_kernel, state
-from world import BUILDDIR, Skip, interrupt, main, need, sha256_of
+from machine_world import clean, prepare_probe, state
+from world import interrupt, main, need, sha256_of
 
 SECTOR = 512
 
 
 def prepare(world):
-    for program in ("qemu-system-x86_64", "mkfs.ext4", "dumpe2fs", "e2fsck", "debugfs"):
+    for program in ("dumpe2fs", "e2fsck", "debugfs"):
         need(program)
-    probe = os.path.join(BUILDDIR, "tests", "smoke", "probe")
-    if not os.path.exists(probe):
-        raise Skip("tests/smoke/probe is not built")
-    world.env["BANGER_ACCEL"] = "tcg"
-    world.ok("kernel", "import", "k", "--from", find_kernel())
-    world.mkdir("tree", "bin")
-    world.mkdir("tree", "root")
-    shutil.copy(probe, world.path("tree", "bin", "probe"))
-    disk = world.path("root.ext4")
-    subprocess.run(["mkfs.ext4", "-q", "-F", "-d", world.path("tree"), disk, "16M"], check=True)
-    world.ok("image", "register", "small", "--rootfs", disk, "--kernel-ref", "k")
-    return disk
+    return prepare_probe(world)
 
 
 def seed_work(world):

@@ -20,13 +20,11 @@ def answers(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def nginx(world, tls=""):
-    """Serves world.www with nginx as this user; its port. tls: lines for its server block."""
-    os.environ["PATH"] += ":/usr/sbin:/sbin"
-    need("nginx")
-    port = free_port()
-    place = world.mkdir(f"nginx-{port}")
-    config = world.write(f"nginx-{port}/conf", f"""
+def nginx_words(world, name, listen, more=""):
+    """What starts an nginx of this user that serves world.www and keeps its files in a directory of that
+    name; more: lines for its server block."""
+    place = world.mkdir(name)
+    config = world.write(f"{name}/conf", f"""
 daemon off;
 master_process off;
 pid {place}/pid;
@@ -40,14 +38,23 @@ http {{
     uwsgi_temp_path {place}/uwsgi;
     scgi_temp_path {place}/scgi;
     server {{
-        listen 127.0.0.1:{port}{" ssl" if tls else ""};
+        listen {listen};
         root {world.www};
-        {tls}
+        {more}
     }}
 }}
 """)
-    child = subprocess.Popen(["nginx", "-e", f"{place}/early.log", "-c", config],
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return ["nginx", "-e", f"{place}/early.log", "-c", config]
+
+
+def nginx(world, tls=""):
+    """Serves world.www with nginx as this user; its port. tls: lines for its server block."""
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    need("nginx")
+    port = free_port()
+    tls_word = " ssl" if tls else ""
+    words = nginx_words(world, f"nginx-{port}", f"127.0.0.1:{port}{tls_word}", tls)
+    child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     world.children.append(child)
     world.wait_until(lambda: child.poll() is not None or answers(port), "nginx answers")
     if child.poll() is not None:

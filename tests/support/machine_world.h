@@ -184,3 +184,27 @@ static inline void world_wait_exit(struct world *world, struct machine_exit *exi
     machine_wait_exit(world->dir, &world->handle, 20000, NULL, exit, &err);
     assert_fine(err);
 }
+
+/* What a started machine is to end like, by itself or by what is typed to it. */
+struct world_end {
+    const char *append;
+    const char *typed; /* NULL: nothing */
+    enum machine_exit_reason reason;
+    enum machine_state state;
+    const char *sentence;
+};
+
+static inline void world_assert_end(struct world *world, const struct world_end *end)
+{
+    struct machine_exit exit;
+    if (end->typed != NULL) {
+        world_type(world, end->typed);
+    }
+    world_wait_exit(world, &exit);
+    char sentence[640];
+    assert_string_equal(machine_exit_describe(&exit, sentence, sizeof sentence), end->sentence);
+    assert_int_equal(exit.reason, end->reason);
+    assert_false(exit.is_requested);
+    assert_int_equal(world_state(world), end->state);
+    world_assert_left(world);
+}

@@ -97,6 +97,22 @@ static inline void world_remove(struct console_world *world)
     scratch_remove(world->dir);
 }
 
+/* For cmocka: an empty world for a test, and its end. */
+static inline int world_set_up(void **state)
+{
+    struct console_world *world = memory_zero(1, sizeof(*world));
+    world_make(world, NULL);
+    *state = world;
+    return 0;
+}
+
+static inline int world_tear_down(void **state)
+{
+    world_remove(*state);
+    free(*state);
+    return 0;
+}
+
 /* The same program in batch mode, in the same world: another seat. Returns its exit status. */
 static inline int world_batch(const struct console_world *world, const char *words)
 {

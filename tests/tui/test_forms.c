@@ -17,21 +17,6 @@
 
 #define MANY 4300 /* more than a list of files tells of */
 
-static int set_up(void **state)
-{
-    struct console_world *world = memory_zero(1, sizeof(*world));
-    world_make(world, NULL);
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_remove(*state);
-    free(*state);
-    return 0;
-}
-
 /* The form of image register, with the cursor on its path; `begun` typed there. */
 static void open_form(struct console_world *world, const char *begun)
 {
@@ -166,7 +151,7 @@ static void test_names_are_offered(void **state)
     world_quit(world);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, world_set_up, world_tear_down)
 
 int main(void)
 {

@@ -18,21 +18,6 @@
 
 #include "base/clock.h"
 
-static int set_up(void **state)
-{
-    struct console_world *world = memory_zero(1, sizeof(*world));
-    world_make(world, NULL);
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_remove(*state);
-    free(*state);
-    return 0;
-}
-
 /* The terminal as it was before the program: cooked, cursor on, ordinary screen, plain letters. */
 static void assert_given_back(struct pty_vterm *pty)
 {
@@ -446,7 +431,7 @@ static void test_stderr_goes_to_the_log(void **state)
     world_quit(world);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, world_set_up, world_tear_down)
 
 int main(void)
 {

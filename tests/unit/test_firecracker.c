@@ -104,13 +104,7 @@ static void test_life(void **state)
 static void test_ways_to_end(void **state)
 {
     (void)state;
-    static const struct {
-        const char *append;
-        const char *typed;
-        enum machine_exit_reason reason;
-        enum machine_state state;
-        const char *sentence;
-    } rows[] = {
+    static const struct world_end rows[] = {
         /* It only halts, and the monitor ends the rest. */
         {"", "off\n", MACHINE_EXIT_GUEST_POWEROFF, MACHINE_STOPPED, "power-off by the guest"},
         {"", "crash\n", MACHINE_EXIT_VMM_ERROR, MACHINE_CRASHED,
@@ -122,19 +116,8 @@ static void test_ways_to_end(void **state)
     };
     for (size_t i = 0; i < array_length(rows); i++) {
         struct world world;
-        struct machine_exit exit;
         make_and_start(&world, rows[i].append);
-        if (rows[i].typed != NULL) {
-            world_type(&world, rows[i].typed);
-        }
-        world_wait_exit(&world, &exit);
-        char sentence[640];
-        assert_string_equal(
-            machine_exit_describe(&exit, sentence, sizeof sentence), rows[i].sentence);
-        assert_int_equal(exit.reason, rows[i].reason);
-        assert_false(exit.is_requested);
-        assert_int_equal(world_state(&world), rows[i].state);
-        world_assert_left(&world);
+        world_assert_end(&world, &rows[i]);
         world_remove(&world);
     }
 }

@@ -76,13 +76,7 @@ static void test_start_ready_stop_again(void **state)
 static void test_ways_to_end(void **state)
 {
     (void)state;
-    static const struct {
-        const char *append;
-        const char *typed;
-        enum machine_exit_reason reason;
-        enum machine_state state;
-        const char *sentence;
-    } rows[] = {
+    static const struct world_end rows[] = {
         {"", "off\n", MACHINE_EXIT_GUEST_POWEROFF, MACHINE_STOPPED, "power-off by the guest"},
         {"", "crash\n", MACHINE_EXIT_VMM_ERROR, MACHINE_CRASHED,
             "the VMM failed with status 3: fake-qemu: crashed"},
@@ -90,20 +84,9 @@ static void test_ways_to_end(void **state)
     };
     for (size_t i = 0; i < array_length(rows); i++) {
         struct world world;
-        struct machine_exit exit;
         world_make(&world, rows[i].append, NULL);
         world_start(&world);
-        if (rows[i].typed != NULL) {
-            world_type(&world, rows[i].typed);
-        }
-        world_wait_exit(&world, &exit);
-        assert_int_equal(exit.reason, rows[i].reason);
-        assert_false(exit.is_requested);
-        assert_int_equal(world_state(&world), rows[i].state);
-        char sentence[640];
-        assert_string_equal(
-            machine_exit_describe(&exit, sentence, sizeof sentence), rows[i].sentence);
-        world_assert_left(&world);
+        world_assert_end(&world, &rows[i]);
         world_remove(&world);
     }
 }
