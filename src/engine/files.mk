@@ -81,6 +81,7 @@ engine_ops = \
 	src/engine/ops_vm_copy.c \
 	src/engine/ops_vm_create.c \
 	src/engine/ops_vm_env.c \
+	src/engine/ops_vm_figures.c \
 	src/engine/ops_vm_forward.c \
 	src/engine/ops_vm_guest.h \
 	src/engine/ops_vm_hand.c \

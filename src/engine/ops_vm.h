@@ -70,8 +70,13 @@ struct vm_looks {
 };
 bool ops_vm_look_at_all(struct ops *ops, struct vm_looks *looks, struct error *err);
 void vm_looks_done(struct vm_looks *looks);
-/* Resident memory of the VMM (proc(5), statm); 0 when it is gone. */
-uint64_t ops_vm_resident_bytes(pid_t pid);
+/* ops_vm_figures.c: fills in what a machine that runs uses: figures of now, and rates since *before,
+ * the item of its last look (NULL: its first; processor use is then the mean since its start). */
+struct vm_item;
+void ops_vm_measure(
+    struct vm_item *item, const struct machine_handle *handle, const struct vm_item *before);
+/* Per second; 0 for a counter that began anew. */
+uint64_t ops_vm_rate(uint64_t before, uint64_t now, uint64_t over_ms);
 /* Names that disks of its own may have in its directory, one after the other; NULL at the end. */
 const char *ops_vm_disk_name(size_t index);
 /* Allocated bytes of the disks that are its own; further: as many as its spec has beside them. */

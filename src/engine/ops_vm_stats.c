@@ -3,10 +3,8 @@
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
-#include "base/process.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "engine/command.h"
@@ -15,69 +13,64 @@
 #include "engine/ops_vm.h"
 #include "store/vm_store.h"
 #include "vm/agent_client.h"
+#include "vm/machine_figures.h"
 
-#include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 
 /* Between the two looks that make a rate. */
 #define INTERVAL_MS 500
 #define GUEST_TIMEOUT_MS 1000
 
-struct sample {
-    uint64_t at_ms;
-    uint64_t cpu_ms;
-    uint64_t read_bytes; /* from and to storage: what the page cache serves is not in it */
-    uint64_t written_bytes;
-};
-
 struct watched {
     struct vm_hand hand;
     bool is_up;
     struct strings guest; /* what it says of itself; nothing where no agent answers */
-    struct sample first;
+    struct machine_figures first;
 };
 
-static void read_io(pid_t pid, struct sample *sample)
+static void put_network(
+    const struct machine_figures *before, const struct machine_figures *now, struct json *row)
 {
-    auto_free char *path = memory_printf("/proc/%d/io", (int)pid);
-    auto_done(text) struct text content = {0};
-    struct error ignored = {0};
-    if (!file_read_all(AT_FDCWD, path, 4096, &content, &ignored)) {
+    uint64_t over_ms = now->at_ms - before->at_ms;
+    if (now->network_from == FIGURES_UNKNOWN) {
         return;
     }
-    const char *line = strstr(text_cstr(&content), "\nread_bytes: ");
-    if (line != NULL) {
-        sscanf(line, "\nread_bytes: %" SCNu64, &sample->read_bytes);
-    }
-    line = strstr(text_cstr(&content), "\nwrite_bytes: ");
-    if (line != NULL) {
-        sscanf(line, "\nwrite_bytes: %" SCNu64, &sample->written_bytes);
+    json_put_integer(row, "net_received_bytes", (int64_t)now->net_received_bytes);
+    json_put_integer(row, "net_sent_bytes", (int64_t)now->net_sent_bytes);
+    if (before->network_from == now->network_from) {
+        json_put_integer(row, "net_received_rate",
+            (int64_t)ops_vm_rate(before->net_received_bytes, now->net_received_bytes, over_ms));
+        json_put_integer(row, "net_sent_rate",
+            (int64_t)ops_vm_rate(before->net_sent_bytes, now->net_sent_bytes, over_ms));
     }
 }
 
-static void take_sample(const struct machine_handle *handle, struct sample *sample)
+/* Which of its figures is whose word. */
+static void put_sources(const struct machine_figures *now, struct json *row)
 {
-    *sample =
-        (struct sample){.at_ms = clock_monotonic_ms(), .cpu_ms = process_cpu_ms(&handle->vmm)};
-    read_io(handle->vmm.pid, sample);
+    struct json *sources = json_new_object();
+    json_put_string(sources, "cpu", figures_source_name(now->cpu_from));
+    json_put_string(sources, "memory", figures_source_name(now->memory_from));
+    json_put_string(sources, "storage", figures_source_name(now->storage_from));
+    json_put_string(sources, "network", figures_source_name(now->network_from));
+    json_put(row, "sources", sources);
 }
 
 static void put_use(const struct watched *vm, struct json *row)
 {
     const struct machine_handle *handle = &vm->hand.facts.handle;
-    struct sample now;
-    take_sample(handle, &now);
-    uint64_t over_ms = now.at_ms > vm->first.at_ms ? now.at_ms - vm->first.at_ms : 1;
-    uint64_t used_ms = now.cpu_ms > vm->first.cpu_ms ? now.cpu_ms - vm->first.cpu_ms : 0;
+    struct machine_figures now;
+    machine_figures_read(handle, &now);
+    uint64_t used_per_s = ops_vm_rate(vm->first.cpu_ms, now.cpu_ms, now.at_ms - vm->first.at_ms);
     /* 100 is one processor, whatever the machine has. */
-    json_put_number(row, "cpu_percent", (double)(used_ms * 1000 / over_ms) / 10);
+    json_put_number(row, "cpu_percent", (double)used_per_s / 10);
     json_put_integer(row, "cpu_ms", (int64_t)now.cpu_ms);
-    json_put_integer(row, "rss_bytes", (int64_t)ops_vm_resident_bytes(handle->vmm.pid));
+    json_put_integer(row, "rss_bytes", (int64_t)now.rss_bytes);
     json_put_integer(row, "read_bytes", (int64_t)now.read_bytes);
     json_put_integer(row, "written_bytes", (int64_t)now.written_bytes);
+    put_network(&vm->first, &now, row);
+    put_sources(&now, row);
     json_put_integer(row, "pid", handle->vmm.pid);
 }
 
@@ -105,6 +98,10 @@ static void put_guest(const struct strings *facts, struct json *row)
         fact_number(facts, "mem_available", &available) && available <= number) {
         json_put_integer(row, "guest_memory_bytes", (int64_t)number);
         json_put_integer(row, "guest_used_bytes", (int64_t)(number - available));
+    }
+    /* Where this host counts by itself, that is the word. */
+    if (json_get(row, "net_received_bytes") != NULL) {
+        return;
     }
     if (fact_number(facts, "net_received", &number)) {
         json_put_integer(row, "net_received_bytes", (int64_t)number);
@@ -163,7 +160,7 @@ static void look(struct ops *ops, const char *name, bool is_named, struct watche
     }
     vm->is_up = vm->hand.facts.has_handle && ops_vm_is_up(vm->hand.facts.state);
     if (vm->is_up) {
-        take_sample(&vm->hand.facts.handle, &vm->first);
+        machine_figures_read(&vm->hand.facts.handle, &vm->first);
     } else if (!is_named) {
         vm_hand_done(&vm->hand);
         vm->hand = (struct vm_hand)VM_HAND_INIT;

@@ -53,60 +53,6 @@ const char *ops_vm_state_name(enum machine_state state)
     return vm_state_name(vm_state_of(state));
 }
 
-uint64_t ops_vm_resident_bytes(pid_t pid)
-{
-    auto_free char *path = memory_printf("/proc/%d/statm", (int)pid);
-    auto_done(text) struct text content = {0};
-    struct error ignored = {0};
-    uint64_t total_pages, resident_pages;
-    if (!file_read_all(AT_FDCWD, path, 4096, &content, &ignored) ||
-        sscanf(text_cstr(&content), "%" SCNu64 " %" SCNu64, &total_pages, &resident_pages) != 2) {
-        return 0;
-    }
-    return resident_pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
-/* Two looks closer than this give no meaningful rate: the one before stays. */
-#define CPU_INTERVAL_MS 500
-
-/* Puts the newest figure behind those of the item's last look. */
-static void remember_cpu(struct vm_item *item, const struct vm_item *before)
-{
-    size_t kept = before != NULL ? before->cpu_history_count : 0;
-    size_t gone = kept == VM_HISTORY ? 1 : 0;
-    for (size_t i = gone; i < kept; i++) {
-        item->cpu_history[i - gone] = before->cpu_history[i];
-    }
-    item->cpu_history[kept - gone] = item->cpu_permille;
-    item->cpu_history_count = kept - gone + 1;
-}
-
-/* Processor use since the last look; the mean since its start when there was none. */
-static void measure_cpu(struct vm_item *item, const struct vm_item *before)
-{
-    struct process_identity vmm = {.pid = (pid_t)item->pid, .start_time = item->pid_start_time};
-    item->cpu_ms = process_cpu_ms(&vmm);
-    item->looked_ms = clock_monotonic_ms();
-    uint64_t used_ms = item->cpu_ms;
-    int64_t age_s = clock_wall() - item->started_at;
-    uint64_t over_ms = age_s > 0 ? (uint64_t)age_s * 1000 : 1000;
-    bool is_same = before != NULL && before->pid == item->pid;
-    if (is_same && before->cpu_ms <= item->cpu_ms && before->looked_ms > 0) {
-        used_ms = item->cpu_ms - before->cpu_ms;
-        over_ms = item->looked_ms - before->looked_ms;
-        if (over_ms < CPU_INTERVAL_MS) {
-            item->cpu_permille = before->cpu_permille;
-            item->cpu_ms = before->cpu_ms;
-            item->looked_ms = before->looked_ms;
-            item->cpu_history_count = before->cpu_history_count;
-            memcpy(item->cpu_history, before->cpu_history, sizeof(item->cpu_history));
-            return;
-        }
-    }
-    item->cpu_permille = (uint32_t)(used_ms * 1000 / over_ms);
-    remember_cpu(item, is_same ? before : NULL);
-}
-
 static const struct vm_item *find_item(const struct section *section, const char *name)
 {
     const struct vm_item *items = section != NULL ? section_items(section) : NULL;
@@ -158,7 +104,6 @@ static void fill_item(struct section *section, struct vm_item *item,
     if (is_running) {
         item->pid = facts->handle.vmm.pid;
         item->pid_start_time = facts->handle.vmm.start_time;
-        item->rss_bytes = ops_vm_resident_bytes(facts->handle.vmm.pid);
     } else {
         item->is_ready = false;
     }
@@ -239,7 +184,7 @@ static void add_item(struct section *section, const struct vm_look *look,
     item->disk_bytes = look->disk_bytes;
     if (facts->has_handle && ops_vm_is_up(facts->state)) {
         *watch = facts->is_monitored ? facts->handle.monitor : facts->handle.vmm;
-        measure_cpu(item, find_item(before, look->name));
+        ops_vm_measure(item, &facts->handle, find_item(before, look->name));
     }
 }
 
@@ -267,11 +212,13 @@ bool ops_refresh_vms(struct ops *ops, struct error *err)
 
 static void measure(struct ops *ops, struct vm_item *item, const struct vm_item *before)
 {
+    struct machine_handle handle;
     struct error gone = {0};
     auto_close int dir = vm_store_open(ops->store, item->name, &gone);
-    item->rss_bytes = ops_vm_resident_bytes((pid_t)item->pid);
-    item->disk_bytes = dir >= 0 ? ops_vm_disk_use(dir, MACHINE_DISKS_MAX) : item->disk_bytes;
-    measure_cpu(item, before);
+    if (dir >= 0 && machine_handle_read(dir, &handle, &gone) && handle.vmm.pid == item->pid) {
+        item->disk_bytes = ops_vm_disk_use(dir, MACHINE_DISKS_MAX);
+        ops_vm_measure(item, &handle, before);
+    }
 }
 
 bool ops_refresh_figures(struct ops *ops, struct error *err)

@@ -116,6 +116,11 @@ struct vm_item {
     uint64_t disk_bytes;
     uint32_t cpu_history[VM_HISTORY]; /* permille, oldest first */
     size_t cpu_history_count;
+    bool has_net;                /* what its network carries is known */
+    uint64_t net_received_bytes; /* by the guest, since its network came up */
+    uint64_t net_sent_bytes;
+    uint64_t net_received_rate; /* bytes a second between the last two looks, at first 0 */
+    uint64_t net_sent_rate;
 };
 
 struct job_item {

@@ -88,8 +88,9 @@ static const struct verb rows[] = {
         ROWS(clone_arguments), STEPS(verb_copy_steps), .run = ops_vm_clone},
     {"vm", "stats", NULL, VERB_READS | VERB_STREAMS, "Show what VMs use",
         "Shows processor use over half a second (100 is one processor), resident memory, allocated\n"
-        "disk, and what was read from and written to storage since the start. Network, load and used\n"
-        "memory are what the guest's agent says.",
+        "disk, and what was read from and written to storage since the start. Load and used\n"
+        "memory are what the guest's agent says, and so is its network where this host does not\n"
+        "see it (--net user).",
         "banger-tui --batch vm stats --watch --format jsonl",
         ROWS(stats_arguments), COLUMNS(stats_columns), .object = verb_object_none,
         .run = ops_vm_stats},

@@ -21,6 +21,7 @@ src_libvm_a_SOURCES = \
 	src/vm/local_socket.c src/vm/local_socket.h \
 	src/vm/machine.c src/vm/machine.h \
 	src/vm/machine_control.c src/vm/machine_control.h \
+	src/vm/machine_figures.c src/vm/machine_figures.h \
 	src/vm/machine_history.c src/vm/machine_history.h \
 	src/vm/machine_identity.h \
 	src/vm/machine_look.c \

@@ -56,6 +56,23 @@ def ask_from_outside(outside, address, port, kind="tcp"):
     return outside.run(sys.executable, "-c", ASK, address, str(port), kind).strip()
 
 
+def traffic(world, name):
+    (row,) = world.json("vm", "stats", name)
+    assert row["sources"]["network"] == "link" and row["net_received_rate"] >= 0, row
+    return row["net_received_bytes"], row["net_sent_bytes"]
+
+
+def assert_counted(world, name):
+    """What the guest fetched is what this host counted, and on the side of what it received."""
+    world.write("www/index.html", "from the world\n" * 40000)
+    received, sent = traffic(world, name)
+    fetched = guest(world, name, "fetch", WORLD, "80").out
+    received_after, sent_after = traffic(world, name)
+    assert len(fetched) >= 600000, fetched[:200]
+    assert len(fetched) <= received_after - received <= len(fetched) * 1.2, (received, sent)
+    assert 0 < sent_after - sent < 100000, (sent, sent_after)
+
+
 def test_nat_bridge_and_published_ports(world):
     make_image(world)
     forwarding("1")
@@ -74,12 +91,13 @@ def test_nat_bridge_and_published_ports(world):
     result = guest(world, "one", "fetch", WORLD, "80")
     assert "from the world" in result.out and outside.asked() == [UPLINK], str(result)
     assert guest(world, "one", "ping", WORLD).out == "pong\n"
+    assert_counted(world, "one")
     # Each other, and this host; but not the world for the one that did not ask.
     assert guest(world, "one", "ping", two["address"]).out == "pong\n"
     assert guest(world, "two", "ping", one["address"]).out == "pong\n"
     assert guest(world, "two", "ping", two["gateway"]).out == "pong\n"
     assert guest(world, "two", "fetch", WORLD, "80", "3").status != 0
-    assert outside.asked() == [UPLINK]
+    assert outside.asked() == [UPLINK] * 2
     # In: rules keep who asks, and also carry UDP; loopback goes through the agent.
     server = serve(world, "one", "7")
     assert ask_from_outside(outside, UPLINK, 8007) == WORLD
@@ -111,6 +129,7 @@ def test_namespace(world):
         local.bind(("127.0.0.1", 8099))
         local.listen(1)
         assert guest(world, "one", "fetch", "10.0.2.2", "8099", "3").status != 0
+    assert_counted(world, "one")
     server = serve(world, "one", "7")
     with socket.create_connection(("127.0.0.1", 8007), timeout=PATIENCE_S) as line:
         assert line.recv(64)
