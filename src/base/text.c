@@ -139,6 +139,14 @@ void strings_add_len(struct strings *list, const char *item, size_t len)
     strings_take(list, memory_strndup(item, len));
 }
 
+void strings_remove(struct strings *list, size_t index)
+{
+    free(list->items[index]);
+    memmove(
+        &list->items[index], &list->items[index + 1], (list->count - index) * sizeof(*list->items));
+    list->count--;
+}
+
 void strings_printf(struct strings *list, const char *format, ...)
 {
     struct text text = {0};

@@ -44,6 +44,8 @@ void strings_take(struct strings *list, char *item);
 void strings_add_len(struct strings *list, const char *item, size_t len);
 void strings_printf(struct strings *list, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The item at that index goes; those behind it move up. */
+void strings_remove(struct strings *list, size_t index);
 bool strings_contain(const struct strings *list, const char *item);
 /* By bytes, so that the order never follows the locale. */
 void strings_sort(struct strings *list);

@@ -89,6 +89,7 @@ engine_ops = \
 	src/engine/ops_vm_ports.c \
 	src/engine/ops_vm_mounts.c \
 	src/engine/ops_vm_run.c \
+	src/engine/ops_vm_set.c \
 	src/engine/ops_vm_stats.c \
 	src/engine/ops_vm_ssh.c \
 	src/engine/ops_vm_table.c \

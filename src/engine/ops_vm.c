@@ -237,7 +237,8 @@ bool ops_vm_show(struct ops *ops, struct json **result, struct error *err)
     json_put_string(json, "uuid", hand.spec.uuid);
     json_put_string(json, "mac", hand.spec.mac);
     json_put_integer(json, "size_bytes", (int64_t)hand.spec.disk_bytes);
-    json_put_integer(json, "disk_bytes", (int64_t)ops_vm_disk_use(hand.dir, hand.spec.disk_count));
+    json_put_integer(json, "disk_bytes",
+        (int64_t)ops_vm_disk_use(hand.dir, machine_spec_disk_slots(&hand.spec)));
     json_put_string(json, "root", machine_root_name(hand.spec.root));
     json_put_string(json, "restart", machine_restart_name(hand.spec.restart));
     json_put_string(json, "append", hand.spec.append);

@@ -79,7 +79,7 @@ void ops_vm_measure(
 uint64_t ops_vm_rate(uint64_t before, uint64_t now, uint64_t over_ms);
 /* Names that disks of its own may have in its directory, one after the other; NULL at the end. */
 const char *ops_vm_disk_name(size_t index);
-/* Allocated bytes of the disks that are its own; further: as many as its spec has beside them. */
+/* Allocated bytes of the disks that are its own; further: machine_spec_disk_slots of its spec. */
 uint64_t ops_vm_disk_use(int dir, size_t further);
 
 /* The fields of `vm list`; caller frees. */
@@ -125,7 +125,9 @@ bool ops_vm_check_kernel(struct ops *ops, const struct machine_spec *spec,
  * caller calls image_entry_done. */
 bool ops_vm_check_boot(struct ops *ops, const struct vm_hand *hand, struct image_entry *image,
     struct boot_kernel *kernel, struct json **verdict, struct error *err);
-/* ops_vm_env.c: the lines of --env-file. */
+/* --ssh-key, as an absolute path; NULL for our own key. */
+bool ops_vm_take_key(const char *path, struct machine_spec *spec, struct error *err);
+/* ops_vm_env.c: the lines of --env-file; a name that was there before gets the new value. */
 bool ops_vm_take_env(struct ops *ops, struct machine_program *program, struct error *err);
 /* ops_vm_mounts.c: the command's --volume and --disk, with paths as they are now. */
 bool ops_vm_take_mounts(struct ops *ops, struct machine_spec *spec, struct error *err);
@@ -134,9 +136,10 @@ bool ops_vm_check_mounts(struct ops *ops, const struct machine_spec *spec, struc
 /* The kernel can share directories, when the machine has any; `next` as above. */
 bool ops_vm_check_sharing(struct ops *ops, const struct machine_spec *spec,
     const struct boot_kernel *kernel, const char *next, struct error *err);
-/* The further disks that are its own, empty. */
-bool ops_vm_make_disks(
-    int dir, const struct machine_spec *spec, const uint8_t uuid[16], struct error *err);
+/* The further disks that are its own, empty; those before first are there. */
+bool ops_vm_make_disks(int dir, const struct machine_spec *spec, size_t first, struct error *err);
+/* The machine's uuid as bytes. */
+void ops_vm_uuid_bytes(const struct machine_spec *spec, uint8_t bytes[16]);
 /* What the guest mounts, as facts of its initrd. */
 void ops_vm_describe_mounts(const struct machine_spec *spec, struct text *facts);
 
@@ -157,6 +160,8 @@ bool ops_vm_start_taken(
     struct ops *ops, struct vm_hand *hand, struct json **result, struct error *err);
 /* Reads a machine that runs and waits until its agent answers, for verbs that reach into the guest. */
 bool ops_vm_reach(struct ops *ops, const char *name, struct vm_hand *hand, struct error *err);
+/* Writes vm.json; was: the name it had, while it is renamed, else NULL. */
+bool ops_vm_write_spec(const struct vm_hand *hand, const char *was, struct error *err);
 /* ops_vm_autostart.c: writes the unit that starts it with the host, or takes it away, as the spec
  * says. */
 bool ops_vm_autostart(struct ops *ops, const struct machine_spec *spec, struct error *err);

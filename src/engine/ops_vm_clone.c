@@ -63,7 +63,7 @@ static bool publish(
         return false;
     }
     auto_json struct json *record = machine_spec_to_json(spec);
-    uint64_t disk_bytes = ops_vm_disk_use(from->dir, from->spec.disk_count);
+    uint64_t disk_bytes = ops_vm_disk_use(from->dir, machine_spec_disk_slots(&from->spec));
     return (file_copy_shares(from->dir, staging_dir(staging)) ||
                file_need_space(staging_dir(staging), "..", disk_bytes, err)) &&
            copy_disks(ops, from->dir, staging_dir(staging), err) &&
@@ -96,8 +96,8 @@ bool ops_vm_clone(struct ops *ops, struct json **result, struct error *err)
             machine_state_name(hand.facts.state), name);
     }
     if (command_is_dry_run(ops->command)) {
-        *result = ops_vm_plan_one(
-            ops, "create", new_name, ops_vm_disk_use(hand.dir, hand.spec.disk_count));
+        *result = ops_vm_plan_one(ops, "create", new_name,
+            ops_vm_disk_use(hand.dir, machine_spec_disk_slots(&hand.spec)));
         return true;
     }
     if (!make_spec(&hand.spec, new_name, &spec, err) || !publish(ops, &hand, &spec, err)) {
@@ -131,7 +131,8 @@ static void plan_prune(struct ops *ops, const struct strings *names, struct json
         struct error ignored = {0};
         if (ops_vm_read(ops, names->items[i], &hand, &ignored) && has_ended(&hand)) {
             auto_free char *object = memory_printf("vm/%s", hand.name);
-            ops_plan_add(plan, "remove", object, ops_vm_disk_use(hand.dir, hand.spec.disk_count));
+            ops_plan_add(plan, "remove", object,
+                ops_vm_disk_use(hand.dir, machine_spec_disk_slots(&hand.spec)));
         }
     }
 }
@@ -154,7 +155,7 @@ bool ops_vm_prune(struct ops *ops, struct json **result, struct error *err)
         if (!take_ended(ops, names.items[i], &hand)) {
             continue;
         }
-        uint64_t disk_bytes = ops_vm_disk_use(hand.dir, hand.spec.disk_count);
+        uint64_t disk_bytes = ops_vm_disk_use(hand.dir, machine_spec_disk_slots(&hand.spec));
         progress_report(ops->progress, PROGRESS_PUBLISH, PROGRESS_ENTRIES, i, names.count);
         if (!ops_vm_discard(ops, &hand, err)) {
             return error_wrap(err, "%zu VMs were removed before VM %s", removed.count, hand.name);

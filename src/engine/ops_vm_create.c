@@ -28,7 +28,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -85,8 +85,10 @@ static const char *pick_word(const char *given, const char *configured, const ch
 }
 
 /* Kept as a path, so that a key that changes holds from the next start on. */
-static bool take_key(const char *path, struct machine_spec *spec, struct error *err)
+bool ops_vm_take_key(const char *path, struct machine_spec *spec, struct error *err)
 {
+    free(spec->ssh_key);
+    spec->ssh_key = NULL;
     if (path == NULL || path[0] == '/') {
         spec->ssh_key = memory_strdup(path);
     } else {
@@ -125,7 +127,7 @@ static bool fill_spec(struct ops *ops, struct machine_spec *spec, struct error *
         memory_strdup(pick_word(command_get(command, "vmm"), settings->default_vmm, "auto"));
     spec->accel = memory_strdup(pick_word(ops->config->accel, settings->default_accel, "auto"));
     spec->append = memory_strdup(command_get(command, "append"));
-    if (!take_key(command_get(command, "ssh-key"), spec, err) ||
+    if (!ops_vm_take_key(command_get(command, "ssh-key"), spec, err) ||
         !ops_vm_take_env(ops, &spec->program, err)) {
         return false;
     }
@@ -210,22 +212,10 @@ static bool choose_image(
     return ops_vm_check_kernel(ops, spec, image, NEXT_KERNEL, &found, NULL, err);
 }
 
-/* The text form of RFC 4122 into its 16 bytes; spec->uuid is ours and well-formed. */
-static void uuid_bytes(const char *uuid, uint8_t bytes[16])
+static bool make_upper(int dir, const struct machine_spec *spec, struct error *err)
 {
-    size_t at = 0;
-    for (const char *c = uuid; *c != '\0' && at < 16; c++) {
-        unsigned value;
-        if (*c != '-' && sscanf(c, "%2x", &value) == 1) {
-            bytes[at++] = (uint8_t)value;
-            c++;
-        }
-    }
-}
-
-static bool make_upper(
-    int dir, const struct machine_spec *spec, const uint8_t uuid[16], struct error *err)
-{
+    uint8_t uuid[16] = {0};
+    ops_vm_uuid_bytes(spec, uuid);
     auto_close int fd = file_create(dir, MACHINE_UPPER_FILE, err);
     return fd >= 0 && ext4_make_empty(fd, spec->disk_bytes, "upper", uuid, err);
 }
@@ -299,12 +289,9 @@ static bool publish(
     int dir = staging_dir(staging);
     auto_json struct json *record = machine_spec_to_json(spec);
     progress_report(ops->progress, PROGRESS_PUBLISH, PROGRESS_STEPS, 0, 1);
-    uint8_t uuid[16] = {0};
-    uuid_bytes(spec->uuid, uuid);
     bool is_filled = spec->root == MACHINE_ROOT_COPY ? make_root(ops, dir, spec, image, err)
-                                                     : make_upper(dir, spec, uuid, err);
-    if (!is_filled || !ops_vm_make_disks(dir, spec, uuid, err) ||
-        !make_work(ops, dir, image, err) ||
+                                                     : make_upper(dir, spec, err);
+    if (!is_filled || !ops_vm_make_disks(dir, spec, 0, err) || !make_work(ops, dir, image, err) ||
         !vm_store_write_document(dir, VM_DOCUMENT_SPEC, record, err)) {
         return error_wrap(err, "VM %s was not made", spec->name);
     }

@@ -39,6 +39,11 @@ static bool take_line(const char *path, size_t number, const char *line,
             "line %zu of the environment file %s is not NAME=VALUE in UTF-8: correct it there",
             number, path);
     }
+    for (size_t i = program->env.count; i-- > 0;) {
+        if (strncmp(program->env.items[i], line, len + 1) == 0) {
+            strings_remove(&program->env, i);
+        }
+    }
     strings_add(&program->env, line);
     return true;
 }

@@ -150,19 +150,32 @@ bool ops_vm_check_sharing(struct ops *ops, const struct machine_spec *spec,
 
 /* ---- making them ---------------------------------------------------------------------------- */
 
-bool ops_vm_make_disks(
-    int dir, const struct machine_spec *spec, const uint8_t uuid[16], struct error *err)
+/* The text form of RFC 4122; it is ours and well-formed. */
+void ops_vm_uuid_bytes(const struct machine_spec *spec, uint8_t bytes[16])
 {
-    for (size_t i = 0; i < spec->disk_count; i++) {
+    size_t at = 0;
+    for (const char *c = spec->uuid; *c != '\0' && at < 16; c++) {
+        unsigned value;
+        if (*c != '-' && sscanf(c, "%2x", &value) == 1) {
+            bytes[at++] = (uint8_t)value;
+            c++;
+        }
+    }
+}
+
+bool ops_vm_make_disks(int dir, const struct machine_spec *spec, size_t first, struct error *err)
+{
+    for (size_t i = first; i < spec->disk_count; i++) {
         const struct machine_disk *disk = &spec->disks[i];
-        uint8_t own[16];
-        memcpy(own, uuid, sizeof own);
-        own[15] = (uint8_t)(own[15] ^ (i + 1)); /* one each, and all of the machine's */
+        uint8_t own[16] = {0};
+        ops_vm_uuid_bytes(spec, own);
+        own[15] = (uint8_t)(own[15] ^ (disk->slot + 1)); /* one each, and all of the machine's */
         if (disk->file != NULL) {
             continue;
         }
-        auto_close int fd = file_create(dir, machine_disk_file(i), err);
-        if (fd < 0 || !ext4_make_empty(fd, disk->size_bytes, machine_disk_serial(i), own, err)) {
+        const char *name = machine_disk_serial(disk->slot);
+        auto_close int fd = file_create(dir, machine_disk_file(disk->slot), err);
+        if (fd < 0 || !ext4_make_empty(fd, disk->size_bytes, name, own, err)) {
             return false;
         }
     }
@@ -182,7 +195,8 @@ void ops_vm_describe_mounts(const struct machine_spec *spec, struct text *facts)
     for (size_t i = 0; i < spec->disk_count; i++) {
         const struct machine_disk *disk = &spec->disks[i];
         if (disk->guest != NULL) {
-            put_mount(facts, "disk", machine_disk_serial(i), disk->is_readonly, disk->guest);
+            put_mount(
+                facts, "disk", machine_disk_serial(disk->slot), disk->is_readonly, disk->guest);
         }
     }
     for (size_t i = 0; i < spec->volume_count; i++) {

@@ -118,8 +118,8 @@ static struct json *row_of(const struct watched *vm)
     json_put_string(row, "state", machine_state_name(vm->hand.facts.state));
     json_put_integer(row, "vcpu", (int64_t)vm->hand.spec.vcpu);
     json_put_integer(row, "memory_bytes", (int64_t)(vm->hand.spec.memory_mib << 20));
-    json_put_integer(
-        row, "disk_bytes", (int64_t)ops_vm_disk_use(vm->hand.dir, vm->hand.spec.disk_count));
+    json_put_integer(row, "disk_bytes",
+        (int64_t)ops_vm_disk_use(vm->hand.dir, machine_spec_disk_slots(&vm->hand.spec)));
     ops_put_time(row, "at", clock_wall());
     if (vm->is_up) {
         put_use(vm, row);

@@ -120,7 +120,7 @@ static bool look_at(struct ops *ops, const struct vm_record *record, struct vm_l
         return false;
     }
     machine_look(dir, &look->facts);
-    look->disk_bytes = ops_vm_disk_use(dir, look->spec.disk_count);
+    look->disk_bytes = ops_vm_disk_use(dir, machine_spec_disk_slots(&look->spec));
     return true;
 }
 

@@ -33,6 +33,17 @@ static const struct argument set_arguments[] = {
         .help = "IPv4 address on the bridge; auto for a free one"},
     {"volume", 'v', ARGUMENT_WORD, .is_many = true, .value_name = "HOSTDIR:GUESTDIR[:ro]",
         .help = "Directories of this host, in place of all before; none for none"},
+    {"vmm", 0, ARGUMENT_CHOICE, .value_name = "KIND", .choices = "auto|firecracker|qemu",
+        .help = "Program that runs the machine"},
+    {"disk", 0, ARGUMENT_WORD, .is_many = true, .value_name = "SIZE|FILE[:GUESTDIR][:ro]",
+        .help = "One more disk, beside those it has"},
+    {"no-disk", 0, ARGUMENT_WORD, .is_many = true, .value_name = "GUESTDIR|FILE|diskN",
+        .help = "Take that disk away; with --force also one of its own, and what is on it"},
+    {"ssh-key", 0, ARGUMENT_FILE, .value_name = "FILE",
+        .help = "Public key for root of the guest; none for one of ours"},
+    {"env-file", 0, ARGUMENT_FILE, .value_name = "FILE",
+        .help = "Lines NAME=VALUE for the environment of its commands, over what it has"},
+    FORCE("Take a disk of its own away with what is on it"),
 };
 static const struct argument rename_arguments[] = {
     NAME_OF("VM to rename"),
@@ -74,8 +85,9 @@ static const struct verb rows[] = {
         "Lets VMs go on where vm pause stopped them.",
         "banger-tui --batch vm resume web", ROWS(resume_arguments), .run = ops_vm_resume},
     {"vm", "set", NULL, VERB_TRANSFERS, "Change what a VM is made of",
-        "Changes a VM; what is changed holds from its next start on. A disk grows, file system and\n"
-        "all, and never shrinks; for that the VM must not run.",
+        "Changes a VM, in the words of vm run; what is changed holds from its next start on. A disk\n"
+        "grows, file system and all, and never shrinks. For that, and for taking one of its own\n"
+        "disks away, the VM must not run.",
         "banger-tui --batch vm set web --memory 2G --disk-size 20G",
         ROWS(set_arguments), .run = ops_vm_set},
     {"vm", "rename", NULL, 0, "Rename a VM",

@@ -59,8 +59,9 @@ bool disk_list_for(const struct machine_spec *spec, const struct machine_boot *b
     }
     for (size_t i = 0; i < spec->disk_count; i++) {
         const struct machine_disk *disk = &spec->disks[i];
-        if (!add(&made, dir, machine_disk_serial(i),
-                disk->file != NULL ? disk->file : machine_disk_file(i), disk->is_readonly, err)) {
+        if (!add(&made, dir, machine_disk_serial(disk->slot),
+                disk->file != NULL ? disk->file : machine_disk_file(disk->slot), disk->is_readonly,
+                err)) {
             return false;
         }
     }

@@ -22,8 +22,8 @@ static const char *const accel_words[] = {"auto", "kvm", "tcg"};
 /* Keys this program writes itself; all others are kept as they were. */
 static const char *const known_keys[] = {"format", "name", "uuid", "mac", "created_at", "image",
     "kernel_ref", "append", "ssh_key", "vmm", "accel", "vcpu", "memory_mib", "disk_bytes", "root",
-    "restart", "publish", "volumes", "disks", "config", "ephemeral", "autostart", "was", "net",
-    "address"};
+    "restart", "publish", "volumes", "disks", "disk_serials", "config", "ephemeral", "autostart",
+    "was", "net", "address"};
 
 static bool word_index(
     const char *word, const char *const *words, size_t count, size_t *index_of_word)

@@ -103,7 +103,7 @@ bool machine_spec_identify(struct machine_spec *spec, struct error *err);
  * sentence names the option. */
 bool machine_spec_validate(const struct machine_spec *spec, struct error *err);
 /* Caller frees. Keys: format name uuid mac created_at image kernel_ref append vmm accel vcpu
- * memory_mib disk_bytes root restart publish[] volumes[] disks[] net address config{}
+ * memory_mib disk_bytes root restart publish[] volumes[] disks[] disk_serials[] net address config{}
  * ephemeral. */
 struct json *machine_spec_to_json(const struct machine_spec *spec);
 /* Fills an empty *spec; ERROR_FORMAT naming the key. Validates. `what` opens the sentence. */

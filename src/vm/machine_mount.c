@@ -18,14 +18,14 @@ static const char *const serials[MACHINE_DISKS_MAX] = {
 static const char *const files[MACHINE_DISKS_MAX] = {"disk1.ext4", "disk2.ext4", "disk3.ext4",
     "disk4.ext4", "disk5.ext4", "disk6.ext4", "disk7.ext4", "disk8.ext4"};
 
-const char *machine_disk_file(size_t index)
+const char *machine_disk_file(size_t slot)
 {
-    return files[index];
+    return files[slot];
 }
 
-const char *machine_disk_serial(size_t index)
+const char *machine_disk_serial(size_t slot)
 {
-    return serials[index];
+    return serials[slot];
 }
 
 /* ---- words ---------------------------------------------------------------------------------- */
@@ -109,10 +109,56 @@ void machine_spec_add_volume(struct machine_spec *spec, const struct machine_vol
     spec->volumes[spec->volume_count++] = *volume;
 }
 
+static bool is_taken(const struct machine_spec *spec, size_t slot)
+{
+    for (size_t i = 0; i < spec->disk_count; i++) {
+        if (spec->disks[i].slot == slot) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void machine_spec_add_disk(struct machine_spec *spec, const struct machine_disk *disk)
 {
+    size_t slot = 0;
+    while (is_taken(spec, slot)) {
+        slot++;
+    }
     spec->disks = memory_grow(spec->disks, spec->disk_count + 1, sizeof(*spec->disks));
-    spec->disks[spec->disk_count++] = *disk;
+    spec->disks[spec->disk_count] = *disk;
+    spec->disks[spec->disk_count++].slot = slot;
+}
+
+void machine_spec_remove_disk(struct machine_spec *spec, size_t index)
+{
+    free(spec->disks[index].file);
+    free(spec->disks[index].guest);
+    spec->disk_count--;
+    memmove(&spec->disks[index], &spec->disks[index + 1],
+        (spec->disk_count - index) * sizeof(*spec->disks));
+}
+
+size_t machine_spec_find_disk(const struct machine_spec *spec, const char *word)
+{
+    for (size_t i = 0; i < spec->disk_count; i++) {
+        const struct machine_disk *disk = &spec->disks[i];
+        if (strcmp(word, serials[disk->slot]) == 0 ||
+            (disk->guest != NULL && strcmp(word, disk->guest) == 0) ||
+            (disk->file != NULL && strcmp(word, disk->file) == 0)) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+size_t machine_spec_disk_slots(const struct machine_spec *spec)
+{
+    size_t slots = 0;
+    for (size_t i = 0; i < spec->disk_count; i++) {
+        slots = spec->disks[i].slot >= slots ? spec->disks[i].slot + 1 : slots;
+    }
+    return slots;
 }
 
 void machine_spec_clear_volumes(struct machine_spec *spec)
@@ -154,7 +200,45 @@ void machine_mounts_copy(const struct machine_spec *from, struct machine_spec *t
         disk.file = memory_strdup(disk.file);
         disk.guest = memory_strdup(disk.guest);
         machine_spec_add_disk(to, &disk);
+        to->disks[i].slot = from->disks[i].slot;
     }
+}
+
+/* Only where a disk was removed: else they are in their order. */
+static void put_slots(const struct machine_spec *spec, struct json *json)
+{
+    bool is_plain = true;
+    auto_json struct json *slots = json_new_array();
+    for (size_t i = 0; i < spec->disk_count; i++) {
+        is_plain = is_plain && spec->disks[i].slot == i;
+        json_append(slots, json_new_string(serials[spec->disks[i].slot]));
+    }
+    if (!is_plain) {
+        json_put(json, "disk_serials", take_ptr(slots));
+    }
+}
+
+static bool read_slots(const struct json *json, struct machine_spec *spec, struct error *err)
+{
+    const struct json *slots = json_get(json, "disk_serials");
+    if (slots == NULL) {
+        return true;
+    }
+    bool is_used[MACHINE_DISKS_MAX] = {0};
+    bool is_sound = json_count(slots) == spec->disk_count;
+    for (size_t i = 0; is_sound && i < spec->disk_count; i++) {
+        const char *word = json_string_value(json_at(slots, i));
+        size_t slot = 0;
+        while (word != NULL && slot < MACHINE_DISKS_MAX && strcmp(word, serials[slot]) != 0) {
+            slot++;
+        }
+        is_sound = word != NULL && slot < MACHINE_DISKS_MAX && !is_used[slot];
+        if (is_sound) {
+            is_used[slot] = true;
+            spec->disks[i].slot = slot;
+        }
+    }
+    return is_sound || error_set(err, ERROR_INVALID, "\"disk_serials\" does not fit its disks");
 }
 
 void machine_mounts_to_json(const struct machine_spec *spec, struct json *json)
@@ -174,6 +258,7 @@ void machine_mounts_to_json(const struct machine_spec *spec, struct json *json)
     }
     if (spec->disk_count > 0) {
         json_put(json, "disks", take_ptr(disks));
+        put_slots(spec, json);
     }
     json_free(volumes);
     json_free(disks);
@@ -199,7 +284,7 @@ bool machine_mounts_from_json(const struct json *json, struct machine_spec *spec
         }
         machine_spec_add_disk(spec, &disk);
     }
-    return true;
+    return read_slots(json, spec, err);
 }
 
 /* ---- checking ------------------------------------------------------------------------------- */
@@ -280,7 +365,8 @@ static bool check_disk(const struct machine_disk *disk, struct error *err)
 bool machine_mounts_check(const struct machine_spec *spec, struct error *err)
 {
     size_t seen = 0;
-    if (spec->volume_count > MACHINE_VOLUMES_MAX || spec->disk_count > MACHINE_DISKS_MAX) {
+    if (spec->volume_count > MACHINE_VOLUMES_MAX ||
+        machine_spec_disk_slots(spec) > MACHINE_DISKS_MAX) {
         return error_set(err, ERROR_INVALID, "at most %d volumes and %d disks are possible",
             MACHINE_VOLUMES_MAX, MACHINE_DISKS_MAX);
     }

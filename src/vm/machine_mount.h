@@ -27,6 +27,7 @@ struct machine_disk {
     uint64_t size_bytes; /* of one of its own */
     char *guest;         /* NULL: attached and not mounted */
     bool is_readonly;
+    size_t slot; /* of its file and serial; its own for good, also when others are removed */
 };
 
 /* HOSTDIR:GUESTDIR[:ro]. ERROR_INVALID. The host's directory is taken as it is written. */
@@ -37,9 +38,16 @@ bool machine_disk_parse(const char *word, struct machine_disk *disk, struct erro
 char *machine_volume_format(const struct machine_volume *volume);
 char *machine_disk_format(const struct machine_disk *disk);
 
-/* Adds it; the strings are taken over. */
+/* Adds it; the strings are taken over. A disk gets the lowest slot that no other has. */
 void machine_spec_add_volume(struct machine_spec *spec, const struct machine_volume *volume);
 void machine_spec_add_disk(struct machine_spec *spec, const struct machine_disk *disk);
+/* Takes the disk at that index out of the spec; its file is the caller's affair. */
+void machine_spec_remove_disk(struct machine_spec *spec, size_t index);
+/* Index of the disk that is called so: by its serial ("disk2"), its place in the guest, or its file;
+ * SIZE_MAX when there is none. */
+size_t machine_spec_find_disk(const struct machine_spec *spec, const char *word);
+/* One more than the highest slot in use. */
+size_t machine_spec_disk_slots(const struct machine_spec *spec);
 void machine_spec_clear_volumes(struct machine_spec *spec);
 /* For machine.c: freeing, copying (to has pointers of from before), checking. */
 void machine_mounts_done(struct machine_spec *spec);
@@ -50,6 +58,6 @@ void machine_mounts_to_json(const struct machine_spec *spec, struct json *json);
 bool machine_mounts_from_json(
     const struct json *json, struct machine_spec *spec, struct error *err);
 
-/* File and serial of the machine's disk of that index: "disk1.ext4", "disk1". */
-const char *machine_disk_file(size_t index);
-const char *machine_disk_serial(size_t index);
+/* File and serial of the machine's disk of that slot: "disk1.ext4", "disk1". */
+const char *machine_disk_file(size_t slot);
+const char *machine_disk_serial(size_t slot);

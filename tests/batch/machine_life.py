@@ -97,6 +97,33 @@ def test_set(world):
     clean(world)
 
 
+def test_set_knows_the_words_of_run(world):
+    """What vm run decides, vm set changes; what could not start is refused and changes nothing."""
+    prepare(world)
+    world.env["FIRECRACKER_BIN"] = world.path("nowhere")
+    world.write("key.pub", "ssh-ed25519 AAAA me\n")
+    world.write("env", "A=1\nB=2\n")
+    world.ok("vm", "create", "small", "--name", "web", "--env-file", "env")
+    world.write("env", "B=3\nC=4\n")
+    world.ok("vm", "set", "web", "--vmm", "qemu", "--ssh-key", "key.pub", "--env-file", "env")
+    spec = read_spec(world)
+    assert spec["vmm"] == "qemu" and spec["config"]["env"] == ["A=1", "B=3", "C=4"], spec
+    assert spec["ssh_key"].endswith("/key.pub") and spec["ssh_key"].startswith("/"), spec
+    before = world.tree()
+    for status, *words in ((69, "--vmm", "firecracker"), (64, "--vmm", "other"),
+                           (66, "--ssh-key", "nowhere"), (66, "--env-file", "nowhere"),
+                           (69, "--vmm", "firecracker", "--dry-run"),
+                           (64, "--memory", "900G", "--dry-run")):
+        world.fails(status, "vm", "set", "web", *words)
+    assert world.tree() == before
+    world.ok("vm", "set", "web", "--vmm", "auto", "--ssh-key", "none")
+    assert read_spec(world)["vmm"] == "auto" and "ssh_key" not in read_spec(world)
+    rows = {row["name"]: {argument["name"] for argument in row["arguments"]}
+            for row in world.json("help")["verbs"] if row.get("subject") == "vm"}
+    assert rows["create"] - rows["set"] == {"image", "root"}, rows["create"] - rows["set"]
+    clean(world)
+
+
 def test_set_of_a_running_machine_holds_from_the_next_start(world):
     prepare(world)
     run(world)

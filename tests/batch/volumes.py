@@ -114,6 +114,68 @@ def test_what_a_machine_is_given(world):
     clean(world)
 
 
+def disk_files(world, name="web"):
+    return sorted(file for file in os.listdir(os.path.join(world.state, "vms", name))
+                  if file.startswith("disk"))
+
+
+def test_disks_come_and_go(world):
+    """Each keeps its file and serial, whatever becomes of the others; what is on one of the machine's
+    own is not lost without --force."""
+    prepare(world)
+    raw_disk(world)
+    create(world, "--disk", "16M:/a", "--disk", "16M:/b")
+    assert world.json("vm", "set", "web", "--disk", "32M:/c", "--disk", "./more.ext4:/m:ro",
+                      "--dry-run")["plan"]
+    assert disk_files(world) == ["disk1.ext4", "disk2.ext4"]
+    assert world.json("vm", "set", "web", "--disk", "32M:/c", "--disk",
+                      "./more.ext4:/m:ro")["changed"] is True
+    assert disk_files(world) == ["disk1.ext4", "disk2.ext4", "disk3.ext4"]
+    third = sha256_of(os.path.join(world.state, "vms", "web", "disk3.ext4"))
+    before = world.tree()
+    for status, *words in ((64, "--no-disk", "/a"), (64, "--no-disk", "/nowhere", "--force"),
+                           (64, "--disk", "16M:/b"), (64, "--no-disk", "disk9"), (64, "--force"),
+                           (66, "--disk", "./nowhere:/x"), (64, "--no-disk", "/a", "--dry-run")):
+        world.fails(status, "vm", "set", "web", *words)
+    assert world.tree() == before
+    world.ok("vm", "set", "web", "--no-disk", "/a", "--force")
+    assert disk_files(world) == ["disk2.ext4", "disk3.ext4"]
+    assert [word.split(":")[1] for word in spec(world)["disks"]] == ["/b", "/c", "/m"]
+    assert spec(world)["disk_serials"] == ["disk2", "disk3", "disk4"]
+    pid = world.json("vm", "start", "web")["pid"]
+    words = command_line(pid)
+    nodes = [json.loads(words[i + 1]) for i, word in enumerate(words) if word == "-blockdev"]
+    assert {node["node-name"]: os.path.basename(node["file"]["filename"]) for node in nodes
+            if node["node-name"].startswith("disk")} == {
+                "disk2": "disk2.ext4", "disk3": "disk3.ext4", "disk4": "more.ext4"}
+    assert sha256_of(os.path.join(world.state, "vms", "web", "disk3.ext4")) == third
+    # Of one that runs: somebody's file may go, what the guest has open of ours may not.
+    world.fails(75, "vm", "set", "web", "--no-disk", "disk2", "--force")
+    assert "next start" in world.json("vm", "set", "web", "--no-disk", "/m")["note"]
+    assert "next start" in world.json("vm", "set", "web", "--disk", "16M:/new")["note"]
+    assert spec(world)["disk_serials"] == ["disk2", "disk3", "disk1"]
+    world.ok("vm", "stop", "web")
+    world.ok("vm", "clone", "web", "twin")
+    assert spec(world, "twin")["disk_serials"] == ["disk2", "disk3", "disk1"]
+    assert disk_files(world, "twin") == ["disk1.ext4", "disk2.ext4", "disk3.ext4"]
+    world.fails(64, "vm", "set", "web",
+                *[word for number in range(6) for word in ("--disk", f"16M:/d{number}")])
+    assert os.path.exists(world.path("more.ext4"))
+    clean(world)
+
+
+def test_serials_that_do_not_fit(world):
+    prepare(world)
+    create(world, "--disk", "16M:/a", "--disk", "16M:/b")
+    for serials in (["disk1"], ["disk1", "disk1"], ["disk1", "disk9"], ["disk1", 2], ["../x", "y"]):
+        kept = spec(world)
+        kept["disk_serials"] = serials
+        with open(os.path.join(world.state, "vms", "web", "vm.json"), "w", encoding="utf-8") as file:
+            json.dump(kept, file)
+        world.fails(65, "vm", "show", "web")
+    clean(world)
+
+
 def test_what_is_gone_at_the_start(world):
     prepare_sharing(world)
     world.mkdir("share")
