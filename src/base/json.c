@@ -81,6 +81,16 @@ bool json_is_string(const struct json *json)
     return cJSON_IsString(unwrap(json));
 }
 
+bool json_is_bool(const struct json *json)
+{
+    return cJSON_IsBool(unwrap(json));
+}
+
+bool json_is_number(const struct json *json)
+{
+    return cJSON_IsNumber(unwrap(json));
+}
+
 const struct json *json_get(const struct json *object, const char *key)
 {
     return json_is_object(object) ? wrap(cJSON_GetObjectItemCaseSensitive(unwrap(object), key))

@@ -28,6 +28,8 @@ void json_auto_free(struct json **json);
 bool json_is_object(const struct json *json);
 bool json_is_array(const struct json *json);
 bool json_is_string(const struct json *json);
+bool json_is_bool(const struct json *json);
+bool json_is_number(const struct json *json);
 /* NULL when absent. */
 const struct json *json_get(const struct json *object, const char *key);
 size_t json_count(const struct json *array_or_object);

@@ -8,6 +8,7 @@ src_libbatch_a_SOURCES = \
 	src/batch/local.c src/batch/local.h \
 	src/batch/manual.c src/batch/manual.h \
 	src/batch/gauge.c src/batch/gauge.h \
+	src/batch/grid.c src/batch/grid.h \
 	src/batch/near.c src/batch/near.h \
 	src/batch/options.c src/batch/options.h \
 	src/batch/output.c src/batch/output.h \
@@ -18,9 +19,11 @@ src_libbatch_a_SOURCES = \
 	src/batch/run.c src/batch/run.h \
 	src/batch/runner.c src/batch/runner.h \
 	src/batch/script.c src/batch/script.h \
+	src/batch/sheet.c src/batch/sheet.h \
 	src/batch/signals.c src/batch/signals.h \
 	src/batch/topics.c src/batch/topics.h \
 	src/batch/usage.c src/batch/usage.h \
+	src/batch/value.c src/batch/value.h \
 	src/batch/words.c src/batch/words.h
 
 # The program writes its own man page and completions. A cross build cannot run it and takes those

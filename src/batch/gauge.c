@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -14,6 +13,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "batch/output.h"
 #include "engine/snapshot.h"
 
 #define SCHEMA 1
@@ -191,19 +191,13 @@ static void append_end(struct text *out, const struct job_item *job, bool is_utf
     }
 }
 
-static size_t terminal_width(int fd)
-{
-    struct winsize size = {0};
-    return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
-}
-
 /* Returns to the first column and overwrites what was there; no escape sequence is needed. */
 static void draw_live(struct gauge *gauge, const struct job_item *job)
 {
     auto_done(text) struct text sentence = {0};
     auto_done(text) struct text line = {0};
     append_sentence(&sentence, job, false);
-    size_t width = terminal_width(gauge->fd) - 1;
+    size_t width = output_columns(gauge->fd) - 1;
     size_t len = sentence.len < width ? sentence.len : width;
     text_printf(&line, "\r%.*s", (int)len, text_cstr(&sentence));
     for (size_t i = len; i < gauge->shown_width && i < width; ++i) {

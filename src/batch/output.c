@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -44,6 +45,15 @@ bool output_result(const struct text *text, struct error *err)
         signals_die_of_pipe();
     }
     return error_set_errno(err, errno, "cannot write the result to stdout");
+}
+
+size_t output_columns(int fd)
+{
+    struct winsize size = {0};
+    if (!isatty(fd)) {
+        return 0;
+    }
+    return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
 }
 
 void output_complain(const char *program, const char *sentence, bool is_utf8)

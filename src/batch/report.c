@@ -125,7 +125,7 @@ static void append_objects(const struct report *report, const char *rows, struct
     for (const char *at = rows; json_text_next(&at, &row);) {
         auto_json struct json *object = json_text_parse(row);
         text_append(out, row.at > rows + 1 ? "\n" : "");
-        listing_append_object(object, report->is_utf8, out);
+        listing_append_object(object, &report->style, out);
     }
 }
 
@@ -136,12 +136,12 @@ static void append_table(
         const struct outcome *outcome = &outcomes[i];
         if (outcome->rows != NULL && report->column_count > 0) {
             listing_append_table(
-                report->columns, report->column_count, outcome->rows, report->is_utf8, out);
+                report->columns, report->column_count, outcome->rows, &report->style, out);
         } else if (outcome->rows != NULL) {
             append_objects(report, outcome->rows, out);
         } else if (outcome->value != NULL) {
             text_append(out, out->len > 0 ? "\n" : "");
-            listing_append_object(outcome->value, report->is_utf8, out);
+            listing_append_object(outcome->value, &report->style, out);
         }
     }
 }
@@ -151,9 +151,9 @@ static void append_names(
 {
     for (size_t i = 0; i < count; ++i) {
         if (outcomes[i].rows != NULL) {
-            listing_append_names(outcomes[i].rows, report->is_utf8, out);
+            listing_append_names(outcomes[i].rows, report->style.is_utf8, out);
         } else if (outcomes[i].value != NULL) {
-            listing_append_name(outcomes[i].value, report->is_utf8, out);
+            listing_append_name(outcomes[i].value, report->style.is_utf8, out);
         }
     }
 }
@@ -166,7 +166,7 @@ bool report_print(
             auto_free char *placed = report->place == NULL ? memory_strdup(outcomes[i].error.text)
                                                            : memory_printf("%s: %s", report->place,
                                                                  outcomes[i].error.text);
-            output_complain(report->program, placed, report->is_utf8);
+            output_complain(report->program, placed, report->style.is_utf8);
         }
     }
     if (report->is_stream || count == 0) {

@@ -8,6 +8,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "batch/listing.h"
 #include "batch/options.h"
 
 #include <stdbool.h>
@@ -35,7 +36,7 @@ struct report {
     const struct column *columns; /* of a list; NULL for none */
     size_t column_count;
     const struct options *options;
-    bool is_utf8;
+    struct listing_style style;
     bool is_stream; /* stdout belongs to a guest: nothing of ours goes there */
     bool is_many;   /* several operands: an array, failures in their places */
 };

@@ -194,7 +194,7 @@ static int run_jobs(struct runner *runner, struct request *request, const char *
         .program = runner->setup->program,
         .place = place,
         .options = &request->options,
-        .is_utf8 = runner->is_utf8 && !request->options.is_ascii,
+        .style = {runner->is_utf8 && !request->options.is_ascii, output_columns(STDOUT_FILENO)},
         .is_stream = is_stream,
         .is_many = request->count > 1,
     };
@@ -273,7 +273,7 @@ int runner_refuse(const struct runner *runner, const struct request *request, co
         .program = runner->setup->program,
         .place = place,
         .options = &request->options,
-        .is_utf8 = runner->is_utf8,
+        .style.is_utf8 = runner->is_utf8,
         .is_stream = request->carries_stream,
     };
     struct outcome outcome = {.error = *error};

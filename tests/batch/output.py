@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Results arrive whole or the command fails (B02, B10, B17, B19)."""
+import fcntl
 import os
+import pty
 import resource
 import signal
+import struct
 import subprocess
+import termios
 
 from world import PATIENCE_S, PROGRAM, SANITIZED, Skip, main
 
@@ -81,6 +85,48 @@ def test_foreign_bytes_are_shown_as_text(world):
     result = world.ok("kernel", "list")
     assert "\x1b" not in result.out
     world.ok("kernel", "list", "--format", "json").json()
+
+
+def on_terminal(world, columns, *words):
+    """What a terminal of so many columns gets, as lines."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+    child = subprocess.Popen([PROGRAM, "--batch", *words], env=world.env, stdin=slave, stdout=slave,
+                             stderr=subprocess.DEVNULL)
+    os.close(slave)
+    shown = b""
+    try:
+        while some := os.read(master, 65536):
+            shown += some
+    except OSError:  # the end of a terminal is EIO
+        pass
+    os.close(master)
+    assert child.wait(timeout=PATIENCE_S) == 0, shown
+    return shown.decode().replace("\r\n", "\n").splitlines()
+
+
+def test_a_terminal_gets_no_line_that_wraps_and_loses_nothing(world):
+    world.ok("kernel", "import", "a-name-of-some-length", "--from",
+             world.kernel_tree(name="a-directory-with-a-long-name"), "--distro", "debian")
+    wide = world.ok("kernel", "list").out.splitlines()
+    assert len(wide[1]) > 100 and len(wide) == 2, wide
+    for columns in (80, 100):
+        lines = on_terminal(world, columns, "kernel", "list")
+        assert max(map(len, lines)) <= columns, lines
+        assert sorted("".join("".join(lines).split())) == sorted("".join("".join(wide).split()))
+    assert on_terminal(world, 300, "kernel", "list") == wide
+
+
+def test_a_terminal_gets_objects_in_columns(world):
+    world.ok("kernel", "import", "lab", "--from", world.kernel_tree())
+    plain = world.ok("kernel", "show", "lab").out
+    assert "\nhas_modules: " in plain and "\nsize_bytes: " in plain, plain
+    lines = on_terminal(world, 100, "kernel", "show", "lab")
+    assert lines[0].split() == ["name", "lab"], lines
+    at = lines[0].index("lab")
+    assert all(line[at - 1] == " " and line[at] != " " for line in lines[:6]), lines
+    assert any(line.startswith("kernel version ") for line in lines), lines
+    assert any(line.split()[:2] == ["VMM", "VERDICT"] for line in lines), lines
 
 
 main()

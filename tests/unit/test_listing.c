@@ -17,6 +17,8 @@
 #include "base/text.h"
 #include "engine/command.h"
 
+static const struct listing_style plain = {.is_utf8 = true};
+
 static struct json *parse(const char *text)
 {
     struct error err = {0};
@@ -36,7 +38,8 @@ static const struct column columns[] = {
 static void assert_table(const char *json_text, bool is_utf8, const char *expected)
 {
     auto_done(text) struct text out = {0};
-    listing_append_table(columns, array_length(columns), json_text, is_utf8, &out);
+    const struct listing_style style = {.is_utf8 = is_utf8};
+    listing_append_table(columns, array_length(columns), json_text, &style, &out);
     assert_string_equal(text_cstr(&out), expected);
 }
 
@@ -77,7 +80,7 @@ static void foreign_bytes_are_made_visible(void **state)
     auto_done(text) struct text out = {0};
     auto_done(text) struct text rows = {0};
     json_write(json, false, &rows);
-    listing_append_table(columns, 1, text_cstr(&rows), true, &out);
+    listing_append_table(columns, 1, text_cstr(&rows), &plain, &out);
     assert_null(strchr(text_cstr(&out), '\x1b'));
     const char *first = strchr(text_cstr(&out), '\n');
     assert_ptr_equal(strchr(first + 1, '\n')[1], '\0');
@@ -93,7 +96,7 @@ static void wide_characters_keep_columns(void **state)
     static const char rows[] = "[{\"name\":\"\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e\",\"b\":\"1\"},"
                                "{\"name\":\"abcdef\",\"b\":\"2\"}]";
     auto_done(text) struct text out = {0};
-    listing_append_table(two, 2, rows, true, &out);
+    listing_append_table(two, 2, rows, &plain, &out);
     assert_string_equal(
         text_cstr(&out), "NAME    B\n\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e  1\nabcdef  2\n");
 }
@@ -106,7 +109,7 @@ static void object_is_one_field_a_line(void **state)
               "\"imported_at\":\"2026-07-01T09:00:00Z\",\"skipped\":{\"hardlink\":2,\"device\":1},"
               "\"used_by\":[\"a\",\"b\"],\"timeline\":[{\"stage\":\"kernel\",\"ms\":12}]}");
     auto_done(text) struct text out = {0};
-    listing_append_object(json, true, &out);
+    listing_append_object(json, &plain, &out);
     assert_string_equal(text_cstr(&out), "name: lab\n"
                                          "changed: true\n"
                                          "size_bytes: 1048576 (1.0 MiB)\n"
@@ -115,6 +118,36 @@ static void object_is_one_field_a_line(void **state)
                                          "used_by: a, b\n"
                                          "timeline:\n"
                                          "  stage kernel, ms 12\n");
+}
+
+/* To a terminal: columns, words for keys, small tables for lists of objects; no key is lost. */
+static void object_on_a_terminal_is_a_sheet(void **state)
+{
+    (void)state;
+    auto_json struct json *json = parse(
+        "{\"name\":\"lab\",\"memory_mib\":512,\"boots\":[{\"stage\":\"kernel\",\"ms\":5},"
+        "{\"stage\":\"init\",\"ms\":1200,\"log_bytes\":2048,\"is_late\":true}],"
+        "\"has_initrd\":false,\"size_bytes\":1048576,\"skipped\":{\"fifo\":2,\"device\":1},"
+        "\"imported_at\":\"2026-07-01T09:00:00Z\",\"used_by\":[],\"parts\":[[{\"a\":1},{\"b\":2}]],"
+        "\"notes\":\"took what was there and left the rest alone\"}");
+    auto_done(text) struct text out = {0};
+    const struct listing_style style = {.is_utf8 = true, .width = 40};
+    listing_append_object(json, &style, &out);
+    assert_string_equal(text_cstr(&out), "name         lab\n"
+                                         "memory       512.0 MiB\n"
+                                         "has initrd   no\n"
+                                         "size         1.0 MiB (1048576 bytes)\n"
+                                         "skipped      fifo 2, device 1\n"
+                                         "imported at  2026-07-01T09:00:00Z (3h\n"
+                                         "             ago)\n"
+                                         "used by      -\n"
+                                         "parts        a 1; b 2\n"
+                                         "notes        took what was there and\n"
+                                         "             left the rest alone\n"
+                                         "boots\n"
+                                         "  STAGE     MS      LOG  IS LATE\n"
+                                         "  kernel     5        -  -\n"
+                                         "  init    1200  2.0 KiB  yes\n");
 }
 
 static void names_are_one_a_line(void **state)
@@ -149,6 +182,7 @@ int main(void)
         cmocka_unit_test(foreign_bytes_are_made_visible),
         cmocka_unit_test(wide_characters_keep_columns),
         cmocka_unit_test(object_is_one_field_a_line),
+        cmocka_unit_test(object_on_a_terminal_is_a_sheet),
         cmocka_unit_test(names_are_one_a_line),
         cmocka_unit_test(odd_values_are_shown_too),
     };

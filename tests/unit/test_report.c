@@ -83,7 +83,7 @@ static void print(struct printed *printed, enum output_format format, bool is_qu
         .columns = columns,
         .column_count = 1,
         .options = &options,
-        .is_utf8 = true,
+        .style.is_utf8 = true,
         .is_stream = is_stream,
         .is_many = count > 1,
     };
