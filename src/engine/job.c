@@ -15,6 +15,7 @@
 #include "engine/state.h"
 #include "engine/state_jobs.h"
 #include "store/layout.h"
+#include "vm/vmm_host.h"
 
 /* How often other processes see how far a job is. */
 #define FILE_MS 400
@@ -219,7 +220,8 @@ void job_run(struct job *job)
     }
     write_file(job, PROGRESS_RESOLVE, PROGRESS_STEPS, 0, 0);
     struct progress progress = {.context = job, .report = report, .note = note, .digest = digest};
-    struct ops ops = {.progress = &progress};
+    auto_done(vmm_host) struct vmm_host host = {0};
+    struct ops ops = {.progress = &progress, .host = &host};
     engine_fill_ops(engine, job, &ops);
     struct error err = {0};
     auto_json struct json *result = NULL;

@@ -25,6 +25,7 @@ struct process_identity;
 struct progress;
 struct state;
 struct store;
+struct vmm_host;
 
 /* What one running operation is given; all borrowed for the time of the call. */
 struct ops {
@@ -36,6 +37,8 @@ struct ops {
     const struct limits *limits;
     struct config *settings;
     struct state *state;
+    struct vmm_host
+        *host; /* what the operation found out for its machines; NULL: nothing is kept */
     const struct progress *progress;
     const struct cancel *cancel;
 };

@@ -24,6 +24,7 @@
 #include "store/layout.h"
 #include "store/publish.h"
 #include "vm/accel.h"
+#include "vm/vmm_host.h"
 
 #include "config.h"
 
@@ -100,7 +101,7 @@ bool ops_refresh_host(struct ops *ops, struct error *err)
     gethostname(host_name, sizeof host_name - 1);
     struct accel_choice accel = {.kind = ACCEL_TCG};
     struct error accel_error = {0};
-    if (!accel_choose(ops_accel_mode(ops), &accel, &accel_error)) {
+    if (!vmm_host_accel(ops->host, ops_accel_mode(ops), &accel, &accel_error)) {
         snprintf(accel.why, sizeof accel.why, "%.*s", (int)sizeof accel.why - 1, accel_error.text);
     }
     auto_free char *qemu = ops_find_qemu(ops);
@@ -205,7 +206,7 @@ static void check_accel(struct ops *ops, struct json *rows)
 {
     struct accel_choice accel;
     struct error failure = {0};
-    if (!accel_choose(ops_accel_mode(ops), &accel, &failure)) {
+    if (!vmm_host_accel(ops->host, ops_accel_mode(ops), &accel, &failure)) {
         add_row(rows, "acceleration", FINDING_FAIL, failure.text, "use --accel auto");
         return;
     }

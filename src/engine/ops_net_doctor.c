@@ -11,8 +11,8 @@
 #include "store/config.h"
 #include "vm/net.h"
 #include "vm/net_host.h"
-#include "vm/net_space.h"
 #include "vm/net_tools.h"
+#include "vm/vmm_host.h"
 
 #define OPTIONAL "optional: --net user needs nothing of it"
 
@@ -37,7 +37,7 @@ static bool is_wanted(const struct ops *ops, enum net_mode mode)
 static void check_namespace(const struct ops *ops, struct json *rows)
 {
     struct error why_not = {0};
-    bool is_usable = net_space_check(&why_not);
+    bool is_usable = vmm_host_check_namespace(ops->host, &why_not);
     add(rows, "network: namespace", is_wanted(ops, NET_NAMESPACE),
         is_usable
             ? "slirp4netns serves namespaces of the VMMs' own; user networking on Firecracker "

@@ -22,6 +22,7 @@
 #include "vm/kernel_needs.h"
 #include "vm/machine.h"
 #include "vm/vmm.h"
+#include "vm/vmm_host.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -130,8 +131,8 @@ static bool is_emulated(struct ops *ops, const char *accel)
 {
     struct accel_choice choice = {.kind = ACCEL_TCG};
     struct error ignored = {0};
-    return accel_choose(
-               ops->config->accel != NULL ? ops->config->accel : accel, &choice, &ignored) &&
+    return vmm_host_accel(ops->host, ops->config->accel != NULL ? ops->config->accel : accel,
+               &choice, &ignored) &&
            choice.kind == ACCEL_TCG;
 }
 
@@ -164,7 +165,7 @@ bool ops_preflight_require(struct ops *ops, const struct machine_spec *spec,
     const char *vmm = choice.backend->name;
     struct kernel_setting setting = {.vmm = vmm,
         .is_overlay = spec->root == MACHINE_ROOT_OVERLAY,
-        .is_emulated = is_emulated(ops, spec->accel)};
+        .is_emulated = choice.accel.kind == ACCEL_TCG};
     find_out(ops, kernel, &findings);
     judge(&findings, &setting, &judgement);
     if (judgement.verdict == KERNEL_REFUSED) {

@@ -96,14 +96,16 @@ struct machine_boot;
 struct vmm_choice;
 bool ops_vm_choose_vmm(
     struct ops *ops, const struct machine_spec *spec, struct vmm_choice *choice, struct error *err);
-/* Programs and accelerator as configured; borrowed. */
+/* Programs and accelerator as configured, and what is known of this host; borrowed. */
 void ops_vm_fill_programs(const struct ops *ops, struct machine_boot *boot);
 /* What its VMM cannot do is refused before a record is made; ERROR_UNSUPPORTED. */
 bool ops_vm_check_vmm(struct ops *ops, const struct machine_spec *spec, struct error *err);
 /* In words, for `vm run`; caller frees. */
 char *ops_vm_why(struct ops *ops, const struct machine_spec *spec);
-/* Before a boot: *kernel_path becomes one that the VMM starts; what it lacks goes to hand->warning. */
-bool ops_vm_suit_vmm(struct ops *ops, struct vm_hand *hand, char **kernel_path, struct error *err);
+/* Before a boot: *choice is the decision that the start follows, *kernel_path becomes one that the VMM
+ * starts; what it lacks goes to hand->warning. */
+bool ops_vm_suit_vmm(struct ops *ops, struct vm_hand *hand, char **kernel_path,
+    struct vmm_choice *choice, struct error *err);
 
 /* ops_vm_check.c: what can be known before a promise is made. Memory that this host does not have is
  * refused with `code`; memory it has but not free is told in the log and, when *warning is not NULL,

@@ -17,6 +17,7 @@
 #include "engine/ops_vm.h"
 #include "engine/state.h"
 #include "store/image_store.h"
+#include "vm/vmm.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -68,8 +69,9 @@ bool ops_vm_boot(struct ops *ops, struct vm_hand *hand, struct error *err)
     if (!ops_vm_check_boot(ops, hand, &image, &kernel, NULL, err)) {
         return false;
     }
+    struct vmm_choice choice;
     if (!ops_initrd_make(ops, &hand->spec, &kernel, hand->dir, err) ||
-        !ops_vm_suit_vmm(ops, hand, &kernel.path, err)) {
+        !ops_vm_suit_vmm(ops, hand, &kernel.path, &choice, err)) {
         return error_wrap(err, "VM %s", hand->name);
     }
     put_work_right(ops, hand);
@@ -79,7 +81,8 @@ bool ops_vm_boot(struct ops *ops, struct vm_hand *hand, struct error *err)
         .initrd_path = OPS_INITRD_FILE,
         .work_path = file_exists(hand->dir, MACHINE_WORK_FILE) ? MACHINE_WORK_FILE : NULL,
         .image_path = hand->spec.root == MACHINE_ROOT_OVERLAY ? rootfs : NULL,
-        .console_log_bytes = ops->limits->console_log_bytes};
+        .console_log_bytes = ops->limits->console_log_bytes,
+        .choice = &choice};
     ops_vm_fill_programs(ops, &boot);
     if (!ops_net_up(ops, &hand->spec, &boot.net, err)) {
         return error_wrap(err, "VM %s", hand->name);

@@ -20,47 +20,38 @@
 
 void ops_vm_fill_programs(const struct ops *ops, struct machine_boot *boot)
 {
+    boot->host = ops->host;
     boot->accel = ops->config->accel;
     boot->qemu = ops->settings->qemu;
     boot->firecracker =
         ops->config->firecracker != NULL ? ops->config->firecracker : ops->settings->firecracker;
 }
 
-static bool decide(struct ops *ops, const struct machine_spec *spec, struct accel_choice *accel,
-    struct vmm_choice *choice, struct error *err)
-{
-    struct machine_boot boot = {0};
-    ops_vm_fill_programs(ops, &boot);
-    return accel_choose(boot.accel != NULL ? boot.accel : spec->accel, accel, err) &&
-           vmm_choose(spec, &boot, accel->kind, choice, err);
-}
-
 bool ops_vm_choose_vmm(
     struct ops *ops, const struct machine_spec *spec, struct vmm_choice *choice, struct error *err)
 {
-    struct accel_choice accel;
-    return decide(ops, spec, &accel, choice, err);
+    struct machine_boot boot = {0};
+    ops_vm_fill_programs(ops, &boot);
+    return vmm_choose(spec, &boot, choice, err);
 }
 
 bool ops_vm_check_vmm(struct ops *ops, const struct machine_spec *spec, struct error *err)
 {
-    struct accel_choice accel;
     struct vmm_choice choice;
-    return decide(ops, spec, &accel, &choice, err) &&
-           (choice.backend->check == NULL || choice.backend->check(spec, accel.kind, err));
+    return ops_vm_choose_vmm(ops, spec, &choice, err) &&
+           (choice.backend->check == NULL || choice.backend->check(spec, choice.accel.kind, err));
 }
 
-static char *why_sentence(const struct vmm_choice *choice, const struct accel_choice *accel)
+static char *why_sentence(const struct vmm_choice *choice)
 {
-    return memory_printf("%s; %s", choice->why, accel->why);
+    return memory_printf("%s; %s", choice->why, choice->accel.why);
 }
 
 char *ops_vm_why(struct ops *ops, const struct machine_spec *spec)
 {
-    struct accel_choice accel;
     struct vmm_choice choice;
     struct error ignored = {0};
-    return decide(ops, spec, &accel, &choice, &ignored) ? why_sentence(&choice, &accel) : NULL;
+    return ops_vm_choose_vmm(ops, spec, &choice, &ignored) ? why_sentence(&choice) : NULL;
 }
 
 static void warn_no_network(struct ops *ops, struct vm_hand *hand, const char *why)
@@ -75,23 +66,23 @@ static void warn_no_network(struct ops *ops, struct vm_hand *hand, const char *w
     hand->warning = sentence;
 }
 
-bool ops_vm_suit_vmm(struct ops *ops, struct vm_hand *hand, char **kernel_path, struct error *err)
+bool ops_vm_suit_vmm(struct ops *ops, struct vm_hand *hand, char **kernel_path,
+    struct vmm_choice *choice, struct error *err)
 {
-    struct accel_choice accel;
-    struct vmm_choice choice;
-    if (!decide(ops, &hand->spec, &accel, &choice, err)) {
+    if (!ops_vm_choose_vmm(ops, &hand->spec, choice, err)) {
         return false;
     }
     free(hand->why);
-    hand->why = why_sentence(&choice, &accel);
+    hand->why = why_sentence(choice);
     struct error why = {0};
-    if (hand->spec.net == NET_USER && !vmm_check_network(choice.backend, &hand->spec, &why)) {
+    if (hand->spec.net == NET_USER &&
+        !vmm_check_network(choice->backend, &hand->spec, ops->host, &why)) {
         warn_no_network(ops, hand, why.text);
     }
-    if (choice.backend->wants_elf) {
+    if (choice->backend->wants_elf) {
         char *elf = NULL;
         if (!ops_kernel_elf(ops, *kernel_path, &elf, err)) {
-            return error_wrap(err, "the kernel for %s", choice.backend->program.title);
+            return error_wrap(err, "the kernel for %s", choice->backend->program.title);
         }
         free(*kernel_path);
         *kernel_path = elf;

@@ -17,6 +17,7 @@
 #define KVM_DEVICE "/dev/kvm"
 #define CPUINFO "/proc/cpuinfo"
 #define TSC_MEASURE_NS 20000000ULL
+#define TSC_MEASURE_MAX_NS 10000000000ULL /* longer ago, the host may have slept in between */
 
 const char *accel_name(enum accel_kind kind)
 {
@@ -148,7 +149,7 @@ static uint64_t monotonic_ns(void)
 
 /* The counter and the clock read as close together as a busy host allows: of several tries the one
  * with the least time between two reads of the clock. */
-static void read_both(uint64_t *ticks, uint64_t *ns)
+void accel_tsc_begin(struct accel_tsc *begin)
 {
     uint64_t best = UINT64_MAX;
     for (int i = 0; i < 8; i++) {
@@ -157,31 +158,47 @@ static void read_both(uint64_t *ticks, uint64_t *ns)
         uint64_t after = monotonic_ns();
         if (after - before < best) {
             best = after - before;
-            *ticks = counter;
-            *ns = before + (after - before) / 2;
+            begin->ticks = counter;
+            begin->ns = before + (after - before) / 2;
         }
     }
 }
 
-uint64_t accel_tsc_khz(void)
+uint64_t accel_tsc_since(const struct accel_tsc *begin)
 {
-    uint64_t ticks_before = 0;
-    uint64_t ns_before = 0;
-    uint64_t ticks_after = 0;
-    uint64_t ns_after = 0;
-    read_both(&ticks_before, &ns_before);
-    struct timespec pause = {.tv_nsec = (long)TSC_MEASURE_NS};
-    nanosleep(&pause, NULL);
-    read_both(&ticks_after, &ns_after);
-    if (ticks_after <= ticks_before || ns_after <= ns_before) {
+    struct accel_tsc first = *begin;
+    struct accel_tsc last;
+    accel_tsc_begin(&last);
+    if (last.ns - first.ns > TSC_MEASURE_MAX_NS) {
+        first = last;
+    }
+    if (last.ns - first.ns < TSC_MEASURE_NS) {
+        struct timespec pause = {.tv_nsec = (long)(TSC_MEASURE_NS - (last.ns - first.ns))};
+        nanosleep(&pause, NULL);
+        accel_tsc_begin(&last);
+    }
+    if (last.ticks <= first.ticks || last.ns <= first.ns) {
         return 0;
     }
-    /* ticks / ns = GHz, times a million = kHz; 20 ms of ticks times a million fits 64 bits. */
-    return (ticks_after - ticks_before) * 1000000ULL / (ns_after - ns_before);
+    /* ticks / ns = GHz, times a million = kHz; ten seconds of ticks times a million fit 64 bits. */
+    return (last.ticks - first.ticks) * 1000000ULL / (last.ns - first.ns);
 }
 #else
-uint64_t accel_tsc_khz(void)
+void accel_tsc_begin(struct accel_tsc *begin)
 {
+    *begin = (struct accel_tsc){0};
+}
+
+uint64_t accel_tsc_since(const struct accel_tsc *begin)
+{
+    (void)begin;
     return 0;
 }
 #endif
+
+uint64_t accel_tsc_khz(void)
+{
+    struct accel_tsc begin;
+    accel_tsc_begin(&begin);
+    return accel_tsc_since(&begin);
+}

@@ -40,3 +40,9 @@ const char *accel_name(enum accel_kind kind);
  * TCG the guest reads this very counter and cannot calibrate it on a microvm. 0 where there is
  * none. */
 uint64_t accel_tsc_khz(void);
+/* The same between two moments, without a pause of its own when they are far enough apart. */
+struct accel_tsc {
+    uint64_t ticks, ns;
+};
+void accel_tsc_begin(struct accel_tsc *begin);
+uint64_t accel_tsc_since(const struct accel_tsc *begin);

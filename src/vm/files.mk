@@ -57,5 +57,6 @@ src_libvm_a_SOURCES = \
 	src/vm/stream_fd.c src/vm/stream_fd.h \
 	src/vm/vmm.c src/vm/vmm.h \
 	src/vm/vmm_firecracker.c \
+	src/vm/vmm_host.c src/vm/vmm_host.h \
 	src/vm/vmm_qemu.c \
 	src/vm/vsock_dial.c src/vm/vsock_dial.h

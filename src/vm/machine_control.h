@@ -13,6 +13,8 @@
 struct cancel;
 struct error;
 struct progress;
+struct vmm_choice;
+struct vmm_host;
 
 /* What a start needs beside the spec. Paths are absolute or relative to vm_dir. */
 struct machine_boot {
@@ -28,6 +30,8 @@ struct machine_boot {
     const char *firecracker;    /* program; NULL */
     uint64_t console_log_bytes; /* limits.console_log_bytes; 0: 64 MiB */
     struct net_link net;        /* what was made for it on this host */
+    struct vmm_host *host;      /* what is known of this host already; NULL: it is asked anew */
+    const struct vmm_choice *choice; /* what was decided; NULL: it is decided at the start */
 };
 
 /* Starts the monitor and, through it, the VMM; returns once the VMM's control socket answered, or

@@ -36,14 +36,14 @@
 /* User networking where the VMM has none: a namespace of its own, if this host lets us; else none,
  * which the handle tells. */
 static bool choose_network(const struct vmm_backend *backend, const struct machine_spec *spec,
-    struct net_link *link, struct error *err)
+    struct vmm_host *host, struct net_link *link, struct error *err)
 {
     struct error why_not = {0};
     bool is_wanted = link->mode == NET_NAMESPACE;
     if (!is_wanted && (link->mode != NET_USER || backend->has_user_network)) {
         return true;
     }
-    if (vmm_check_network(backend, spec, &why_not)) {
+    if (vmm_check_network(backend, spec, host, &why_not)) {
         link->mode = NET_NAMESPACE;
         snprintf(link->tap, sizeof(link->tap), NET_SPACE_TAP);
         return true;
@@ -59,18 +59,18 @@ static bool choose_network(const struct vmm_backend *backend, const struct machi
 static bool make_order(const struct machine_spec *spec, const struct machine_boot *boot,
     struct monitor_order *order, struct error *err)
 {
-    struct accel_choice accel;
     struct vmm_choice choice;
-    const char *mode = boot->accel != NULL ? boot->accel : spec->accel;
-    if (!accel_choose(mode, &accel, err) || !vmm_choose(spec, boot, accel.kind, &choice, err)) {
+    if (boot->choice != NULL) {
+        choice = *boot->choice;
+    } else if (!vmm_choose(spec, boot, &choice, err)) {
         return false;
     }
     auto_done(machine_spec) struct machine_spec chosen = {0};
     machine_spec_copy(spec, &chosen);
     struct machine_boot connected = *boot;
     if (!net_check_ports(chosen.ports, chosen.port_count, err) ||
-        !choose_network(choice.backend, spec, &connected.net, err) ||
-        !choice.backend->plan(&chosen, &connected, &accel, &order->plan, err)) {
+        !choose_network(choice.backend, spec, boot->host, &connected.net, err) ||
+        !choice.backend->plan(&chosen, &connected, &choice.accel, &order->plan, err)) {
         return false;
     }
     order->name = memory_strdup(spec->name);

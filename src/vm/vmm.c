@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "base/process.h"
 #include "vm/machine_control.h"
-#include "vm/net_space.h"
+#include "vm/vmm_host.h"
 
 #define PROBE_TIMEOUT_MS 10000
 #define PROBE_OUTPUT_MAX 4096
@@ -101,7 +101,7 @@ static bool is_unfit(const struct vmm_backend *backend, const struct machine_spe
         snprintf(why, size, "%s cannot carry this machine", backend->program.title);
         return true;
     }
-    vmm_probe_program(&backend->program, backend->chosen_program(boot), &found);
+    vmm_host_probe(boot->host, &backend->program, backend->chosen_program(boot), &found);
     snprintf(why, size, "%s cannot be used", backend->program.title);
     return !found.is_usable;
 }
@@ -123,7 +123,7 @@ static void choose_best(const struct machine_spec *spec, const struct machine_bo
         if (is_unfit(vmm_backends[i], spec, boot, accel, why, sizeof(why))) {
             continue;
         }
-        if (has_last && !vmm_check_network(vmm_backends[i], spec, &ignored)) {
+        if (has_last && !vmm_check_network(vmm_backends[i], spec, boot->host, &ignored)) {
             snprintf(
                 why, sizeof(why), "%s has no network for it here", vmm_backends[i]->program.title);
         } else {
@@ -138,21 +138,28 @@ static void choose_best(const struct machine_spec *spec, const struct machine_bo
 }
 
 bool vmm_choose(const struct machine_spec *spec, const struct machine_boot *boot,
-    enum accel_kind accel, struct vmm_choice *choice, struct error *err)
+    struct vmm_choice *choice, struct error *err)
 {
-    if (strcmp(spec->vmm, "auto") != 0) {
-        return choose_named(spec->vmm, choice, err);
+    struct accel_choice accel;
+    const char *mode = boot->accel != NULL ? boot->accel : spec->accel;
+    if (!vmm_host_accel(boot->host, mode, &accel, err)) {
+        return false;
     }
-    choose_best(spec, boot, accel, choice);
+    if (strcmp(spec->vmm, "auto") == 0) {
+        choose_best(spec, boot, accel.kind, choice);
+    } else if (!choose_named(spec->vmm, choice, err)) {
+        return false;
+    }
+    choice->accel = accel;
     return true;
 }
 
-bool vmm_check_network(
-    const struct vmm_backend *backend, const struct machine_spec *spec, struct error *err)
+bool vmm_check_network(const struct vmm_backend *backend, const struct machine_spec *spec,
+    struct vmm_host *host, struct error *err)
 {
     bool needs_namespace =
         spec->net == NET_NAMESPACE || (spec->net == NET_USER && !backend->has_user_network);
-    return !needs_namespace || net_space_check(err);
+    return !needs_namespace || vmm_host_check_namespace(host, err);
 }
 
 const char *vmm_line_socket(enum vmm_line line)

@@ -23,6 +23,7 @@ struct error;
 struct json;
 struct machine_boot;
 struct machine_spec;
+struct vmm_host;
 
 /* Sockets bound in the machine's directory before exec and handed to the VMM as listening
  * descriptors, so that connecting never races with its start and no byte is lost. */
@@ -143,14 +144,16 @@ const struct vmm_backend *vmm_find(const char *name);
 struct vmm_choice {
     const struct vmm_backend *backend;
     char why[200];
+    struct accel_choice accel;
 };
 /* The one that the spec names; for "auto" the best one that is here, can carry the machine and gives
- * it a network. Runs programs with --version. ERROR_UNSUPPORTED with the next step. */
+ * it a network. Asks boot->host. ERROR_UNSUPPORTED with the next step. */
 bool vmm_choose(const struct machine_spec *spec, const struct machine_boot *boot,
-    enum accel_kind accel, struct vmm_choice *choice, struct error *err);
+    struct vmm_choice *choice, struct error *err);
 /* Whether the machine gets the network that it asks for, as far as that needs a namespace. It tries
- * one out, in a millisecond. ERROR_UNSUPPORTED or ERROR_PERMISSION with the next step. */
-bool vmm_check_network(
-    const struct vmm_backend *backend, const struct machine_spec *spec, struct error *err);
+ * one out, in a millisecond, unless the host was asked before. ERROR_UNSUPPORTED or ERROR_PERMISSION
+ * with the next step. */
+bool vmm_check_network(const struct vmm_backend *backend, const struct machine_spec *spec,
+    struct vmm_host *host, struct error *err);
 /* File name of a line's socket in the machine's directory. */
 const char *vmm_line_socket(enum vmm_line line);

@@ -23,6 +23,7 @@
 #include "vm/api_client.h"
 #include "vm/disk.h"
 #include "vm/machine_control.h"
+#include "vm/vmm_host.h"
 
 #define VCPU_MAX 32
 #define CARD "eth0"
@@ -195,7 +196,7 @@ static bool plan(const struct machine_spec *spec, const struct machine_boot *boo
         !disk_list_for(spec, boot, &disks, err)) {
         return false;
     }
-    vmm_probe_program(&vmm_firecracker.program, boot->firecracker, &found);
+    vmm_host_probe(boot->host, &vmm_firecracker.program, boot->firecracker, &found);
     if (!found.is_usable) {
         return error_set(err, ERROR_UNSUPPORTED, "%s", found.why);
     }

@@ -19,6 +19,7 @@
 #include "vm/machine_control.h"
 #include "vm/net.h"
 #include "vm/qmp.h"
+#include "vm/vmm_host.h"
 
 #define PROGRAM "qemu-system-x86_64"
 #define PACKAGE "qemu-system-x86"
@@ -43,7 +44,7 @@ static bool kernel_arguments(const struct machine_spec *spec, const struct machi
     text_append(out, "console=ttyS0 reboot=k panic=-1 loglevel=6");
     if (accel == ACCEL_TCG) {
         /* The microvm has no clock to calibrate the TSC against: under TCG it is the host's. */
-        uint64_t khz = accel_tsc_khz();
+        uint64_t khz = vmm_host_tsc_khz(boot->host);
         if (khz == 0) {
             return error_set(err, ERROR_UNSUPPORTED,
                 "this host has no time stamp counter that a software-emulated machine could use");

@@ -15,11 +15,16 @@ def use_firecracker():
     os.environ["BANGER_TEST_VMM"] = "firecracker"
 
 
-def configure(world):
-    kind = os.environ.get("BANGER_TEST_VMM", "qemu")
+def stand_in(kind):
     fake = os.path.join(BUILDDIR, "tests", "support", f"fake_{kind}")
     if not os.path.exists(fake):
         raise Skip(f"{fake} is not built")
+    return fake
+
+
+def configure(world):
+    kind = os.environ.get("BANGER_TEST_VMM", "qemu")
+    fake = stand_in(kind)
     words = f"[paths]\n{kind} = {fake}\n"
     if kind == "firecracker":
         if not os.access("/dev/kvm", os.R_OK | os.W_OK):

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Whether a kernel can boot is said before it is tried."""
+import glob
 import os
 import shutil
 import struct
 
-from machine_world import clean, find_kernel, prepare, run, state
+from machine_world import clean, find_kernel, prepare, run, \
+    small_elf, stand_in, state
 from world import Skip, main
 
 # What a guest of ours needs, as a distribution's configuration says it, all of it built in.
@@ -118,6 +120,42 @@ def test_a_machine_whose_kernel_changed(world):
     assert world.tree() == before
     world.ok("vm", "set", "web", "--kernel-ref", "good")
     assert world.json("vm", "start", "web")["changed"] is True
+    clean(world)
+
+
+def counted(world, name, program):
+    """A program that writes down how it was called, and then is the other one."""
+    place = world.mkdir("counted")
+    path = world.write(f"counted/{name}", f"""#!/bin/sh
+echo "{name} $*" >>{place}/calls
+exec {program} "$@"
+""")
+    os.chmod(path, 0o755)
+    return path
+
+
+def test_the_host_is_asked_once(world):
+    """Each program that a decision rests on is run once for all decisions of a command."""
+    prepare(world)
+    for kernel in glob.glob(os.path.join(world.state, "kernels", "k", "vmlinu*")):
+        with open(kernel, "wb") as file:
+            file.write(small_elf())
+    counted(world, "unshare", shutil.which("unshare"))
+    lines = "".join(f"{kind} = {counted(world, kind, stand_in(kind))}\n"
+                    for kind in ("qemu", "firecracker"))
+    world.env["BANGER_CONFIG"] = world.write("both.ini", f"[paths]\n{lines}")
+    world.env["PATH"] = world.path("counted") + ":" + os.environ["PATH"]
+    world.env["BANGER_ACCEL"] = "kvm" if os.access("/dev/kvm", os.R_OK | os.W_OK) else "tcg"
+    for words in (["run", "small", "--name", "web"], ["restart", "web"], ["set", "web", "--vcpu", "2"]):
+        if os.path.exists(world.path("counted", "calls")):
+            os.unlink(world.path("counted", "calls"))
+        world.ok("vm", *words)
+        with open(world.path("counted", "calls"), encoding="utf-8") as file:
+            calls = file.read().splitlines()
+        asked = [line for line in calls if "--version" in line or line.startswith("unshare")]
+        assert len(asked) == len(set(asked)), calls
+        if world.env["BANGER_ACCEL"] == "kvm":
+            assert "firecracker --version" in asked, calls
     clean(world)
 
 

@@ -19,6 +19,7 @@
 #include "vm/monitor_launch.h"
 #include "vm/monitor_order.h"
 #include "vm/vmm.h"
+#include "vm/vmm_host.h"
 
 #define TIMEOUT_MS 20000
 
@@ -173,7 +174,7 @@ static void test_network(void **state)
     vmm_plan_done(&plan);
     assert_false(vmm_firecracker.has_user_network); /* a namespace stands in for it */
     world.spec.net = NET_NAT;
-    assert_true(vmm_check_network(&vmm_firecracker, &world.spec, &err));
+    assert_true(vmm_check_network(&vmm_firecracker, &world.spec, NULL, &err));
     struct machine_boot with_tap = {.vm_dir = world.dir,
         .kernel_path = "vmlinux",
         .image_path = "rootfs.ext4",
@@ -217,22 +218,30 @@ static void test_choice(void **state)
         {"qemu", NET_NONE, true, true, ACCEL_KVM, &vmm_qemu},
         {"firecracker", NET_USER, true, true, ACCEL_TCG, &vmm_firecracker},
     };
+    static const struct accel_host has_kvm = {
+        .has_kvm_device = true, .can_open_kvm = true, .has_virt_flag = true};
     struct world world;
     make_world(&world, "");
     auto_free char *qemu = world_built("tests/support/fake_qemu");
     for (size_t i = 0; i < array_length(rows); i++) {
         struct vmm_choice choice;
         struct error err = {0};
-        struct machine_boot boot = {.qemu = rows[i].has_qemu ? qemu : nowhere,
+        struct vmm_host host = {.has_accel = true, .accel = has_kvm};
+        struct machine_boot boot = {.host = &host,
+            .accel = accel_name(rows[i].accel),
+            .qemu = rows[i].has_qemu ? qemu : nowhere,
             .firecracker = rows[i].has_firecracker ? world.qemu : nowhere};
         free(world.spec.vmm);
         world.spec.vmm = memory_strdup(rows[i].vmm);
         world.spec.net = rows[i].net;
-        assert_true(vmm_choose(&world.spec, &boot, rows[i].accel, &choice, &err));
+        assert_true(vmm_choose(&world.spec, &boot, &choice, &err));
         const struct vmm_backend *connected =
-            vmm_check_network(&vmm_firecracker, &world.spec, &err) ? &vmm_firecracker : &vmm_qemu;
+            vmm_check_network(&vmm_firecracker, &world.spec, NULL, &err) ? &vmm_firecracker
+                                                                         : &vmm_qemu;
         assert_ptr_equal(choice.backend, rows[i].chosen != NULL ? rows[i].chosen : connected);
         assert_non_null(strstr(choice.why, " because "));
+        assert_int_equal(choice.accel.kind, rows[i].accel);
+        vmm_host_done(&host);
     }
     world_remove(&world);
 }
