@@ -56,6 +56,7 @@ const char *process_boot_id(void);
 /* What /proc/PID/stat says that is wanted here. */
 struct process_stat {
     char state;
+    uint32_t terminal;     /* field 7, a device number; 0 for none */
     uint64_t user_ticks;   /* field 14 */
     uint64_t system_ticks; /* field 15 */
     uint64_t start_time;   /* field 22 */

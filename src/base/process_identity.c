@@ -38,11 +38,11 @@ const char *process_boot_id(void)
 bool process_parse_stat(const char *line, struct process_stat *stat)
 {
     const char *fields = strrchr(line, ')');
-    return fields != NULL &&
-           sscanf(fields,
-               ") %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64 " %" SCNu64
-               " %*s %*s %*s %*s %*s %*s %" SCNu64,
-               &stat->state, &stat->user_ticks, &stat->system_ticks, &stat->start_time) == 4;
+    return fields != NULL && sscanf(fields,
+                                 ") %c %*s %*s %*s %" SCNu32 " %*s %*s %*s %*s %*s %*s %" SCNu64
+                                 " %" SCNu64 " %*s %*s %*s %*s %*s %*s %" SCNu64,
+                                 &stat->state, &stat->terminal, &stat->user_ticks,
+                                 &stat->system_ticks, &stat->start_time) == 5;
 }
 
 static bool read_stat(pid_t pid, struct process_stat *stat)

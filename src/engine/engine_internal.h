@@ -4,6 +4,7 @@
 /* The engine from inside: for engine.c, job.c, ops.c, housekeeping.c and tests. */
 
 #include "base/process.h"
+#include "engine/change_log.h"
 #include "engine/engine.h"
 #include "store/config.h"
 
@@ -29,10 +30,11 @@ enum subject {
     SUBJECT_VMS = 1 << 3,
     SUBJECT_HOST = 1 << 4,
     SUBJECT_JOBS = 1 << 5, /* of other processes */
-    SUBJECT_ALL = (1 << 6) - 1,
-    SUBJECT_FIGURES = 1 << 6, /* of running VMs; a part of SUBJECT_VMS */
+    SUBJECT_NEWS = 1 << 6, /* of other seats */
+    SUBJECT_ALL = (1 << 7) - 1,
+    SUBJECT_FIGURES = 1 << 7, /* of running VMs; a part of SUBJECT_VMS */
 };
-#define SUBJECT_COUNT 7
+#define SUBJECT_COUNT 8
 
 /* What housekeeping calls; the real ones are in ops.h. */
 struct engine_hooks {
@@ -56,10 +58,12 @@ struct engine {
     struct workers *workers;
     struct watcher *watcher; /* NULL when not watching */
     struct engine_hooks hooks;
-    atomic_uint dirty;               /* subjects to read again */
-    atomic_bool is_refreshing;       /* a job does that now */
-    atomic_bool has_swept;           /* when not watching: the first change did it */
-    atomic_bool has_asked_apt;       /* about the packages in the catalogs */
+    atomic_uint dirty;            /* subjects to read again */
+    atomic_bool is_refreshing;    /* a job does that now */
+    atomic_bool has_swept;        /* when not watching: the first change did it */
+    atomic_bool has_asked_apt;    /* about the packages in the catalogs */
+    struct change_mark news_mark; /* up to where other seats' changes were told; for listing jobs */
+    bool has_news_mark;
     char *complaints[SUBJECT_COUNT]; /* of the last listings; for that job only */
 };
 

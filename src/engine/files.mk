@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += src/libengine.a
 src_libengine_a_SOURCES = \
+	src/engine/change_log.c src/engine/change_log.h \
 	src/engine/command.c src/engine/command.h \
 	src/engine/command_table.c \
 	src/engine/engine.c src/engine/engine.h \
@@ -11,6 +12,7 @@ src_libengine_a_SOURCES = \
 	src/engine/job_file.c src/engine/job_file.h \
 	src/engine/leave.c \
 	src/engine/meter.c src/engine/meter.h \
+	src/engine/news.c src/engine/news.h \
 	src/engine/ops.c src/engine/ops.h \
 	src/engine/section.c src/engine/section.h \
 	src/engine/snapshot.c src/engine/snapshot.h \

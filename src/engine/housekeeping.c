@@ -13,6 +13,7 @@
 #include "engine/command.h"
 #include "engine/job.h"
 #include "engine/job_file.h"
+#include "engine/news.h"
 #include "engine/ops.h"
 #include "engine/section.h"
 #include "engine/state.h"
@@ -79,6 +80,7 @@ static void refresh(struct ops *ops, unsigned subjects)
         {SUBJECT_IMAGES, "images", hooks->refresh_images},
         {SUBJECT_KERNELS, "kernels", hooks->refresh_kernels},
         {SUBJECT_OFFERS, "catalogs", hooks->refresh_offers},
+        {SUBJECT_NEWS, "what others changed", news_refresh},
         {SUBJECT_HOST, "facts about this host", hooks->refresh_host},
     };
     for (size_t i = 0; i < array_length(rows); i++) {

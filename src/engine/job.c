@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "engine/change_log.h"
 #include "engine/command.h"
 #include "engine/engine_internal.h"
 #include "engine/job_file.h"
@@ -211,6 +212,31 @@ static void finish(struct job *job, bool is_ok, struct json *result, struct erro
     state_job_finish(job->engine->state, job, written, is_ok ? NULL : err);
 }
 
+/* Who did it, for other seats and for later; not being able to write it down undoes nothing. */
+static void record(const struct job *job, bool is_forced, const struct json *result)
+{
+    if (!job->is_change || !json_bool(result, "changed", true)) {
+        return;
+    }
+    struct change change = {.at = clock_wall(),
+        .subject = job->verb->subject,
+        .verb = job->verb->name,
+        .object = job->object ? job->object : "",
+        .line = job->line,
+        .is_forced = is_forced,
+        .names = json_get(result, "removed")};
+    change_set_self(&change);
+    struct error failure = {0};
+    if (!change_log_add(store_area_dir(job->engine->store, STORE_LOG), &change, &failure)) {
+        state_log(job->engine->state, LOG_WARNING, "%s", failure.text);
+    }
+}
+
+static bool is_forced(const struct command *command)
+{
+    return verb_argument(command_verb(command), "force") && command_has(command, "force");
+}
+
 void job_run(struct job *job)
 {
     struct engine *engine = job->engine;
@@ -230,10 +256,14 @@ void job_run(struct job *job)
     }
     bool is_ok =
         (!job->is_late || ops_claim_first(&ops, &err)) && job->verb->run(&ops, &result, &err);
+    bool was_forced = is_forced(job->command);
     /* Descriptors that were not taken are closed before anybody hears of the end. */
     command_free(take_ptr(job->command));
     if (job->is_change) {
         job_file_remove(store_area_dir(engine->store, STORE_JOBS), job->id);
+    }
+    if (is_ok) {
+        record(job, was_forced, result);
     }
     finish(job, is_ok, result, &err);
     job_release(job);

@@ -152,8 +152,10 @@ struct job_item {
 };
 
 struct log_item {
+    uint64_t number; /* grows from line to line */
     int64_t at;
     enum log_level level;
+    bool is_news; /* what another seat destroyed or stopped: to be shown at once */
     const char *text;
 };
 

@@ -212,19 +212,18 @@ void state_set_reconciled(struct state *state)
     state_unlock(state);
 }
 
-void state_log(struct state *state, enum log_level level, const char *format, ...)
+/* Takes the line over. */
+static void add_line(struct state *state, enum log_level level, bool is_news, char *line)
 {
-    struct text text = {0};
-    va_list args;
-    va_start(args, format);
-    text_vprintf(&text, format, args);
-    va_end(args);
-    char *line = text_take(&text);
     log_write(level, "%s", line);
     state_lock(state);
     size_t index = (state->log_start + state->log_count) % STATE_LOG_KEPT;
     char *oldest = state->log[index].text;
-    state->log[index] = (struct log_line){.at = clock_wall(), .level = level, .text = line};
+    state->log[index] = (struct log_line){.at = clock_wall(),
+        .level = level,
+        .is_news = is_news,
+        .number = ++state->log_number,
+        .text = line};
     if (state->log_count < STATE_LOG_KEPT) {
         state->log_count++;
     } else {
@@ -234,6 +233,26 @@ void state_log(struct state *state, enum log_level level, const char *format, ..
     state_changed(state);
     state_unlock(state);
     free(oldest);
+}
+
+void state_log(struct state *state, enum log_level level, const char *format, ...)
+{
+    struct text text = {0};
+    va_list args;
+    va_start(args, format);
+    text_vprintf(&text, format, args);
+    va_end(args);
+    add_line(state, level, false, text_take(&text));
+}
+
+void state_log_news(struct state *state, const char *format, ...)
+{
+    struct text text = {0};
+    va_list args;
+    va_start(args, format);
+    text_vprintf(&text, format, args);
+    va_end(args);
+    add_line(state, LOG_INFO, true, text_take(&text));
 }
 
 uint64_t state_looked_ms(struct state *state)

@@ -29,6 +29,8 @@ enum part {
 struct log_line {
     int64_t at;
     enum log_level level;
+    bool is_news;
+    uint64_t number;
     char *text;
 };
 
@@ -58,6 +60,7 @@ struct state {
 
     struct log_line log[STATE_LOG_KEPT]; /* a ring */
     size_t log_start, log_count;
+    uint64_t log_number; /* of the newest line */
 
     bool is_jobs_stale, is_log_stale;
     uint64_t jobs_built_ms, looked_ms;

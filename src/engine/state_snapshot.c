@@ -139,6 +139,8 @@ struct section *state_build_log(const struct state *state)
     for (size_t i = 0; i < state->log_count; i++) {
         const struct log_line *line = &state->log[(state->log_start + i) % STATE_LOG_KEPT];
         struct log_item *item = section_add(section);
+        item->number = line->number;
+        item->is_news = line->is_news;
         item->at = line->at;
         item->level = line->level;
         item->text = section_string(section, line->text);

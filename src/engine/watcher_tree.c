@@ -113,6 +113,7 @@ static void watch_others(struct watcher *watcher)
     add_watch(watcher, store_cache_dir(store, STORE_CACHE_CATALOGS), NULL, CHANGES, SUBJECT_OFFERS,
         false);
     add_watch(watcher, store_area_dir(store, STORE_JOBS), NULL, CHANGES, SUBJECT_JOBS, false);
+    add_watch(watcher, store_area_dir(store, STORE_LOG), NULL, CHANGES, SUBJECT_NEWS, false);
 }
 
 void watcher_watch_all(struct watcher *watcher, void (*begin)(struct engine *engine))
@@ -186,7 +187,8 @@ static void see_event(struct watcher *watcher, const struct inotify_event *event
         see_job_file(watcher, name);
         return;
     }
-    if (!is_entry(name)) {
+    bool is_other_log = watch.subject == SUBJECT_NEWS && strcmp(name, CHANGE_LOG_NAME) != 0;
+    if (!is_entry(name) || is_other_log) {
         return;
     }
     if (watch.entries_dir >= 0 && (event->mask & (IN_CREATE | IN_MOVED_TO))) {

@@ -60,6 +60,7 @@ static void take_snapshot(struct seat *seat)
         seat->snapshot_ms = clock_monotonic_ms();
     }
     seat_meet_ends(seat);
+    seat_meet_news(seat);
     update_screens(seat);
     if (old != NULL) {
         engine_release(old);
@@ -238,6 +239,7 @@ static void handle_keys(struct app *app)
         }
         app->empty_reads = 0;
         handle_key(app, key);
+        seat_meet_news(&app->seat);
         sweep_closed(&app->seat);
         app->is_dirty = true;
         const struct screen *top = app->seat.top;

@@ -127,6 +127,19 @@ void seat_meet_ends(struct seat *seat)
     seat->job_count = kept;
 }
 
+void seat_meet_news(struct seat *seat)
+{
+    const struct snapshot *snapshot = seat->snapshot;
+    for (size_t i = 0; i < snapshot->log_count && seat->toast[0] == '\0'; i++) {
+        const struct log_item *item = &snapshot->log[i];
+        if (item->number > seat->news_seen) {
+            seat->news_seen = item->number;
+            seat->toast_role = ROLE_ATTENTION;
+            snprintf(seat->toast, sizeof(seat->toast), "%s", item->is_news ? item->text : "");
+        }
+    }
+}
+
 bool seat_may_change(const struct seat *seat)
 {
     return !seat->options->is_readonly && !seat->snapshot->host.is_readonly;

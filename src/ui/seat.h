@@ -37,6 +37,7 @@ struct seat {
     struct screen *top;
     char toast[TOAST_MAX]; /* shown in the last line until a key is pressed */
     enum role toast_role;
+    uint64_t news_seen;    /* number of the last line of the log that was looked at for news */
     struct seat_job *jobs; /* that this seat has submitted and whose end was not met yet */
     size_t job_count;
     struct undo undo;
@@ -62,6 +63,8 @@ void seat_remember_failure(struct seat *seat, const char *line, const struct err
 void seat_abandon(struct seat *seat, uint64_t id);
 /* After a new snapshot: tells of those that failed, forgets those that were abandoned. */
 void seat_meet_ends(struct seat *seat);
+/* What other seats did is told in the last line, one after the other, when nothing else is. */
+void seat_meet_news(struct seat *seat);
 /* The seat may change things. */
 bool seat_may_change(const struct seat *seat);
 /* Ends the loop. */

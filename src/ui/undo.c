@@ -2,6 +2,7 @@
 #include "ui/undo.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -40,10 +41,12 @@ void undo_remember(struct seat *seat, const struct job_item *job)
     if (id == NULL) {
         return;
     }
+    bool is_vm = strcmp(job->verb->subject, "vm") == 0;
     struct undo *undo = &seat->undo;
     undo->items = memory_grow(undo->items, undo->count + 1, sizeof(*undo->items));
     undo->items[undo->count++] = (struct undo_item){.trash_id = memory_strdup(id),
-        .title = memory_printf("%s %s", job->verb->subject, json_string(result, "name", ""))};
+        .title = memory_printf(
+            "%s %s", is_vm ? "VM" : job->verb->subject, json_string(result, "name", ""))};
     auto_done(text) struct text key = {0};
     keymap_name(&seat->keymap, keys_row(REQUEST_UNDO, CONTEXT_LIST), &key);
     const char *until = json_string(result, "restorable_until", "");

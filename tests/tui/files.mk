@@ -13,7 +13,7 @@ tests_tui_fake_console_LDADD = $(LINK_UI)
 tui_tests = tests/tui/test_screens tests/tui/test_manners tests/tui/test_console \
 	tests/tui/test_lists tests/tui/test_newcomer tests/tui/test_forms \
 	tests/tui/test_jobs tests/tui/test_hostile \
-	tests/tui/test_machine tests/tui/test_monkey
+	tests/tui/test_machine tests/tui/test_monkey tests/tui/test_seats
 check_PROGRAMS += $(tui_tests)
 TESTS += $(tui_tests)
 TUI_CPPFLAGS = $(TEST_CPPFLAGS) $(VTERM_CFLAGS)
@@ -59,9 +59,13 @@ tests_tui_test_monkey_SOURCES = tests/tui/test_monkey.c tests/tui/catalog_world.
 tests_tui_test_monkey_CPPFLAGS = $(TUI_CPPFLAGS)
 tests_tui_test_monkey_LDADD = $(TUI_LIBS)
 
-tests_tui_test_machine_SOURCES = tests/tui/test_machine.c $(tui_world)
+tests_tui_test_machine_SOURCES = tests/tui/test_machine.c tests/tui/guest_world.h $(tui_world)
 tests_tui_test_machine_CPPFLAGS = $(TUI_CPPFLAGS)
 tests_tui_test_machine_LDADD = $(TUI_LIBS)
+
+tests_tui_test_seats_SOURCES = tests/tui/test_seats.c tests/tui/guest_world.h $(tui_world)
+tests_tui_test_seats_CPPFLAGS = $(TUI_CPPFLAGS)
+tests_tui_test_seats_LDADD = $(TUI_LIBS)
 
 # Renders docs/screens anew: look at what changed before it is committed.
 screens: tests/tui/fake_console$(EXEEXT) tests/tui/test_screens$(EXEEXT)

@@ -9,64 +9,9 @@
 /* The life of a machine by keys alone, on a stand-in for QEMU that has a serial line and an agent
  * (tests/support/fake_qemu.c). */
 
-#include "tui/console_world.h"
+#include "tui/guest_world.h"
 
 #include <string.h>
-
-#include "base/process.h"
-
-static void run_quietly(const char *const *argv)
-{
-    struct error err = {0};
-    int status = 0;
-    assert_true(process_run(argv, 30000, 1 << 16, NULL, NULL, NULL, &status, &err));
-    assert_int_equal(status, 0);
-}
-
-/* A kernel and an image of this host, and a configuration that names the stand-in. */
-static int set_up(void **state)
-{
-    struct console_world *world = memory_zero(1, sizeof(*world));
-    world_make(world, NULL);
-    auto_free char *fake = memory_printf("%s/tests/support/fake_qemu", getenv("BUILDDIR"));
-    auto_free char *config = memory_printf("[paths]\nqemu = %s\n", fake);
-    auto_free char *place = memory_printf("%s/config.ini", world->dir);
-    auto_free char *maker = memory_printf("%s/tests/support/make_bundle.py", getenv("SRCDIR"));
-    auto_free char *tree = memory_printf("%s/tree", world->dir);
-    auto_free char *disk = memory_printf("%s/root.ext4", world->dir);
-    auto_free char *import = memory_printf("kernel import k --from %s", tree);
-    auto_free char *take = memory_printf("image register small --rootfs %s --kernel-ref k", disk);
-    scratch_write(world->dir, "config.ini", config);
-    world_env(world, "BANGER_CONFIG", place);
-    world_env(world, "BANGER_ACCEL", "tcg");
-    const char *const make_tree[] = {
-        "python3", "-B", maker, "tree", tree, "--layout", "boot", NULL};
-    const char *const make_disk[] = {"mkfs.ext4", "-q", "-F", disk, "8M", NULL};
-    run_quietly(make_tree);
-    run_quietly(make_disk);
-    assert_int_equal(world_batch(world, import), 0);
-    assert_int_equal(world_batch(world, take), 0);
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct console_world *world = *state;
-    world_batch(world, "vm rm web --force");
-    world_remove(world);
-    free(world);
-    return 0;
-}
-
-static void open_with_machine(struct console_world *world)
-{
-    assert_int_equal(world_batch(world, "vm run small --name web"), 0);
-    world_open(world);
-    pty_wait_text(world->pty, "┏ 4 VMs  1 running"); /* the focus is where the machines are */
-    pty_wait_text(world->pty, "▸web");
-    pty_wait_text(world->pty, "s Shell");
-}
 
 /* Three keys from the first screen: the pane, run, yes. The job's line tells each stage. */
 static void test_run_in_three_keys(void **state)
@@ -260,7 +205,7 @@ static void test_machine_outlives_the_screen(void **state)
     world_quit(world);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, guest_set_up, guest_tear_down)
 
 int main(void)
 {
@@ -274,13 +219,8 @@ int main(void)
         TEST(test_t15_mixed_results),
         TEST(test_machine_outlives_the_screen),
     };
-    static const char *const needed[] = {"python3", "mkfs.ext4"};
-    for (size_t i = 0; i < array_length(needed); i++) {
-        auto_free char *found = process_find(needed[i]);
-        if (found == NULL) {
-            fprintf(stderr, "skipped: %s is missing\n", needed[i]);
-            return 77;
-        }
+    if (!guest_world_is_possible()) {
+        return 77;
     }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

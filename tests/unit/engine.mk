@@ -8,6 +8,7 @@ engine_tests = \
 	tests/unit/test_kernel_elf \
 	tests/unit/test_leave \
 	tests/unit/test_meter \
+	tests/unit/test_news \
 	tests/unit/test_ops \
 	tests/unit/test_section \
 	tests/unit/test_state \
@@ -31,6 +32,8 @@ tests_unit_test_leave_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_leave_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)
 tests_unit_test_meter_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_meter_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)
+tests_unit_test_news_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_news_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)
 tests_unit_test_ops_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_ops_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)
 tests_unit_test_section_CPPFLAGS = $(TEST_CPPFLAGS)

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* Two operators on one host: what one of them destroys or stops is told to the other. */
+
+#include "tui/guest_world.h"
+
+#include <pwd.h>
+#include <string.h>
+
+static const char *login(void)
+{
+    const struct passwd *entry = getpwuid(geteuid());
+    assert_non_null(entry);
+    return entry->pw_name;
+}
+
+/* Leaves the messages of the session on the screen. */
+static void open_messages(struct pty_vterm *pty)
+{
+    pty_send(pty, "M");
+    pty_wait_text(pty, "Messages of this session");
+}
+
+static void test_what_another_seat_stops_and_removes_is_told(void **state)
+{
+    struct console_world *world = *state;
+    open_with_machine(world);
+    struct pty_vterm *first = world->pty;
+    assert_int_equal(world_batch(world, "vm stop web"), 0);
+    auto_free char *stopped = memory_printf("Stopped: VM web (by %s", login());
+    pty_wait_text(first, stopped);
+    pty_send(first, "j"); /* seen */
+    pty_wait_gone(first, "Stopped: VM web");
+
+    world_open(world);
+    struct pty_vterm *second = world->pty;
+    pty_wait_text(second, "4 VMs  1 stopped");
+    pty_send(second, "4");
+    pty_wait_text(second, "x Remove");
+    pty_send(second, "x");
+    pty_wait_text(second, "Yes, remove");
+    pty_send(second, "y");
+    auto_free char *removed = memory_printf("Removed: VM web (by %s on pts/", login());
+    pty_wait_text(first, removed);
+    pty_send(first, "j");
+    pty_wait_text(second, "takes it back");
+    pty_send(second, "j");
+    assert_int_equal(world_batch(world, "image rm small"), 0);
+    pty_wait_text(first, "Removed: image small (by ");
+    pty_wait_text(second, "Removed: image small (by ");
+    open_messages(first);
+    pty_wait_text(first, "Stopped: VM web (by ");
+    assert_true(pty_shows(first, "Removed: VM web (by "));
+
+    /* Its own deed is no news to whoever did it. */
+    open_messages(second);
+    pty_wait_text(second, "Removed: image small (by ");
+    assert_false(pty_shows(second, "Removed: VM web (by "));
+    pty_send(second, "q");
+    pty_wait_text(second, "1 Catalog");
+    world_quit(world);
+    pty_send(first, "q");
+    pty_wait_text(first, "1 Catalog");
+    world->pty = first;
+    world_quit(world);
+}
+
+/* What was done before a console was there is no news to it; what changed nothing is none. */
+static void test_only_news_is_told(void **state)
+{
+    struct console_world *world = *state;
+    auto_free char *import = memory_printf("kernel import old --from %s/tree", world->dir);
+    assert_int_equal(world_batch(world, import), 0);
+    assert_int_equal(world_batch(world, "kernel rm old"), 0);
+    assert_int_equal(world_batch(world, "vm create small --name web"), 0);
+    world_open(world);
+    pty_wait_text(world->pty, "4 VMs  1 created");
+    assert_int_equal(world_batch(world, "vm stop web"), 0); /* it does not run */
+    assert_int_equal(world_batch(world, "vm rm web"), 0);
+    pty_wait_text(world->pty, "Removed: VM web (by ");
+    open_messages(world->pty);
+    pty_wait_text(world->pty, "Removed: VM web (by ");
+    assert_false(pty_shows(world->pty, "Removed: kernel old"));
+    assert_false(pty_shows(world->pty, "Stopped:"));
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "1 Catalog");
+    world_quit(world);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, guest_set_up, guest_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_what_another_seat_stops_and_removes_is_told),
+        TEST(test_only_news_is_told),
+    };
+    if (!guest_world_is_possible()) {
+        return 77;
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
