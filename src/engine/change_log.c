@@ -183,7 +183,7 @@ static void see_line(const char *line, size_t len,
     see(context, &change);
 }
 
-/* Bytes that are done with: up to the last end of a line, or all of it when there is none in so many. */
+/* Bytes that are done with: up to the last end of a line, or all when there is none in so many. */
 static size_t see_lines(const char *bytes, size_t len,
     void (*see)(void *context, const struct change *change), void *context)
 {
