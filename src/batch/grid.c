@@ -102,8 +102,8 @@ static void append_plain(const struct grid *grid, size_t indent, struct text *ou
 /* How the columns of a grid share the width of a terminal. */
 struct shares {
     size_t *widths;
-    size_t
-        below; /* the column that stands on lines of its own under the rest of its row; 0: none */
+    size_t gap;   /* between columns */
+    size_t below; /* the column that stands on lines of its own under its row; 0: none */
     size_t indent;
     size_t width; /* of the terminal */
 };
@@ -126,7 +126,7 @@ static bool share_out(const struct grid *grid, struct shares *shares, size_t lea
     size_t total = shares->indent;
     for (size_t c = 0; c < grid->column_count; ++c) {
         shares->widths[c] = grid->widths[c];
-        total += c == shares->below && c > 0 ? 0 : shares->widths[c] + (c > 0 ? GAP : 0);
+        total += c == shares->below && c > 0 ? 0 : shares->widths[c] + (c > 0 ? shares->gap : 0);
     }
     for (; total > shares->width; --total) {
         size_t widest = widest_of(grid, shares);
@@ -204,7 +204,8 @@ static void append_folded_row(
             bool is_behind = grid->is_right[c] || piece.len == 0;
             append_blanks(out, piece.len > 0 ? owed + (is_behind ? blanks : 0) : 0);
             text_append_bytes(out, rest[c], piece.len);
-            owed = GAP + (piece.len > 0 ? 0 : owed) + (is_behind && piece.len > 0 ? 0 : blanks);
+            owed = shares->gap + (piece.len > 0 ? 0 : owed) +
+                   (is_behind && piece.len > 0 ? 0 : blanks);
             rest[c] += piece.skip;
             is_more = is_more || *rest[c] != '\0';
         }
@@ -227,9 +228,16 @@ static void append_folded(const struct grid *grid, const struct shares *shares, 
     }
 }
 
-/* Beside each other if that leaves enough of each, else the widest below the others. */
+/* Closer together if that is enough, else folded if that leaves enough of each, else with the widest
+ * below the others. */
 static bool fits(const struct grid *grid, struct shares *shares)
 {
+    for (shares->gap = GAP; shares->gap > 0; --shares->gap) {
+        if (share_out(grid, shares, SIZE_MAX)) {
+            return true;
+        }
+    }
+    shares->gap = GAP;
     if (share_out(grid, shares, BESIDE_MIN)) {
         return true;
     }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* Cells in columns, as wide as the widest of each. Where a terminal is too narrow the widest
- * columns are folded at blanks and hyphens, or the widest stands on lines of its own below the rest
- * of its row; nothing is cut, and neither the first column nor one of numbers is ever folded. Any
- * thread, one owner. */
+/* Cells in columns, as wide as the widest of each. Where a terminal is too narrow they stand closer,
+ * or the widest are folded at blanks and hyphens, or the widest stands on lines of its own below the
+ * rest of its row; nothing is cut, and neither the first column nor one of numbers is ever folded.
+ * Any thread, one owner. */
 
 #include "base/text.h"
 

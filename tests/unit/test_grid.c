@@ -48,6 +48,14 @@ static void what_fits_is_never_folded(void **state)
     }
 }
 
+static void columns_come_closer_before_any_is_folded(void **state)
+{
+    (void)state;
+    assert_grid(&(struct sample){3, 1, 1, 18, {"NAME", "N", "WHY", "a", "100", "it broke"}},
+        " NAME   N WHY\n"
+        " a    100 it broke\n");
+}
+
 static void prose_is_folded_at_blanks_beside_the_rest(void **state)
 {
     (void)state;
@@ -129,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_fits_is_never_folded),
+        cmocka_unit_test(columns_come_closer_before_any_is_folded),
         cmocka_unit_test(prose_is_folded_at_blanks_beside_the_rest),
         cmocka_unit_test(the_widest_stands_below_where_too_little_would_be_left),
         cmocka_unit_test(names_and_numbers_stay_in_one_piece),
