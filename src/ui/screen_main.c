@@ -390,7 +390,10 @@ static bool main_type(struct screen *screen, struct seat *seat, int key)
         main->filter.text[TABLE_FILTER_MAX - 1] = '\0';
         filter(main, seat, main->filter.text);
     } else {
-        main->is_filtering = false; /* Tab, arrows: kept, and they do what they do */
+        /* Tab, arrows, ^C: kept, and they do what they do. A repaint or the mouse ends nothing. */
+        const struct request_row *row = keymap_find(&seat->keymap, key, CONTEXT_LIST, NULL);
+        main->is_filtering =
+            row != NULL && row->contexts == CONTEXT_ANY && row->request != REQUEST_INTERRUPT;
         return false;
     }
     return true;

@@ -296,7 +296,6 @@ void term_take_back(void)
     write_terminal(after_guest, sizeof(after_guest) - 1);
     term_resize();
     set_modes();
-    term_repaint();
 }
 
 void term_suspend(void)
@@ -316,7 +315,6 @@ void term_suspend(void)
     sigaction(SIGTSTP, &old, NULL);
     term_resize();
     set_modes();
-    term_repaint();
 }
 
 int term_key(bool *is_lost)
@@ -406,15 +404,28 @@ void term_size(unsigned *height, unsigned *width)
     }
 }
 
+/* A scroll region that was set for one size, as the size became another, stays set: insertions and
+ * scrolling go wrong outside it. What moves the cursor is followed by a repaint. */
+static void forget_scroll_region(void)
+{
+    const char *whole =
+        change_scroll_region != NULL ? tparm(change_scroll_region, 0, LINES - 1) : NULL;
+    if (whole != NULL) {
+        write_terminal(whole, strlen(whole));
+    }
+}
+
 void term_resize(void)
 {
     unsigned height = 0;
     unsigned width = 0;
     term_size(&height, &width);
     resizeterm((int)height, (int)width);
+    term_repaint();
 }
 
 void term_repaint(void)
 {
+    forget_scroll_region();
     clearok(curscr, TRUE);
 }

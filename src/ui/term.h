@@ -49,7 +49,7 @@ void term_drop_keys(void);
 int term_signal_fd(void);
 /* Number of the next signal, 0 when there is none. */
 int term_next_signal(void);
-/* Tells curses the terminal's size of now. */
+/* Tells curses the terminal's size of now; everything is sent again with the next frame. */
 void term_resize(void);
 void term_size(unsigned *height, unsigned *width);
 /* Everything is sent again with the next frame. */

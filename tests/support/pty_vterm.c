@@ -40,7 +40,8 @@ struct pty_vterm {
     bool is_alternate;
     struct text written;
     struct text shown;
-    int report; /* what the small shell tells: one struct shell_report each */
+    struct termios first; /* as the program found it */
+    int report;           /* what the small shell tells: one struct shell_report each */
 };
 
 struct shell_report {
@@ -103,6 +104,19 @@ static void read_report(struct pty_vterm *pty, struct shell_report *report)
     assert_int_equal(read(pty->report, report, sizeof(*report)), sizeof(*report));
 }
 
+/* As the system makes them. */
+static struct termios ordinary_termios(void)
+{
+    struct termios read;
+    int master = -1;
+    int slave = -1;
+    assert_int_equal(openpty(&master, &slave, NULL, NULL, NULL), 0);
+    assert_int_equal(tcgetattr(slave, &read), 0);
+    close(slave);
+    close(master);
+    return read;
+}
+
 struct pty_vterm *pty_start(
     const char *const *argv, const char *const *env, int rows, int columns, bool is_under_shell)
 {
@@ -113,7 +127,8 @@ struct pty_vterm *pty_start(
     pty->is_under_shell = is_under_shell;
     pty->rows = rows;
     pty->columns = columns;
-    pty->child = forkpty(&pty->master, NULL, NULL, &size);
+    pty->first = ordinary_termios();
+    pty->child = forkpty(&pty->master, NULL, &pty->first, &size);
     assert_true(pty->child >= 0);
     if (pty->child == 0) {
         if (is_under_shell) {
@@ -260,6 +275,7 @@ struct pty_cell pty_cell_at(struct pty_vterm *pty, int row, int column)
         }
     }
     read.text[len] = '\0';
+    read.is_second_half = cell.chars[0] == (uint32_t)-1;
     read.is_bold = cell.attrs.bold;
     read.is_reverse = cell.attrs.reverse;
     read.has_color = !VTERM_COLOR_IS_DEFAULT_FG(&cell.fg) || !VTERM_COLOR_IS_DEFAULT_BG(&cell.bg);
@@ -385,6 +401,13 @@ void pty_wait_quiet(struct pty_vterm *pty, int quiet_ms)
     }
 }
 
+void pty_settle(struct pty_vterm *pty, int quiet_ms, int most_ms)
+{
+    uint64_t deadline = clock_deadline((uint64_t)most_ms);
+    while (clock_left_ms(deadline) > 0 && pump(pty, quiet_ms)) {
+    }
+}
+
 static bool has_ended(struct pty_vterm *pty)
 {
     if (!pty->is_under_shell) {
@@ -397,6 +420,12 @@ static bool has_ended(struct pty_vterm *pty)
     }
     pty->status = told.status;
     return !WIFSTOPPED(told.status) && !WIFCONTINUED(told.status);
+}
+
+bool pty_has_ended(struct pty_vterm *pty)
+{
+    pty->has_ended = pty->has_ended || has_ended(pty);
+    return pty->has_ended;
 }
 
 int pty_wait_exit(struct pty_vterm *pty)
@@ -486,4 +515,9 @@ struct termios pty_termios(const struct pty_vterm *pty)
     struct termios read;
     assert_int_equal(tcgetattr(pty->master, &read), 0);
     return read;
+}
+
+struct termios pty_first_termios(const struct pty_vterm *pty)
+{
+    return pty->first;
 }

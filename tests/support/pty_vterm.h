@@ -18,6 +18,7 @@ struct pty_vterm;
 struct pty_cell {
     char text[25]; /* UTF-8 of the character, "" for a blank */
     bool is_bold, is_reverse;
+    bool is_second_half;        /* of a wide character */
     bool has_color;             /* foreground or background is not the terminal's own */
     int foreground, background; /* of the palette; -1: the terminal's own, or none of the palette */
 };
@@ -46,8 +47,12 @@ void pty_wait_on_line(struct pty_vterm *pty, const char *text, int row);
 bool pty_wait_screen(struct pty_vterm *pty, const char *screen);
 /* Until nothing came for so long. */
 void pty_wait_quiet(struct pty_vterm *pty, int quiet_ms);
+/* Takes in what comes until nothing did for so long, or until most_ms are over. Never fails. */
+void pty_settle(struct pty_vterm *pty, int quiet_ms, int most_ms);
 /* Until the program has ended; its wait status. */
 int pty_wait_exit(struct pty_vterm *pty);
+/* Whether it has, now. */
+bool pty_has_ended(struct pty_vterm *pty);
 /* Until a program under a shell has stopped; then continues it. */
 void pty_wait_stopped(struct pty_vterm *pty);
 void pty_continue(struct pty_vterm *pty);
@@ -69,5 +74,6 @@ bool pty_is_alternate(const struct pty_vterm *pty);
 size_t pty_byte_count(const struct pty_vterm *pty);
 const char *pty_bytes(const struct pty_vterm *pty, size_t *len);
 bool pty_wrote(const struct pty_vterm *pty, const char *bytes);
-/* The line discipline as the program left it. */
+/* The line discipline as the program left it, and as it found it. */
 struct termios pty_termios(const struct pty_vterm *pty);
+struct termios pty_first_termios(const struct pty_vterm *pty);

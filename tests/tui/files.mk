@@ -42,7 +42,7 @@ tests_tui_test_jobs_SOURCES = tests/tui/test_jobs.c tests/tui/catalog_world.h $(
 tests_tui_test_jobs_CPPFLAGS = $(TUI_CPPFLAGS)
 tests_tui_test_jobs_LDADD = $(TUI_LIBS)
 
-tests_tui_test_hostile_SOURCES = tests/tui/test_hostile.c $(tui_support)
+tests_tui_test_hostile_SOURCES = tests/tui/test_hostile.c tests/tui/own_bytes.h $(tui_support)
 tests_tui_test_hostile_CPPFLAGS = $(TUI_CPPFLAGS)
 tests_tui_test_hostile_LDADD = $(TUI_LIBS)
 
@@ -54,8 +54,8 @@ tests_tui_test_newcomer_SOURCES = tests/tui/test_newcomer.c $(tui_support)
 tests_tui_test_newcomer_CPPFLAGS = $(TUI_CPPFLAGS)
 tests_tui_test_newcomer_LDADD = $(TUI_LIBS)
 
-tests_tui_test_monkey_SOURCES = tests/tui/test_monkey.c tests/tui/catalog_world.h \
-	$(tui_world)
+tests_tui_test_monkey_SOURCES = tests/tui/test_monkey.c tests/tui/monkey.h tests/tui/own_bytes.h \
+	$(tui_support)
 tests_tui_test_monkey_CPPFLAGS = $(TUI_CPPFLAGS)
 tests_tui_test_monkey_LDADD = $(TUI_LIBS)
 

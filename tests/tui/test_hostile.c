@@ -12,7 +12,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "support/pty_vterm.h"
+#include "tui/own_bytes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,53 +23,6 @@
 #define SEEDS_ALL 40
 #define QUIET_MS 120
 #define LAST_LINES 4 /* keys, or a message of up to three lines */
-
-/* ---- what reached the terminal ---- */
-
-/* Characters that change how others are shown, and those that show nothing. */
-static bool is_harmless(unsigned c)
-{
-    bool is_control = c < 0x20 || (c >= 0x7f && c < 0xa0);
-    bool is_bidi = (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
-    bool is_nothing = (c >= 0x200b && c <= 0x200f) || c == 0xfeff || c == 0x2028 || c == 0x2029;
-    bool is_private = c >= 0xe000 && c <= 0xf8ff;
-    return !is_control && !is_bidi && !is_nothing && !is_private;
-}
-
-/* Length of the sequence at bytes[0], which is ESC; 0 when it is none of those that a terminal's
- * entry holds. What foreign texts bring says 7777. */
-static size_t own_sequence(const char *bytes, size_t len)
-{
-    if (len >= 3 && (bytes[1] == '(' || bytes[1] == ')') && strchr("B0", bytes[2]) != NULL) {
-        return 3;
-    }
-    if (len >= 2 && strchr("78=>MHD", bytes[1]) != NULL) {
-        return 2;
-    }
-    if (len < 3 || bytes[1] != '[') {
-        return 0;
-    }
-    size_t end = 2 + strspn(bytes + 2, "0123456789;?!>");
-    bool is_known = strchr("ABCDGHJKLMPSTXbdhlmrtu@", bytes[end]) != NULL && bytes[end] != '\0';
-    bool is_foreign = memmem(bytes, end, "7777", 4) != NULL;
-    return is_known && !is_foreign ? end + 1 : 0;
-}
-
-static void assert_own_bytes(const struct pty_vterm *pty, const char *where)
-{
-    size_t len = 0;
-    const char *bytes = pty_bytes(pty, &len);
-    for (size_t at = 0; at < len;) {
-        unsigned c = 0;
-        int taken = text_decode_utf8(bytes + at, len - at, &c);
-        size_t sequence = bytes[at] == 0x1b ? own_sequence(bytes + at, len - at) : 0;
-        bool is_plain = taken > 0 && (is_harmless(c) || strchr("\r\n\b", (int)c) != NULL);
-        if (sequence == 0 && !is_plain) {
-            fail_msg("%s: byte %zu: %.20s", where, at, bytes + at);
-        }
-        at += sequence > 0 ? sequence : (size_t)taken;
-    }
-}
 
 /* ---- what stands on the screen ---- */
 
@@ -210,6 +163,7 @@ static void walk(uint32_t seed, int rows, int columns)
     struct pty_vterm *pty = pty_start(argv, env, rows, columns, false);
     printf("seed %u at %dx%d\n", (unsigned)seed, columns, rows);
     fflush(stdout);
+    struct own_bytes own = {0};
     pty_wait_text(pty, "? Help");
     for (size_t i = 0; i < array_length(visits); i++) {
         const struct visit *visit = &visits[i];
@@ -218,7 +172,7 @@ static void walk(uint32_t seed, int rows, int columns)
             pty_wait_text(pty, visit->box != NULL ? visit->box : "q Back");
         }
         pty_wait_quiet(pty, QUIET_MS);
-        assert_own_bytes(pty, visit->name);
+        own_bytes_check(&own, pty, visit->name);
         assert_edges(pty, visit->name, visit->is_whole ? 0 : 1, rows, columns);
         if (visit->box != NULL) {
             assert_box(pty, visit->name, visit->box);

@@ -93,7 +93,7 @@ static void test_t03_filter(void **state)
 {
     (void)state;
     struct pty_vterm *pty = open_world("mismatch", NULL, "C.UTF-8");
-    pty_send(pty, "2/void");
+    pty_send(pty, "2/vo\x0cid"); /* a repaint meanwhile ends nothing */
     pty_wait_text(pty, "1 of 3 /void");
     pty_wait_gone(pty, "recorded");
     pty_send(pty, "\r");

@@ -160,6 +160,7 @@ static void test_t37_resize_in_dialogs(void **state)
     pty_wait_text(world->pty, "Add a kernel");
     pty_resize(world->pty, 40, 120);
     pty_wait_on_line(world->pty, "Enter Carry out", 39);
+    assert_true(pty_wrote(world->pty, "\x1b[1;40r")); /* no scroll region of the old size */
     assert_true(pty_line_of(world->pty, "Add a kernel") > 8);
     pty_resize(world->pty, 10, 40);
     pty_wait_on_line(world->pty, "Enter Carry out", 9);

@@ -6,164 +6,179 @@
 
 #include <cmocka.h>
 
-/* Keys and sizes nobody would press in that order, by a seed that is printed (MONKEY_SEED repeats a
- * run, MONKEY_ROUNDS and MONKEY_SECONDS make it longer). Afterwards the console still answers, quits
- * when told to, and gives the terminal back. */
+/* Keys and sizes nobody would press in that order, in worlds that never move, by a seed that is
+ * printed: MONKEY_SEED repeats a run, MONKEY_ROUNDS makes it longer. After each few keys the screen
+ * is what a repaint of everything shows, and nothing but the console's own bytes was written.
+ * Afterwards it still answers, ends when told to, and the terminal is as it was. */
 
-#include "tui/catalog_world.h"
-
-#include "base/clock.h"
+#include "tui/monkey.h"
 
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <termios.h>
-#include <time.h>
 
-#define ROUNDS 400
+#define ROUNDS 150
+#define QUIET_MS 60
 
-static uint32_t next(uint32_t *seed)
+#define MESSAGE_LINES 4
+
+static bool is_blank(struct pty_vterm *pty, int row, int column)
 {
-    *seed ^= *seed << 13;
-    *seed ^= *seed >> 17;
-    *seed ^= *seed << 5;
-    return *seed;
+    const char *text = pty_cell_at(pty, row, column).text;
+    return text[0] == '\0' || strcmp(text, " ") == 0;
 }
 
-/* Not ^Z, which is a shell's business; not q and l, which leave; not w, which writes files. */
-static void press(struct pty_vterm *pty, uint32_t *seed)
+/* A sentence at the bottom, which any key takes away. */
+static bool has_message(struct pty_vterm *pty, int rows)
 {
-    static const char *const keys[] = {"\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D", "\x1bOA", "\x1b",
-        "\r", "\t", " ", "\x1b[Z", "\x1b[5~", "\x1b[6~", "/", ":", "?", "\x7f", "\x0c", "\x15",
-        "\xc3\xa9", "\xe6\xbc\xa2", "\xff", "\x1b[999;999R", "\x1b[M !!", "\x01", "\x17", "n", "s"};
-    if (next(seed) % 2 == 0) {
-        pty_send(pty, keys[next(seed) % array_length(keys)]);
-        return;
+    for (int row = rows > MESSAGE_LINES ? rows - MESSAGE_LINES : 0; row < rows; row++) {
+        const char *mark = pty_cell_at(pty, row, 1).text;
+        bool is_mark = mark[0] != '\0' && strstr("▸✗>x", mark) != NULL;
+        if (is_mark && is_blank(pty, row, 0)) {
+            return true;
+        }
     }
-    char letter[2] = {(char)(' ' + next(seed) % 95), '\0'};
-    if (letter[0] != 'q' && letter[0] != 'w' && letter[0] != 'l') {
-        pty_send(pty, letter);
+    return false;
+}
+
+/* Of a blank no more can be seen than what is behind it; the second half of a wide character is
+ * shown as the first. */
+static char looks_of(struct pty_cell cell)
+{
+    bool is_blank = cell.text[0] == '\0' || strcmp(cell.text, " ") == 0;
+    int looks = (cell.is_reverse ? 1 : 0) | (cell.background >= 0 ? 2 : 0);
+    looks |= is_blank ? 0 : (cell.is_bold ? 4 : 0) | (cell.foreground >= 0 ? 8 : 0);
+    return cell.is_second_half ? '-' : (char)('0' + looks);
+}
+
+/* Each line, and behind it how its cells are shown. */
+static void take_picture(struct monkey *monkey, struct text *picture)
+{
+    text_clear(picture);
+    const char *line = pty_screen(monkey->pty);
+    for (int row = 0; row < monkey->rows; row++) {
+        const char *end = strchrnul(line, '\n');
+        text_append_bytes(picture, line, (size_t)(end - line));
+        text_append_char(picture, '\t');
+        for (int column = 0; column < monkey->columns; column++) {
+            text_append_char(picture, looks_of(pty_cell_at(monkey->pty, row, column)));
+        }
+        text_append_char(picture, '\n');
+        line = end + (*end == '\n');
     }
+}
+
+/* Between two frames a screen is half of each: a picture is one that stays as it is. */
+static void take_calm_picture(struct monkey *monkey, struct text *picture)
+{
+    auto_done(text) struct text before = {0};
+    for (int attempt = 0; attempt < 20; attempt++) {
+        pty_settle(monkey->pty, QUIET_MS, 2000);
+        take_picture(monkey, picture);
+        if (strcmp(text_cstr(&before), text_cstr(picture)) == 0) {
+            return;
+        }
+        text_clear(&before);
+        text_append(&before, text_cstr(picture));
+    }
+}
+
+/* The first lines of it, all but the last ones. */
+static size_t length_without(const struct text *picture, int lines)
+{
+    size_t len = picture->len;
+    for (; lines > 0 && len > 1; lines--) {
+        const char *last = memrchr(picture->data, '\n', len - 1);
+        len = last != NULL ? (size_t)(last - picture->data) + 1 : 0;
+    }
+    return len;
+}
+
+static void assert_as_repainted(struct monkey *monkey)
+{
+    auto_done(text) struct text before = {0};
+    auto_done(text) struct text after = {0};
+    take_calm_picture(monkey, &before);
+    int passing = has_message(monkey->pty, monkey->rows) ? MESSAGE_LINES : 0;
+    monkey_send(monkey, "\x0c");
+    take_calm_picture(monkey, &after);
+    size_t len = length_without(&before, passing);
+    if (len != length_without(&after, passing) || memcmp(before.data, after.data, len) != 0) {
+        monkey_tell(monkey);
+        fprintf(stderr, "%s\n%s", text_cstr(&before), text_cstr(&after));
+        fail_msg("a repaint shows something else");
+    }
+}
+
+/* In ASCII curses repeats a character by the terminal's own sequence where there is one, and
+ * libvterm 0.3 wraps too early behind a repetition that ends one before the last column. */
+static const char *term_of(const char *locale)
+{
+    return strcmp(locale, "C") == 0 ? "TERM=screen-256color" : "TERM=xterm-256color";
+}
+
+static void open_world(struct monkey *monkey, const char *world, const char *locale)
+{
+    auto_free char *program = memory_printf("%s/tests/tui/fake_console", getenv("BUILDDIR"));
+    auto_free char *lc = memory_printf("LC_ALL=%s", locale);
+    auto_free char *seed = memory_printf("--seed=%u", (unsigned)monkey->seed);
+    auto_free char *asan = memory_printf(
+        "ASAN_OPTIONS=%s", getenv("ASAN_OPTIONS") != NULL ? getenv("ASAN_OPTIONS") : "");
+    const char *const argv[] = {program, world, seed, NULL};
+    const char *const env[] = {lc, term_of(locale), "HOME=/nonexistent", asan, NULL};
+    monkey->pty = pty_start(argv, env, 24, 80, false);
+    pty_wait_text(monkey->pty, "Help");
+}
+
+static void leave(struct monkey *monkey)
+{
+    monkey_resize(monkey, 24, 80);
+    pty_press_until(monkey->pty, "\x03", "Press q to quit");
+    kill(pty_pid(monkey->pty), SIGTERM);
+    int status = pty_wait_exit(monkey->pty);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 128 + SIGTERM);
+    own_bytes_check(&monkey->own, monkey->pty, "at the end");
+    monkey_assert_given_back(monkey);
+    pty_stop(monkey->pty);
 }
 
 static void run(const char *world, const char *locale, uint32_t seed, int rounds)
 {
-    auto_free char *program = memory_printf("%s/tests/tui/fake_console", getenv("BUILDDIR"));
-    auto_free char *lc = memory_printf("LC_ALL=%s", locale);
-    const char *const argv[] = {program, world, NULL};
-    const char *const env[] = {lc, "TERM=xterm-256color", "HOME=/nonexistent", NULL};
-    struct pty_vterm *pty = pty_start(argv, env, 24, 80, false);
+    struct monkey monkey = {.seed = seed, .rows = 24, .columns = 80};
+    monkey.own.is_shifting_in = strcmp(locale, "C") == 0;
     printf("world %s, seed %u\n", world, (unsigned)seed);
-    pty_wait_text(pty, "Help");
+    fflush(stdout);
+    open_world(&monkey, world, locale);
     for (int round = 0; round < rounds; round++) {
-        press(pty, &seed);
-        if (next(&seed) % 16 == 0) {
-            pty_resize(pty, 1 + (int)(next(&seed) % 60), 1 + (int)(next(&seed) % 220));
+        monkey_press(&monkey, false);
+        if (monkey_draw(&monkey, 16) == 0) {
+            monkey_resize_somehow(&monkey);
         }
-        if (next(&seed) % 8 == 0) {
-            pty_wait_quiet(pty, 5);
+        if (monkey_draw(&monkey, 6) == 0) {
+            assert_as_repainted(&monkey);
+            own_bytes_check(&monkey.own, monkey.pty, world);
         }
     }
-    pty_resize(pty, 24, 80);
-    pty_press_until(pty, "\x03", "Press q to quit");
-    pty_send(pty, "q");
-    if (strcmp(world, "empty") != 0) {
-        pty_wait_text(pty, "Under way");
-        pty_press_until(pty, "\x1b", "Help");
-        kill(pty_pid(pty), SIGTERM);
-    }
-    int status = pty_wait_exit(pty);
-    assert_true(WIFEXITED(status));
-    assert_true(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 128 + SIGTERM);
-    assert_true((pty_termios(pty).c_lflag & ICANON) != 0);
-    pty_stop(pty);
+    leave(&monkey);
 }
 
-static void test_monkey(void **state)
+static void test_nothing_stale(void **state)
 {
     (void)state;
-    const char *told = getenv("MONKEY_SEED");
     const char *longer = getenv("MONKEY_ROUNDS");
-    uint32_t seed = told != NULL ? (uint32_t)strtoul(told, NULL, 10) : (uint32_t)time(NULL);
     int rounds = longer != NULL ? (int)strtol(longer, NULL, 10) : ROUNDS;
-    run("busy", "C.UTF-8", seed | 1, rounds);
-    run("empty", "C.UTF-8", (seed + 1) | 1, rounds);
-    run("busy", "C", (seed + 2) | 1, rounds);
-}
-
-#if defined(__SANITIZE_ADDRESS__)
-#define REAL_MS 30000
-#else
-#define REAL_MS 6000
-#endif
-
-/* What happens around it meanwhile: another seat that changes things, files that are spoiled, a
- * server that goes away and comes back as another. */
-static void disturb(struct console_world *world, const char *catalog, uint32_t *seed)
-{
-    static const char *const words[] = {"kernel pull fine --if-absent", "kernel rm fine --force",
-        "host trash empty", "catalog refresh", "kernel verify"};
-    switch (next(seed) % 8) {
-    case 0:
-        scratch_write(world->dir, "state/ui.json", "{\"format\":1,\"values\":{\"history\":\"{}\"");
-        return;
-    case 1:
-        scratch_write(world->dir, "catalog.json", "{\"version\":1,\"kernels\":[{\"name\":7}]}");
-        return;
-    case 2:
-        scratch_write(world->dir, "state/kernels/half/manifest.json", "{\"name\":\"\\u001b[2J\"");
-        return;
-    case 3:
-        scratch_write(world->dir, "catalog.json", catalog);
-        return;
-    default:
-        world_batch(world, words[next(seed) % array_length(words)]);
-        return;
-    }
-}
-
-/* The real program, with jobs that go well, badly or nowhere. */
-static void test_monkey_at_work(void **state)
-{
-    struct console_world *world = *state;
-    const char *told = getenv("MONKEY_SEED");
-    const char *longer = getenv("MONKEY_SECONDS");
-    uint32_t seed = (told != NULL ? (uint32_t)strtoul(told, NULL, 10) : (uint32_t)time(NULL)) | 1;
-    uint64_t until =
-        clock_deadline(longer != NULL ? (uint64_t)strtoul(longer, NULL, 10) * 1000 : REAL_MS);
-    assert_int_equal(chdir(world->dir), 0); /* what it may save and export goes there */
-    auto_free char *catalog = scratch_read(world->dir, "catalog.json");
-    printf("at work, seed %u\n", (unsigned)seed);
-    world_open(world);
-    pty_wait_text(world->pty, "▸fine");
-    for (unsigned round = 0; clock_left_ms(until) > 0; round++) {
-        press(world->pty, &seed);
-        if (next(&seed) % 24 == 0) {
-            pty_resize(world->pty, 1 + (int)(next(&seed) % 60), 1 + (int)(next(&seed) % 220));
-        }
-        if (next(&seed) % 8 == 0) {
-            pty_wait_quiet(world->pty, 5);
-        }
-        if (next(&seed) % 64 == 0) {
-            disturb(world, catalog, &seed);
-        }
-    }
-    pty_resize(world->pty, 24, 80);
-    pty_press_until(world->pty, "\x03", "Press q to quit");
-    kill(pty_pid(world->pty), SIGTERM);
-    int status = pty_wait_exit(world->pty);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 128 + SIGTERM);
-    assert_true((pty_termios(world->pty).c_lflag & ICANON) != 0);
+    uint32_t seed = monkey_first_seed();
+    printf("again: MONKEY_SEED=%u make check TESTS=tests/tui/test_monkey\n", (unsigned)seed);
+    run("busy", "C.UTF-8", seed, rounds);
+    run("empty", "C.UTF-8", seed, rounds / 2);
+    run("evil", "C.UTF-8", seed, rounds);
+    run("busy", "C", seed, rounds / 2);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_monkey),
-        cmocka_unit_test_setup_teardown(test_monkey_at_work, catalog_set_up, catalog_tear_down),
+        cmocka_unit_test(test_nothing_stale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
