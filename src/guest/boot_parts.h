@@ -19,6 +19,8 @@ char *disk_find(const struct facts *facts, const char *wanted);
 int root_mount(const struct facts *facts);
 /* The machine's work disk at /root of the root at ROOT_DIR, where the facts name one. */
 void root_mount_work(const struct facts *facts);
+/* Away again at the end of a machine whose PID 1 is ours, so that it needs no recovery. */
+void root_leave_work(const struct facts *facts);
 /* Makes it / and mounts what every image finds there: /dev /dev/pts /proc /sys /run. Frees the
  * initrd. */
 void root_enter(void);
@@ -46,4 +48,6 @@ _Bool network_set(struct facts *facts);
 
 /* mounts.c: a directory, made when it is missing, and what goes there; both say what failed. */
 void mount_make_dir(const char *path, unsigned mode);
+/* Unmounted, or read-only where something still holds it. */
+void mount_leave(const char *path);
 _Bool mount_try(const char *type, const char *path, unsigned long flags, const char *options);

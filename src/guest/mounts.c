@@ -14,6 +14,13 @@ void mount_make_dir(const char *path, unsigned mode)
     }
 }
 
+void mount_leave(const char *path)
+{
+    if (umount2(path, 0) != 0) {
+        mount(NULL, path, NULL, MS_REMOUNT | MS_RDONLY, NULL);
+    }
+}
+
 bool mount_try(const char *type, const char *path, unsigned long flags, const char *options)
 {
     mount_make_dir(path, 0755);

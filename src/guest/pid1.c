@@ -177,6 +177,7 @@ static void end_machine(struct pid1 *self, bool is_reboot)
     }
     sync();
     volumes_leave(self->facts);
+    root_leave_work(self->facts);
     /* Whatever is left, the disk takes no more writes and needs no recovery at the next start. */
     mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL);
     ioctl(self->disk_fd, FREEZE, 0);

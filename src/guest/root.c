@@ -16,7 +16,8 @@
 
 #define IMAGE_DIR "/image"
 #define UPPER_DIR "/upper"
-#define WORK_DIR ROOT_DIR "/root"
+#define WORK_PATH "/root"
+#define WORK_DIR ROOT_DIR WORK_PATH
 #define RAMFS_MAGIC_NUMBER 0x858458f6
 #define TMPFS_MAGIC_NUMBER 0x01021994
 
@@ -118,6 +119,13 @@ void root_mount_work(const struct facts *facts)
     mount_disk(disk, WORK_DIR, "ext4", 0, NULL);
     grow_disk(disk, WORK_DIR);
     free(disk);
+}
+
+void root_leave_work(const struct facts *facts)
+{
+    if (*facts_get(facts, "work", "") != '\0') {
+        mount_leave(WORK_PATH);
+    }
 }
 
 /* Frees the memory of the initrd: everything below dir on its file system. Takes over the

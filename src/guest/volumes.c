@@ -106,8 +106,8 @@ void volumes_leave(const struct facts *facts)
     }
     while (count > 0) {
         struct wish wish;
-        if (parse(lines[--count], &wish) && umount2(wish.path, 0) != 0) {
-            mount(NULL, wish.path, NULL, MS_REMOUNT | MS_RDONLY, NULL);
+        if (parse(lines[--count], &wish)) {
+            mount_leave(wish.path);
         }
     }
 }

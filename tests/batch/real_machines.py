@@ -40,6 +40,7 @@ def assert_clean(disk):
     done = subprocess.run(["e2fsck", "-fn", disk], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, check=False, text=True)
     assert done.returncode == 0, done.stdout
+    assert "recovery" not in done.stdout, done.stdout
 
 
 def file_in(disk, path):
@@ -134,7 +135,8 @@ def test_disks_of_a_machine(world):
     assert sha256_of(world.path("given.ext4")) == given
     assert file_in(work, "/mine") == "on the work disk"
     assert file_in(upper, "/upper/kept") == "on the upper disk"
-    world.ok("vm", "start", "web")
+    again = world.ok("vm", "start", "web")
+    assert "work disk" not in again.err, again
     assert probe(world, "read", "/root/mine") == "on the work disk"
     assert probe(world, "read", "/kept") == "on the upper disk"
     world.ok("vm", "pause", "web")
