@@ -9,6 +9,7 @@
 #include "engine/command.h"
 #include "engine/snapshot.h"
 #include "ui/attach.h"
+#include "ui/machines.h"
 #include "ui/screens.h"
 #include "ui/seat.h"
 
@@ -64,22 +65,21 @@ static bool vm_is_paused(const struct snapshot *snapshot, size_t index)
     return snapshot->vms[index].state == VM_STATE_PAUSED;
 }
 
+/* Where one can get as soon as it is there: see screen_wait.c. */
+static bool vm_will_have_agent(const struct snapshot *snapshot, size_t index)
+{
+    return vm_is_ready(snapshot, index) || machine_is_booting(snapshot, &snapshot->vms[index]);
+}
+
+static bool vm_will_have_line(const struct snapshot *snapshot, size_t index)
+{
+    return machine_is_up(&snapshot->vms[index]) ||
+           machine_is_booting(snapshot, &snapshot->vms[index]);
+}
+
 static bool vm_has_line(const struct snapshot *snapshot, size_t index)
 {
-    switch (snapshot->vms[index].state) {
-    case VM_STATE_STARTING:
-    case VM_STATE_RUNNING:
-    case VM_STATE_PAUSED:
-    case VM_STATE_STOPPING:
-        return true;
-    case VM_STATE_UNKNOWN:
-    case VM_STATE_CREATED:
-    case VM_STATE_STOPPED:
-    case VM_STATE_CRASHED:
-    case VM_STATE_ERROR:
-        break;
-    }
-    return false;
+    return machine_is_up(&snapshot->vms[index]);
 }
 
 static bool vm_is_down(const struct snapshot *snapshot, size_t index)
@@ -114,8 +114,8 @@ static const struct action actions[] = {
     {REQUEST_CREATE, IMAGES, "vm", "create", ACTION_FORM, true, image_is_whole},
     {REQUEST_CREATE, VMS, "vm", "create", ACTION_FORM, false, NULL},
     {REQUEST_START, VMS, "vm", "start", ACTION_SUBMIT, true, vm_is_down},
-    {REQUEST_SHELL, VMS, "vm", "exec", ACTION_TERMINAL, true, vm_is_ready},
-    {REQUEST_CONSOLE, VMS, "vm", "console", ACTION_TERMINAL, true, vm_has_line},
+    {REQUEST_SHELL, VMS, "vm", "exec", ACTION_TERMINAL, true, vm_will_have_agent},
+    {REQUEST_CONSOLE, VMS, "vm", "console", ACTION_TERMINAL, true, vm_will_have_line},
     {REQUEST_LOGS, VMS, "vm", "logs", ACTION_FOLLOW, true, vm_has_started},
     {REQUEST_STOP, VMS, "vm", "stop", ACTION_ASK, true, vm_has_line},
     {REQUEST_RESTART, VMS, "vm", "restart", ACTION_ASK, true, vm_has_line},
@@ -345,7 +345,11 @@ void action_go(struct seat *seat, struct command *command, bool is_asked)
     if ((verb->flags & VERB_DESTROYS) != 0 && !is_asked) {
         ask(seat, command);
     } else if ((verb->flags & VERB_TERMINAL) != 0 || has_tty) {
-        attach_run(seat, command);
+        if (wait_is_needed(seat->snapshot, command)) {
+            seat_open(seat, wait_screen_new(seat, command));
+        } else {
+            attach_run(seat, command);
+        }
     } else if ((verb->flags & VERB_CARRIES) != 0) {
         seat_open(seat, stream_screen_new(seat, command));
     } else if ((verb->flags & VERB_READS) != 0) {

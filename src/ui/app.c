@@ -228,6 +228,17 @@ static void leave_transfers_running(struct seat *seat)
     }
 }
 
+/* What the key before began is known to the next one, however fast it came. */
+static void take_news(struct app *app)
+{
+    struct pollfd bell = {.fd = engine_wake_fd(app->seat.engine), .events = POLLIN};
+    if (poll(&bell, 1, 0) > 0) {
+        take_snapshot(&app->seat);
+    } else {
+        seat_meet_news(&app->seat);
+    }
+}
+
 static void handle_keys(struct app *app)
 {
     bool is_lost = false;
@@ -239,7 +250,7 @@ static void handle_keys(struct app *app)
         }
         app->empty_reads = 0;
         handle_key(app, key);
-        seat_meet_news(&app->seat);
+        take_news(app);
         sweep_closed(&app->seat);
         app->is_dirty = true;
         const struct screen *top = app->seat.top;

@@ -174,6 +174,7 @@ void attach_run(struct seat *seat, struct command *command)
         engine_forget(seat->engine, id);
     }
     term_take_back();
+    term_drop_keys(); /* what was typed at the guest is not for the list */
     if (id != 0) {
         tell_end(seat, &end, errors_fd);
     }

@@ -25,6 +25,7 @@ src_libui_a_SOURCES = \
 	src/ui/layout.c src/ui/layout.h \
 	src/ui/line.c src/ui/line.h \
 	src/ui/listbox.c src/ui/listbox.h \
+	src/ui/machines.c src/ui/machines.h \
 	src/ui/main_click.c \
 	src/ui/main_draw.c src/ui/main_screen.h \
 	src/ui/pager.c src/ui/pager.h \
@@ -51,6 +52,7 @@ src_libui_a_SOURCES = \
 	src/ui/screen_quit.c \
 	src/ui/screen_stream.c \
 	src/ui/screen_viewers.c \
+	src/ui/screen_wait.c \
 	src/ui/screens.h \
 	src/ui/seat.c src/ui/seat.h \
 	src/ui/stream.c src/ui/stream.h \

@@ -9,6 +9,7 @@
 #include "engine/command.h"
 #include "ui/draw.h"
 #include "ui/format.h"
+#include "ui/machines.h"
 #include "ui/table.h"
 
 #define GAP 2
@@ -112,13 +113,7 @@ static void draw_proof(const struct job_item *job, struct frame *frame, struct a
 
 static const struct vm_item *machine_of(const struct job_item *job, const struct snapshot *snapshot)
 {
-    const char *name = job->object + strlen("vm/");
-    for (size_t i = 0; i < snapshot->vms_count; i++) {
-        if (strcmp(snapshot->vms[i].name, name) == 0) {
-            return &snapshot->vms[i];
-        }
-    }
-    return NULL;
+    return machine_find(snapshot, job->object + strlen("vm/"));
 }
 
 static void draw_stages(const struct vm_item *vm, struct frame *frame, struct pen *pen)

@@ -27,8 +27,10 @@ static void refuse_up(
         text_printf(out, "%s is still up", vm->name);
         add_key(seat, REQUEST_STOP, CONTEXT_VMS, "stops it first", out);
     } else if (request == REQUEST_SHELL) {
-        text_printf(out, "%s is still booting", vm->name);
-        add_key(seat, REQUEST_LOGS, CONTEXT_VMS, "shows what it prints", out);
+        text_printf(out, "%s is %s", vm->name, vm_state_name(vm->state));
+        if (vm->state == VM_STATE_PAUSED) {
+            add_key(seat, REQUEST_RESUME, CONTEXT_VMS, "lets it go on", out);
+        }
     }
 }
 

@@ -5,10 +5,13 @@
 
 #include "ui/panes.h"
 
+#include <stdbool.h>
+
 struct command;
 struct error;
 struct screen;
 struct seat;
+struct snapshot;
 struct table;
 
 /* The panes. */
@@ -30,6 +33,10 @@ struct screen *form_screen_new(struct seat *seat, struct command *command);
 /* The same for one that failed before; says why. */
 struct screen *form_screen_again(
     struct seat *seat, struct command *command, const struct error *why);
+/* Whether a command wants to be connected to a machine that is not there yet, but on its way. */
+bool wait_is_needed(const struct snapshot *snapshot, const struct command *command);
+/* Waits for that machine, then connects. */
+struct screen *wait_screen_new(struct seat *seat, struct command *command);
 struct screen *palette_screen_new(struct seat *seat);
 struct screen *quit_screen_new(struct seat *seat);
 /* Everything that can be done in a pane, to the row of that name ("" for none). */

@@ -5,6 +5,7 @@
  *     fake.die=N       complains on stderr and exits with N before it answers
  *     fake.mute        never answers QMP
  *     fake.noagent     no agent
+ *     fake.late        no agent before USR2
  *     fake.flood=N     N bytes of numbered lines on the serial port
  *     fake.panic       a kernel panic, then a reset
  *     fake.stubborn    ignores ctrl-alt-del, the agent's power-off and TERM
@@ -210,6 +211,14 @@ static void note_power_off(int number)
     is_power_off_asked = 1;
 }
 
+static volatile sig_atomic_t is_agent_late;
+
+static void note_agent(int number)
+{
+    (void)number;
+    is_agent_late = 0;
+}
+
 static void run(struct fake *fake)
 {
     for (;;) {
@@ -225,12 +234,13 @@ static void run(struct fake *fake)
             short wants = POLLIN;
             wants |= i == SERIAL && fake->serial_out.len > 0 ? POLLOUT : 0;
             wants |= i == AGENT && fake->agent.out.len > 0 ? POLLOUT : 0;
-            bool is_silent = i == AGENT && (!fake->is_running || has_word(fake, "fake.noagent"));
+            bool is_silent = i == AGENT &&
+                             (!fake->is_running || is_agent_late || has_word(fake, "fake.noagent"));
             fds[i] = (struct pollfd){is_silent ? -1 : fake->fds[i], wants, 0};
             fds[LINES + i] =
                 (struct pollfd){fake->fds[i] >= 0 ? -1 : fake->listeners[i], POLLIN, 0};
         }
-        if (poll(fds, LINES * 2, -1) < 0) {
+        if (poll(fds, LINES * 2, is_agent_late ? 20 : -1) < 0) {
             continue;
         }
         accept_lines(fake);
@@ -306,7 +316,9 @@ int main(int argc, char **argv)
         struct sigaction ignore = {.sa_handler = SIG_IGN};
         sigaction(SIGTERM, &ignore, NULL);
     }
+    is_agent_late = has_word(&fake, "fake.late");
     signal(SIGUSR1, note_power_off);
+    signal(SIGUSR2, note_agent);
     signal(SIGCHLD, SIG_IGN);
     run(&fake);
     return 0;

@@ -11,7 +11,10 @@
 
 #include "tui/guest_world.h"
 
+#include <signal.h>
 #include <string.h>
+
+#include "base/json.h"
 
 /* Three keys from the first screen: the pane, run, yes. The job's line tells each stage. */
 static void test_run_in_three_keys(void **state)
@@ -128,6 +131,63 @@ static void test_terminal_of_a_command(void **state)
     world_quit(world);
 }
 
+/* The stand-in's process, as the machine's record has it. */
+static pid_t vmm_of_web(const struct console_world *world)
+{
+    struct error err = {0};
+    auto_free char *text = scratch_read(world->dir, "state/vms/web/handle.json");
+    auto_json struct json *json = json_parse(text, strlen(text), 1 << 20, 16, "handle.json", &err);
+    pid_t pid = (pid_t)json_integer(json_get(json, "vmm"), "pid", 0);
+    assert_true(pid > 1);
+    return pid;
+}
+
+/* T21: what is typed before the shell is there acts on nothing, however fast it came; then the
+ * shell opens by itself. */
+static void test_t21_keys_at_a_booting_machine(void **state)
+{
+    struct console_world *world = *state;
+    assert_int_equal(world_batch(world, "vm create small --name web --append fake.late"), 0);
+    world_open(world);
+    pty_wait_text(world->pty, "▸web");
+    pty_wait_text(world->pty, "r Run");
+    pty_send(world->pty, "rsxKpt");
+    pty_wait_text(world->pty, "Waiting for web's agent");
+    pty_send(world->pty, "xyKy");
+    pty_wait_text(world->pty, "agent: init reached");
+    assert_false(pty_shows(world->pty, "Remove machine"));
+    assert_false(pty_shows(world->pty, "Kill machine"));
+    pty_send(world->pty, "\x1b");
+    pty_wait_gone(world->pty, "Waiting for");
+    pty_wait_text(world->pty, "s Shell");
+    pty_send(world->pty, "s");
+    pty_wait_text(world->pty, "Waiting for web's agent");
+    pty_send(world->pty, "xy");
+    kill(vmm_of_web(world), SIGUSR2);
+    pty_wait_gone(world->pty, "Waiting for");
+    pty_wait_text(world->pty, "The command was not found"); /* the stand-in has no shell */
+    assert_true(pty_wrote(world->pty, "In machine web: exit or Ctrl-D"));
+    assert_false(pty_shows(world->pty, "Remove machine"));
+    pty_wait_text(world->pty, "4 VMs  1 running");
+    world_quit(world);
+}
+
+/* One that ends while it is waited for says so. */
+static void test_waiting_ends_with_the_machine(void **state)
+{
+    struct console_world *world = *state;
+    assert_int_equal(world_batch(world, "vm run small --name web -d --append fake.late"), 0);
+    world_open(world);
+    pty_wait_text(world->pty, "▸web");
+    pty_wait_text(world->pty, "s Shell");
+    pty_send(world->pty, "s");
+    pty_wait_text(world->pty, "Waiting for web's agent");
+    assert_int_equal(world_batch(world, "vm kill web"), 0);
+    pty_wait_gone(world->pty, "Waiting for");
+    pty_wait_text(world->pty, "web ended before it could be reached");
+    world_quit(world);
+}
+
 static void test_logs(void **state)
 {
     struct console_world *world = *state;
@@ -215,6 +275,8 @@ int main(void)
         TEST(test_console),
         TEST(test_t34_console_over_a_reboot),
         TEST(test_terminal_of_a_command),
+        TEST(test_t21_keys_at_a_booting_machine),
+        TEST(test_waiting_ends_with_the_machine),
         TEST(test_logs),
         TEST(test_t15_mixed_results),
         TEST(test_machine_outlives_the_screen),
