@@ -188,6 +188,19 @@ static void put_ports(struct json *json, const struct vm_hand *hand)
     json_put(json, "publish", array);
 }
 
+/* One boot, as boot.json and the history keep it. exit: how it ended; NULL for one that runs. */
+static struct json *boot_json(
+    const struct machine_timeline *timeline, const struct machine_exit *exit)
+{
+    struct json *row = json_new_object();
+    ops_put_time(row, "started_at", timeline->started_at);
+    ops_vm_put_timeline(row, timeline);
+    if (exit != NULL) {
+        json_put(row, "exit", exit_json(exit));
+    }
+    return row;
+}
+
 /* The boots there were, the latest first. */
 static void put_boots(struct json *json, const struct vm_hand *hand)
 {
@@ -195,29 +208,18 @@ static void put_boots(struct json *json, const struct vm_hand *hand)
         return;
     }
     struct json *boots = json_new_array();
-    struct json *latest = json_new_object();
-    ops_put_time(latest, "started_at", hand->facts.timeline.started_at);
-    ops_vm_put_timeline(latest, &hand->facts.timeline);
-    if (hand->facts.has_exit) {
-        json_put(latest, "exit", exit_json(&hand->facts.exit));
-    }
-    json_append(boots, latest);
+    json_append(
+        boots, boot_json(&hand->facts.timeline, hand->facts.has_exit ? &hand->facts.exit : NULL));
     auto_json struct json *before = machine_history_read(hand->dir);
-    for (size_t i = 0; i < json_count(before); i++) {
-        const struct json *boot = json_at(before, i);
-        const struct json *end = json_get(boot, "exit");
-        const struct json *stages = json_get(boot, "stages");
+    for (const struct json *boot = json_first(before); boot != NULL; boot = json_next(boot)) {
+        auto_done(machine_timeline) struct machine_timeline timeline = {0};
         struct machine_exit exit;
         struct error ignored = {0};
-        struct json *row = json_new_object();
-        json_put_string(row, "started_at", json_string(boot, "started_at", NULL));
-        if (stages != NULL) {
-            json_put(row, "timeline", json_copy(stages));
+        if (machine_timeline_from_json(boot, &timeline, &ignored)) {
+            const struct json *end = json_get(boot, "exit");
+            bool has_end = end != NULL && machine_exit_from_json(end, &exit, &ignored);
+            json_append(boots, boot_json(&timeline, has_end ? &exit : NULL));
         }
-        if (end != NULL && machine_exit_from_json(end, &exit, &ignored)) {
-            json_put(row, "exit", exit_json(&exit));
-        }
-        json_append(boots, row);
     }
     json_put(json, "boots", boots);
 }

@@ -6,8 +6,6 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/json.h"
-#include "base/limits.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/units.h"
@@ -86,47 +84,6 @@ static void fill_kernel(struct page *page, const struct kernel_item *kernel, int
     page_add_known(page, ROLE_TEXT, "its sha256", kernel->source_sha256);
     page_add_known(page, ROLE_TEXT, "served by", kernel->fetched_from);
     add_time(page, "imported", kernel->imported_at, now);
-}
-
-static void add_verdict(struct page *page, const char *label, const struct json *row, int width)
-{
-    const char *verdict = json_string(row, "verdict", "");
-    const char *why = json_string(row, "why", NULL);
-    enum role role = strcmp(verdict, "ok") == 0        ? ROLE_GOOD
-                     : strcmp(verdict, "refused") == 0 ? ROLE_BAD
-                                                       : ROLE_ATTENTION;
-    auto_free char *line = memory_printf("%s: %s", json_string(row, "vmm", ""), verdict);
-    page_add(page, role, label, line);
-    if (why != NULL) {
-        page_wrap(page, role, "", why, width);
-    }
-    for (const struct json *note = json_first(json_get(row, "notes")); note != NULL;
-         note = json_next(note)) {
-        page_wrap(page, ROLE_TEXT, "", json_string_value(note), width);
-    }
-}
-
-void details_add_kernel(struct page *page, const char *result, int width)
-{
-    struct error ignored = {0};
-    auto_json struct json *root = json_parse(result, strlen(result), limits_default.json_bytes,
-        limits_default.json_depth, "result", &ignored);
-    page_print(page, ROLE_TEXT, "has", "vmlinux%s%s",
-        json_bool(root, "has_initrd", false) ? ", initrd" : "",
-        json_bool(root, "has_modules", false) ? ", modules" : "");
-    const char *label = "boots on";
-    for (const struct json *row = json_first(json_get(root, "preflight")); row != NULL;
-         row = json_next(row)) {
-        add_verdict(page, label, row, width);
-        label = "";
-    }
-    page_add_known(page, ROLE_TEXT, "brought by", json_string(root, "imported_by", ""));
-    label = "used by";
-    for (const struct json *user = json_first(json_get(root, "used_by")); user != NULL;
-         user = json_next(user)) {
-        page_add(page, ROLE_TEXT, label, json_string_value(user));
-        label = "";
-    }
 }
 
 static void fill_image(struct page *page, const struct image_item *image, int64_t now, int width)

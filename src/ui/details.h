@@ -17,8 +17,8 @@ struct snapshot;
  * strip, where lines are few. */
 void details_fill(struct page *page, const struct snapshot *snapshot, enum pane pane, size_t index,
     int64_t now, int width, bool is_brief);
-/* What only a look at a kernel's files can say, of the result of `kernel show`: on which VMMs it can
- * boot, who brought it, who uses it. */
-void details_add_kernel(struct page *page, const char *result, int width);
+/* What only a look at its files can say, of the result of `kernel show` or `vm show`: on which VMMs
+ * a kernel can boot and who uses it; a machine's network, ports, disks and earlier boots. */
+void details_add_answer(struct page *page, enum pane pane, const char *result, int width);
 /* Index of the object with that key (table.h); false when it is gone. */
 bool details_find(const struct snapshot *snapshot, enum pane pane, const char *key, size_t *index);

@@ -12,6 +12,7 @@ src_libui_a_SOURCES = \
 	src/ui/clipboard.c src/ui/clipboard.h \
 	src/ui/complete.c src/ui/complete.h \
 	src/ui/details.c src/ui/details.h \
+	src/ui/details_answer.c \
 	src/ui/dialog.c src/ui/dialog.h \
 	src/ui/draw.c src/ui/draw.h \
 	src/ui/edit.c src/ui/edit.h \

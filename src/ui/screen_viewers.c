@@ -38,13 +38,13 @@ struct details_state {
     uint64_t job; /* asks what only a look at its files can say; 0: nothing */
 };
 
-/* Said of a kernel as soon as the answer is there. */
+/* As soon as it is there. */
 static void add_answer(
     struct seat *seat, const struct details_state *state, struct page *page, int width)
 {
     const struct job_item *job = state->job != 0 ? find_job(seat->snapshot, state->job) : NULL;
     if (job != NULL && job->result != NULL) {
-        details_add_kernel(page, job->result, width);
+        details_add_answer(page, state->pane, job->result, width);
     }
 }
 
@@ -79,11 +79,15 @@ static const struct viewer_source details_source = {
     .title = "Details", .fill = details_fill_page, .free = free_details};
 
 /* Nobody has asked for it: when it cannot be answered, it is left out. */
-static uint64_t ask_kernel(struct seat *seat, const char *name)
+static uint64_t ask_more(struct seat *seat, enum pane pane, const char *name)
 {
     struct error err = {0};
     uint64_t id = 0;
-    struct command *command = command_new(verb_find("kernel", "show"));
+    const char *subject = pane == PANE_KERNELS ? "kernel" : pane == PANE_VMS ? "vm" : NULL;
+    if (subject == NULL) {
+        return 0;
+    }
+    struct command *command = command_new(verb_find(subject, "show"));
     if (!command_set(command, "name", name, &err)) {
         command_free(command);
         return 0;
@@ -97,7 +101,7 @@ struct screen *details_screen_new(struct seat *seat, enum pane pane, const char 
     state->seat = seat;
     state->pane = pane;
     snprintf(state->key, sizeof(state->key), "%s", key);
-    state->job = pane == PANE_KERNELS ? ask_kernel(seat, key) : 0;
+    state->job = ask_more(seat, pane, key);
     auto_free char *title = memory_printf("%s: details", pane_infos[pane].title);
     return &viewer_new(&details_source, title, state)->screen;
 }

@@ -91,11 +91,22 @@ char *machine_volume_format(const struct machine_volume *volume)
     return memory_printf("%s:%s%s", volume->host, volume->guest, volume->is_readonly ? ":ro" : "");
 }
 
+/* The largest unit that says it exactly, as --disk takes it. */
+static char *size_word(uint64_t size_bytes)
+{
+    static const char units[] = "KMGT";
+    size_t unit = 0;
+    uint64_t count = size_bytes / 1024;
+    while (units[unit + 1] != '\0' && count % 1024 == 0) {
+        count /= 1024;
+        unit++;
+    }
+    return memory_printf("%llu%c", (unsigned long long)count, units[unit]);
+}
+
 char *machine_disk_format(const struct machine_disk *disk)
 {
-    auto_free char *size =
-        disk->file != NULL ? NULL
-                           : memory_printf("%lluK", (unsigned long long)(disk->size_bytes / 1024));
+    auto_free char *size = disk->file != NULL ? NULL : size_word(disk->size_bytes);
     return memory_printf("%s%s%s%s", disk->file != NULL ? disk->file : size,
         disk->guest != NULL ? ":" : "", disk->guest != NULL ? disk->guest : "",
         disk->is_readonly ? ":ro" : "");

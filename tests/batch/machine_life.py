@@ -150,6 +150,7 @@ def test_restart_policy(world):
     latest, before = shown["boots"]
     assert latest["ready_ms"] >= 0 and "exit" not in latest
     assert before["exit"]["reason"] == "killed" and before["timeline"][-1]["stage"] == "agent"
+    assert before["ready_ms"] == before["timeline"][-1]["ms"], before
     assert world.run("vm", "exec", "web", "--", "exit", "4").status == 4
     world.ok("vm", "set", "web", "--restart", "no")
     assert world.json("vm", "stop", "web")["state"] == "stopped"

@@ -98,7 +98,7 @@ def test_what_a_machine_is_given(world):
     assert extra["disk2"]["read-only"] and not extra["disk3"]["read-only"]
     shown = world.json("vm", "show", "web")
     assert len(shown["volumes"]) == 2 and shown["volumes"][1].endswith(":/o:ro"), shown
-    assert shown["disks"][0].endswith(":/data") and len(shown["disks"]) == 3
+    assert shown["disks"][0] == "16M:/data" and len(shown["disks"]) == 3
     kept = spec(world)
     assert kept["volumes"] == shown["volumes"] and kept["disks"] == shown["disks"]
     world.ok("vm", "stop", "web")
