@@ -20,7 +20,7 @@
 #include "engine/snapshot.h"
 
 /* For the first moments every change is looked at, so that short commands end at once; then not
- * more often than a screen would. */
+ * more often than a screen would, but for the end of one that is alone. */
 static const uint64_t eager_ms = 100;
 static const int look_gap_ms = 30;
 
@@ -128,6 +128,19 @@ static void answer_clock(struct run *run)
     }
 }
 
+/* Leaves the bell ringing for a moment: signals, and the end of a job, are still answered at once. */
+static void pause_looking(struct run *run)
+{
+    struct runner *runner = run->runner;
+    bool is_alone = run->request->count == 1 && run->pending[0].is_submitted;
+    struct pollfd fds[] = {
+        {.fd = runner->signals.fd, .events = POLLIN},
+        {.fd = is_alone ? engine_end_fd(runner->engine, run->pending[0].id) : -1, .events = POLLIN},
+    };
+    poll(fds, array_length(fds), look_gap_ms);
+    answer_signals(run);
+}
+
 void run_wait(struct run *run)
 {
     struct runner *runner = run->runner;
@@ -143,9 +156,7 @@ void run_wait(struct run *run)
             {.fd = engine_wake_fd(runner->engine), .events = POLLIN},
         };
         if (!is_eager) {
-            /* Leave the bell ringing for a moment: signals are still answered at once. */
-            poll(fds, 1, look_gap_ms);
-            answer_signals(run);
+            pause_looking(run);
         }
         poll(fds, array_length(fds), run->is_cancel_sent ? -1 : clock_left_ms(run->deadline_ms));
         answer_signals(run);

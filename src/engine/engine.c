@@ -261,6 +261,11 @@ bool engine_cancel(struct engine *engine, uint64_t id)
     return is_foreign;
 }
 
+int engine_end_fd(struct engine *engine, uint64_t id)
+{
+    return state_job_end_fd(engine->state, id);
+}
+
 bool engine_hurry(struct engine *engine, uint64_t id)
 {
     auto_job struct job *job = state_job_find(engine->state, id);

@@ -68,6 +68,9 @@ bool engine_submit(struct engine *engine, struct command *command, uint64_t *id,
 bool engine_cancel(struct engine *engine, uint64_t id);
 /* Makes a queued job the next one to begin of its kind. False when it does not wait any more. */
 bool engine_hurry(struct engine *engine, uint64_t id);
+/* Readable (POLLIN) once the job has ended, until it is forgotten: for who does not answer the bell at
+ * once. Never read it. -1 when there is no such job. */
+int engine_end_fd(struct engine *engine, uint64_t id);
 /* Drops a finished job from the state. */
 void engine_forget(struct engine *engine, uint64_t id);
 

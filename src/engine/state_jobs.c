@@ -314,6 +314,24 @@ void state_job_unclaim(struct state *state, struct job *job, const char *object)
     state_unlock(state);
 }
 
+/* Locked. */
+static int end_fd(struct job *job)
+{
+    if (job->done_fd < 0) {
+        job->done_fd = eventfd(job_state_is_final(job->state), EFD_CLOEXEC | EFD_NONBLOCK);
+    }
+    return job->done_fd;
+}
+
+int state_job_end_fd(struct state *state, uint64_t id)
+{
+    state_lock(state);
+    struct job *job = find_id(state, id);
+    int fd = job ? end_fd(job) : -1;
+    state_unlock(state);
+    return fd;
+}
+
 int state_job_wait_begin(struct state *state, struct job *job, struct job *other, struct error *err)
 {
     int fd = -1;
@@ -325,10 +343,7 @@ int state_job_wait_begin(struct state *state, struct job *job, struct job *other
     if (chain) {
         error_set(err, ERROR_BUSY, "'%s' and '%s' wait for each other", job->line, other->line);
     } else {
-        if (other->done_fd < 0) {
-            other->done_fd = eventfd(job_state_is_final(other->state), EFD_CLOEXEC | EFD_NONBLOCK);
-        }
-        fd = other->done_fd;
+        fd = end_fd(other);
         if (fd < 0) {
             error_set_errno(err, errno, "cannot wait for job %" PRIu64, other->id);
         } else {

@@ -57,6 +57,8 @@ void state_job_wait_end(struct state *state, struct job *job);
 bool state_job_outcome(
     struct state *state, const struct job *job, char **result, struct error *err);
 
+/* Readable once the job has ended, until it is forgotten; borrowed from it. -1 when there is none. */
+int state_job_end_fd(struct state *state, uint64_t id);
 bool state_job_is_live(struct state *state, const struct job *job);
 /* Asks to stop: a queued one ends at once. False when there is no such job or it has ended. */
 bool state_job_cancel(struct state *state, uint64_t id);

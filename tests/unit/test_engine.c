@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/engine.h"
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -202,6 +203,36 @@ static void a_running_job_is_cancelled(void **state)
     engine_release(snapshot);
     assert_false(engine_cancel(world->engine, id));
     assert_false(engine_cancel(world->engine, 1));
+}
+
+static bool is_readable(int fd)
+{
+    struct pollfd at = {.fd = fd, .events = POLLIN};
+    return poll(&at, 1, 0) == 1;
+}
+
+static void the_end_of_a_job_can_be_waited_for_alone(void **state)
+{
+    struct world *world = *state;
+    world_start(world);
+    struct gate *gate = gate_add("lab");
+    uint64_t id = world_submit(world, &fake_change, "lab", NULL);
+    gate_wait(gate);
+    int fd = engine_end_fd(world->engine, id);
+    assert_true(fd >= 0);
+    assert_false(is_readable(fd));
+    gate_open(gate);
+    struct pollfd at = {.fd = fd, .events = POLLIN};
+    assert_int_equal(poll(&at, 1, 60000), 1);
+    /* What it ended as is there already. */
+    const struct snapshot *snapshot = engine_snapshot(world->engine);
+    assert_int_equal(snapshot_job(snapshot, id)->state, JOB_OK);
+    engine_release(snapshot);
+    assert_int_equal(engine_end_fd(world->engine, id), fd);
+    uint64_t other = world_submit(world, &fake_change, "ende", NULL);
+    assert_int_equal(world_end(world, other), JOB_OK);
+    assert_true(is_readable(engine_end_fd(world->engine, other)));
+    assert_int_equal(engine_end_fd(world->engine, other + 1000), -1);
 }
 
 static void a_queued_job_is_cancelled_at_once_and_never_runs(void **state)
@@ -520,6 +551,7 @@ int main(void)
         in_world(another_change_of_the_same_object_is_refused),
         in_world(reading_and_streaming_reserve_nothing),
         in_world(a_running_job_is_cancelled),
+        in_world(the_end_of_a_job_can_be_waited_for_alone),
         in_world(a_queued_job_is_cancelled_at_once_and_never_runs),
         in_world(past_the_point_of_no_return_it_ends_well),
         in_world(ended_jobs_stay_until_forgotten),
