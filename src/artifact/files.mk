@@ -83,6 +83,7 @@ src_libartifact_a_SOURCES += \
 	src/artifact/oci_credentials.c src/artifact/oci_credentials.h \
 	src/artifact/oci_descriptor.c src/artifact/oci_descriptor.h \
 	src/artifact/oci_image.c src/artifact/oci_image.h \
+	src/artifact/oci_layers.c src/artifact/oci_layers.h \
 	src/artifact/oci_manifest.c src/artifact/oci_manifest.h \
 	src/artifact/oci_fetch.c src/artifact/oci_fetch.h \
 	src/artifact/oci_pull.c src/artifact/oci_pull.h \

@@ -41,6 +41,7 @@ static bool write_layers(const struct flatten_disk *disk, flatten_fill *fill, vo
 struct image_job {
     const struct oci_image *image;
     int blobs_dir;
+    const struct flatten_options *options;
     struct order order;
     const struct limits *limits;
     const struct progress *progress;
@@ -67,6 +68,9 @@ static bool add_layer(
     char hex[DIGEST_HEX_LEN + 1];
     auto_free char *shown = memory_printf("layer %zu of %zu (%.12s)", index + 1,
         job->image->layer_count, digest_format(&layer->digest, hex));
+    if (job->options->wait && !job->options->wait(job->options->context, index, err)) {
+        return false;
+    }
     auto_close int fd = blob_cache_open(job->blobs_dir, &layer->digest, err);
     if (fd < 0) {
         return error_wrap(err, "%s", shown);
@@ -113,6 +117,7 @@ bool flatten_image(const struct oci_image *image, int blobs_dir,
     struct image_job job = {
         .image = image,
         .blobs_dir = blobs_dir,
+        .options = options,
         .limits = limits,
         .progress = progress,
         .cancel = cancel,

@@ -16,6 +16,7 @@
 #include "base/digest.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct cancel;
@@ -33,6 +34,10 @@ struct flatten_options {
      * that was given and is too small is ERROR_NO_SPACE, naming the least that would do. */
     uint64_t size_bytes;
     const char *label; /* of the file system, up to 16 bytes; NULL: none */
+    /* flatten_image: called before a layer (0: the oldest) is opened, until it is in the cache; once or
+     * twice for each, the newest first. NULL: all are. */
+    bool (*wait)(void *context, size_t layer, struct error *err);
+    void *context;
 };
 
 struct flatten_report {

@@ -185,6 +185,14 @@ static const struct oci_descriptor *next_blob(struct crew *crew)
     return blob;
 }
 
+/* Lock held, or no threads yet. */
+static void tell_arrival(const struct crew *crew, const struct oci_descriptor *blob)
+{
+    if (crew->fetch->arrived != NULL) {
+        crew->fetch->arrived(crew->fetch->context, blob);
+    }
+}
+
 static void settle(struct hand *hand, const struct oci_descriptor *blob, const struct error *err)
 {
     struct crew *crew = hand->crew;
@@ -192,6 +200,7 @@ static void settle(struct hand *hand, const struct oci_descriptor *blob, const s
     crew->current_bytes[hand->index] = 0;
     if (err == NULL) {
         crew->settled_bytes += blob->size_bytes;
+        tell_arrival(crew, blob);
         report_sum(crew);
     } else if (crew->err.code == ERROR_NONE) {
         crew->err = *err;
@@ -281,6 +290,7 @@ static bool list_missing(
         crew->total_bytes += blobs[i].size_bytes;
         if (blob_cache_has(crew->fetch->settings->blobs_dir, &blobs[i])) {
             crew->settled_bytes += blobs[i].size_bytes;
+            tell_arrival(crew, &blobs[i]);
             continue;
         }
         crew->blobs[crew->count++] = &blobs[i];
@@ -305,12 +315,13 @@ bool oci_fetch_blobs(const struct oci_fetch *fetch, const struct oci_descriptor 
     if (ended < 0) {
         return error_set_errno(err, errno, "layers cannot be fetched");
     }
+    struct cancel *own = fetch->stop == NULL ? cancel_new() : NULL;
     crew.ended_fd = ended;
-    crew.stop = cancel_new();
+    crew.stop = own != NULL ? own : fetch->stop;
     pthread_mutex_init(&crew.lock, NULL);
     run_crew(&crew);
     pthread_mutex_destroy(&crew.lock);
-    cancel_free(crew.stop);
+    cancel_free(own);
     if (crew.err.code != ERROR_NONE) {
         *err = crew.err;
         return false;

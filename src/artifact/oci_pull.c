@@ -13,6 +13,7 @@
 #include "artifact/oci_config.h"
 #include "artifact/oci_descriptor.h"
 #include "artifact/oci_fetch.h"
+#include "artifact/oci_layers.h"
 #include "artifact/oci_manifest.h"
 #include "artifact/oci_ref.h"
 #include "artifact/oci_registry.h"
@@ -25,8 +26,7 @@
 /* An index may list an index, once. */
 #define INDEX_DEPTH_MAX 2
 
-/* One pull on its way. */
-struct pull {
+struct oci_pull {
     const struct oci_settings *settings;
     const struct limits *limits;
     const struct progress *progress;
@@ -40,10 +40,11 @@ struct pull {
     struct digest pinned;
     struct digest manifest;
     struct oci_document document;
-    bool is_plan; /* nothing is put into the cache */
+    struct oci_layers *layers; /* NULL: not yet */
+    bool is_plan;              /* nothing is put into the cache */
 };
 
-static void pull_done(struct pull *pull)
+static void pull_done(struct oci_pull *pull)
 {
     oci_ref_done(&pull->ref);
     free(pull->shown);
@@ -52,7 +53,7 @@ static void pull_done(struct pull *pull)
     oci_document_done(&pull->document);
 }
 
-static bool begin(struct pull *pull, const char *reference, struct error *err)
+static bool begin(struct oci_pull *pull, const char *reference, struct error *err)
 {
     const struct oci_settings *settings = pull->settings;
     pull->limits = settings->limits != NULL ? settings->limits : &limits_default;
@@ -85,8 +86,8 @@ static bool check_said_digest(
         digest_format(found, hex), said);
 }
 
-static bool parse_document(struct pull *pull, const struct text *bytes, const char *content_type,
-    enum oci_media expected, struct error *err)
+static bool parse_document(struct oci_pull *pull, const struct text *bytes,
+    const char *content_type, enum oci_media expected, struct error *err)
 {
     oci_document_done(&pull->document);
     return oci_document_parse(text_cstr(bytes), bytes->len, content_type, expected, &pull->platform,
@@ -94,14 +95,14 @@ static bool parse_document(struct pull *pull, const struct text *bytes, const ch
 }
 
 static bool keep(
-    struct pull *pull, const struct digest *digest, const struct text *bytes, struct error *err)
+    struct oci_pull *pull, const struct digest *digest, const struct text *bytes, struct error *err)
 {
     return pull->is_plan ||
            blob_cache_put(pull->settings->blobs_dir, digest, text_cstr(bytes), bytes->len, err);
 }
 
 /* Fetches the document that the reference names from one registry, and pins it. */
-static bool fetch_root_from(struct pull *pull, struct oci_registry *registry, struct error *err)
+static bool fetch_root_from(struct oci_pull *pull, struct oci_registry *registry, struct error *err)
 {
     auto_free char *version = oci_ref_version(&pull->ref);
     auto_free char *path = memory_printf("manifests/%s", version);
@@ -128,7 +129,7 @@ static bool fetch_root_from(struct pull *pull, struct oci_registry *registry, st
 
 /* A document by digest that is in the cache; false without *err when it is not or cannot be told
  * what it is. */
-static bool read_root_from_cache(struct pull *pull)
+static bool read_root_from_cache(struct oci_pull *pull)
 {
     struct error ignored = {0};
     struct oci_descriptor root = {.digest = pull->ref.digest};
@@ -156,8 +157,8 @@ static bool is_worth_another(enum error_code code)
 }
 
 /* Asks one registry after the other; ask does the asking. */
-static bool ask_each(struct pull *pull,
-    bool (*ask)(struct pull *pull, struct oci_registry *registry, struct error *err),
+static bool ask_each(struct oci_pull *pull,
+    bool (*ask)(struct oci_pull *pull, struct oci_registry *registry, struct error *err),
     struct error *err)
 {
     for (size_t i = 0; i < pull->registries.count; i++) {
@@ -183,7 +184,7 @@ struct wanted {
     char **content_type;
 };
 
-static bool fetch_wanted_from(struct pull *pull, const struct wanted *wanted,
+static bool fetch_wanted_from(struct oci_pull *pull, const struct wanted *wanted,
     struct oci_registry *registry, struct error *err)
 {
     char hex[DIGEST_HEX_LEN + 1];
@@ -201,7 +202,7 @@ static bool fetch_wanted_from(struct pull *pull, const struct wanted *wanted,
     return keep(pull, &descriptor->digest, wanted->bytes, err);
 }
 
-static bool fetch_wanted(struct pull *pull, const struct wanted *wanted, struct error *err)
+static bool fetch_wanted(struct oci_pull *pull, const struct wanted *wanted, struct error *err)
 {
     const struct oci_descriptor *descriptor = wanted->descriptor;
     struct error absent = {0};
@@ -226,7 +227,7 @@ static bool fetch_wanted(struct pull *pull, const struct wanted *wanted, struct 
 }
 
 /* From whatever the reference names down to a manifest for our platform. */
-static bool find_manifest(struct pull *pull, struct error *err)
+static bool find_manifest(struct oci_pull *pull, struct error *err)
 {
     if (!(pull->ref.has_digest && read_root_from_cache(pull)) &&
         !ask_each(pull, fetch_root_from, err)) {
@@ -251,7 +252,7 @@ static bool find_manifest(struct pull *pull, struct error *err)
     return true;
 }
 
-static struct oci_fetch fetch_of(struct pull *pull, const struct progress *progress)
+static struct oci_fetch fetch_of(struct oci_pull *pull, const struct progress *progress)
 {
     return (struct oci_fetch){
         .settings = pull->settings,
@@ -262,7 +263,7 @@ static struct oci_fetch fetch_of(struct pull *pull, const struct progress *progr
     };
 }
 
-static bool take_config(struct pull *pull, struct oci_image *image, struct error *err)
+static bool take_config(struct oci_pull *pull, struct oci_image *image, struct error *err)
 {
     const struct oci_descriptor *config = &pull->document.config;
     const struct oci_fetch fetch = fetch_of(pull, NULL);
@@ -280,84 +281,79 @@ static bool take_config(struct pull *pull, struct oci_image *image, struct error
            error_wrap(err, "%s", pull->shown);
 }
 
-/* The media type decided how the layer will be read: its first bytes must say the same. And what
- * is listed twice must be of one size. */
-static bool check_layer(struct pull *pull, const struct oci_layer *layer, struct error *err)
+/* Everything but the layers. */
+static bool take_head(struct oci_pull *pull, struct oci_image *found, struct error *err)
 {
-    const struct oci_descriptor blob = {.digest = layer->digest, .size_bytes = layer->size_bytes};
-    uint8_t head[4] = {0};
-    auto_close int fd = blob_cache_open(pull->settings->blobs_dir, &layer->digest, err);
-    if (fd < 0) {
+    found->cache_hold = blob_cache_hold(pull->settings->blobs_dir, err);
+    if (found->cache_hold < 0 || !find_manifest(pull, err) || !take_config(pull, found, err)) {
         return false;
     }
-    if (!blob_cache_has(pull->settings->blobs_dir, &blob)) {
-        return error_set(err, ERROR_DIGEST,
-            "a layer of %s is not of the %" PRIu64 " bytes that were promised", pull->shown,
-            layer->size_bytes);
-    }
-    ssize_t got = pread(fd, head, sizeof head, 0);
-    const bool is_gzip = got >= 2 && head[0] == 0x1f && head[1] == 0x8b;
-    const bool is_frame =
-        got == 4 && head[0] == 0x28 && head[1] == 0xb5 && head[2] == 0x2f && head[3] == 0xfd;
-    const bool is_skippable = got == 4 && (head[0] & 0xf0) == 0x50 && head[1] == 0x2a &&
-                              head[2] == 0x4d && head[3] == 0x18;
-    const bool is_zstd = is_frame || is_skippable;
-    bool is_right = false;
-    switch (layer->compression) {
-    case OCI_LAYER_TAR:
-        is_right = !is_gzip && !is_zstd;
-        break;
-    case OCI_LAYER_GZIP:
-        is_right = is_gzip;
-        break;
-    case OCI_LAYER_ZSTD:
-        is_right = is_zstd;
-        break;
-    }
-    char hex[DIGEST_HEX_LEN + 1];
-    return is_right ||
-           error_set(err, ERROR_FORMAT, "layer sha256:%s of %s is not compressed as its type says",
-               digest_format(&layer->digest, hex), pull->shown);
+    found->reference = memory_strdup(pull->shown);
+    found->manifest_digest = pull->manifest;
+    found->pinned_digest = pull->pinned;
+    return true;
 }
 
-static bool take_layers(struct pull *pull, const struct oci_image *image, struct error *err)
+struct oci_pull *oci_pull_begin(const struct oci_settings *settings, const char *reference,
+    const struct progress *progress, const struct cancel *cancel, struct oci_image *image,
+    struct error *err)
 {
-    auto_free struct oci_descriptor *blobs = memory_zero(image->layer_count, sizeof *blobs);
-    for (size_t i = 0; i < image->layer_count; i++) {
-        blobs[i].digest = image->layers[i].digest;
-        blobs[i].size_bytes = image->layers[i].size_bytes;
+    auto_done(oci_image) struct oci_image found = {0};
+    auto_oci_pull struct oci_pull *pull = memory_zero(1, sizeof *pull);
+    *pull = (struct oci_pull){.settings = settings, .progress = progress, .cancel = cancel};
+    progress_report(progress, PROGRESS_RESOLVE, PROGRESS_STEPS, 0, 1);
+    if (!begin(pull, reference, err) || !take_head(pull, &found, err)) {
+        return NULL;
     }
-    const struct oci_fetch fetch = fetch_of(pull, pull->progress);
-    if (!oci_fetch_blobs(&fetch, blobs, image->layer_count, err)) {
-        return error_wrap(err, "%s", pull->shown);
+    const struct oci_fetch fetch = fetch_of(pull, progress);
+    pull->layers = oci_layers_begin(&fetch, &found, pull->shown);
+    *image = found;
+    found = (struct oci_image){0};
+    return take_ptr(pull);
+}
+
+const struct progress *oci_pull_progress(const struct oci_pull *pull)
+{
+    return oci_layers_progress(pull->layers);
+}
+
+bool oci_pull_wait(struct oci_pull *pull, size_t layer, struct error *err)
+{
+    return oci_layers_wait(pull->layers, layer, err);
+}
+
+bool oci_pull_finish(struct oci_pull *pull, struct error *err)
+{
+    return oci_layers_finish(pull->layers, err);
+}
+
+void oci_pull_end(struct oci_pull *pull)
+{
+    if (pull != NULL) {
+        oci_layers_end(pull->layers);
+        pull_done(pull);
+        free(pull);
     }
-    for (size_t i = 0; i < image->layer_count; i++) {
-        if (!check_layer(pull, &image->layers[i], err)) {
-            return false;
-        }
-    }
-    return true;
+}
+
+void oci_pull_auto_end(struct oci_pull **pull)
+{
+    oci_pull_end(*pull);
 }
 
 bool oci_pull(const struct oci_settings *settings, const char *reference,
     const struct progress *progress, const struct cancel *cancel, struct oci_image *image,
     struct error *err)
 {
-    auto_done(pull) struct pull pull = {
-        .settings = settings, .progress = progress, .cancel = cancel};
     auto_done(oci_image) struct oci_image found = {0};
-    progress_report(progress, PROGRESS_RESOLVE, PROGRESS_STEPS, 0, 1);
-    if (!begin(&pull, reference, err)) {
+    auto_oci_pull struct oci_pull *pull =
+        oci_pull_begin(settings, reference, progress, cancel, &found, err);
+    if (pull == NULL) {
         return false;
     }
-    found.cache_hold = blob_cache_hold(settings->blobs_dir, err);
-    if (found.cache_hold < 0 || !find_manifest(&pull, err) || !take_config(&pull, &found, err) ||
-        !take_layers(&pull, &found, err)) {
-        return false;
+    if (!oci_pull_finish(pull, err)) {
+        return error_wrap(err, "%s", found.reference);
     }
-    found.reference = take_ptr(pull.shown);
-    found.manifest_digest = pull.manifest;
-    found.pinned_digest = pull.pinned;
     *image = found;
     found = (struct oci_image){0};
     return true;
@@ -372,7 +368,8 @@ void oci_plan_done(struct oci_plan *plan)
 bool oci_plan(const struct oci_settings *settings, const char *reference,
     const struct cancel *cancel, struct oci_plan *plan, struct error *err)
 {
-    auto_done(pull) struct pull pull = {.settings = settings, .cancel = cancel, .is_plan = true};
+    auto_done(pull) struct oci_pull pull = {
+        .settings = settings, .cancel = cancel, .is_plan = true};
     if (!begin(&pull, reference, err) || !find_manifest(&pull, err)) {
         return false;
     }
@@ -401,7 +398,7 @@ void oci_resolution_done(struct oci_resolution *resolution)
 }
 
 /* By HEAD; a server that tells no digest there is asked for the whole. */
-static bool resolve_at(struct pull *pull, struct oci_registry *registry, struct error *err)
+static bool resolve_at(struct oci_pull *pull, struct oci_registry *registry, struct error *err)
 {
     auto_free char *version = oci_ref_version(&pull->ref);
     auto_free char *path = memory_printf("manifests/%s", version);
@@ -423,7 +420,7 @@ static bool resolve_at(struct pull *pull, struct oci_registry *registry, struct 
 bool oci_resolve(const struct oci_settings *settings, const char *reference,
     const struct cancel *cancel, struct oci_resolution *resolution, struct error *err)
 {
-    auto_done(pull) struct pull pull = {.settings = settings, .cancel = cancel};
+    auto_done(pull) struct oci_pull pull = {.settings = settings, .cancel = cancel};
     if (!begin(&pull, reference, err)) {
         return false;
     }

@@ -6,8 +6,8 @@
  * is then pinned and handed out. Nothing is decompressed here.
  *
  * Straight-line calls that block a worker; the cancel token ends them within a second. Up to
- * OCI_PARALLEL_LAYERS layers come at once, in threads that live inside the call; progress is
- * reported by one thread at a time. Each blob is resumable and shared with other processes through
+ * OCI_PARALLEL_LAYERS layers come at once, the newest first, in threads that are gone with the pull;
+ * progress is reported by one thread at a time. Each blob is resumable and shared with other processes through
  * http_download's part files. Plain HTTP is spoken to loopback and to hosts that the settings name,
  * and to nobody else; credentials go to the host they were configured for. Sources: OCI
  * distribution-spec "Pull", Docker's token authentication. */
@@ -21,6 +21,7 @@
 struct cancel;
 struct error;
 struct limits;
+struct oci_pull;
 struct progress;
 
 #define OCI_PARALLEL_LAYERS 3
@@ -70,11 +71,28 @@ void oci_plan_done(struct oci_plan *plan);
 bool oci_plan(const struct oci_settings *settings, const char *reference,
     const struct cancel *cancel, struct oci_plan *plan, struct error *err);
 
-/* Brings everything of the image into the cache and describes it in a zeroed *image. What is there
+/* Begins to bring everything of the image into the cache and describes it in a zeroed *image: its
+ * manifest and config are there, the layers come while the caller does something else. What is there
  * already is not fetched again; a reference by digest that is whole in the cache needs no network.
- * ERROR_INVALID (the reference), ERROR_NOT_FOUND, ERROR_AUTH, ERROR_NETWORK, ERROR_DIGEST,
+ * NULL on failure; ends with oci_pull_end, before the image. settings, progress and cancel live until
+ * then. ERROR_INVALID (the reference), ERROR_NOT_FOUND, ERROR_AUTH, ERROR_NETWORK, ERROR_DIGEST,
  * ERROR_FORMAT, ERROR_LIMIT, ERROR_UNSUPPORTED (no such platform; the sentence lists those there
  * are), ERROR_NO_SPACE, ERROR_CANCELLED, ERROR_IO. */
+struct oci_pull *oci_pull_begin(const struct oci_settings *settings, const char *reference,
+    const struct progress *progress, const struct cancel *cancel, struct oci_image *image,
+    struct error *err);
+/* Where the caller reports meanwhile in place of `progress`: shown once nothing is fetched any more. */
+const struct progress *oci_pull_progress(const struct oci_pull *pull);
+/* Until that layer of the image (0: the oldest) is proved and in the cache. Errors as above. */
+bool oci_pull_wait(struct oci_pull *pull, size_t layer, struct error *err);
+/* Until all are. */
+bool oci_pull_finish(struct oci_pull *pull, struct error *err);
+/* Stops what is still on its way. NULL is accepted. */
+void oci_pull_end(struct oci_pull *pull);
+void oci_pull_auto_end(struct oci_pull **pull);
+#define auto_oci_pull __attribute__((cleanup(oci_pull_auto_end)))
+
+/* All of it at once. */
 bool oci_pull(const struct oci_settings *settings, const char *reference,
     const struct progress *progress, const struct cancel *cancel, struct oci_image *image,
     struct error *err);

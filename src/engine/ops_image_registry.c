@@ -122,29 +122,48 @@ static void describe(const struct oci_image *image, struct image_draft *draft)
     image_draft_history(draft, line);
 }
 
+static bool wait_for_layer(void *context, size_t layer, struct error *err)
+{
+    return oci_pull_wait(context, layer, err);
+}
+
+/* Makes the disk while the layers come. */
+static bool flatten(struct ops *ops, const struct image_request *request,
+    const struct oci_image *image, struct oci_pull *pull, struct image_draft *draft,
+    struct error *err)
+{
+    int blobs = store_cache_dir(ops->store, STORE_CACHE_BLOBS);
+    struct flatten_options options = {
+        .size_bytes = request->size_bytes, .wait = wait_for_layer, .context = pull};
+    struct flatten_report report = {0};
+    /* What the layers take packed is less than what all but odd images take. */
+    auto_close int fd = file_need_space(staging_dir(draft->staging), "..", image->layers_bytes, err)
+                            ? file_create(staging_dir(draft->staging), IMAGE_ROOTFS, err)
+                            : -1;
+    if (fd < 0 || !flatten_image(image, blobs, &options, fd, ops->limits, oci_pull_progress(pull),
+                      ops->cancel, &report, err)) {
+        return false;
+    }
+    image_draft_tell(draft, &report);
+    return oci_pull_finish(pull, err);
+}
+
 bool image_draft_pull_and_flatten(struct ops *ops, const struct image_request *request,
     struct image_draft *draft, struct error *err)
 {
     auto_done(registry) struct registry registry = {0};
     auto_done(oci_image) struct oci_image image = {0};
     registry_settle(ops, &registry);
-    if (!oci_pull(
-            &registry.settings, request->reference, ops->progress, ops->cancel, &image, err)) {
+    auto_oci_pull struct oci_pull *pull = oci_pull_begin(
+        &registry.settings, request->reference, ops->progress, ops->cancel, &image, err);
+    if (pull == NULL) {
         return false;
     }
-    progress_digest(ops->progress, &image.manifest_digest, &image.manifest_digest);
-    struct flatten_options options = {.size_bytes = request->size_bytes};
-    struct flatten_report report = {0};
-    /* What the layers take packed is less than what all but odd images take. */
-    auto_close int fd = file_need_space(staging_dir(draft->staging), "..", image.layers_bytes, err)
-                            ? file_create(staging_dir(draft->staging), IMAGE_ROOTFS, err)
-                            : -1;
-    if (fd < 0 || !flatten_image(&image, registry.settings.blobs_dir, &options, fd, ops->limits,
-                      ops->progress, ops->cancel, &report, err)) {
+    progress_digest(oci_pull_progress(pull), &image.manifest_digest, &image.manifest_digest);
+    if (!flatten(ops, request, &image, pull, draft, err)) {
         return error_wrap(err, "%s", image.reference);
     }
     describe(&image, draft);
-    image_draft_tell(draft, &report);
     return true;
 }
 

@@ -267,8 +267,9 @@ class Registry(http.server.ThreadingHTTPServer):
 class Shared:
     """What the three servers have in common."""
 
-    def __init__(self, log):
+    def __init__(self, log, root):
         self.log = open(log, "a", encoding="utf-8")
+        self.root = root
         self.lock = threading.Lock()
         self.images = {}
         self.counts = {}
@@ -447,9 +448,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return self.send(307, b"", [("Location", target)])
         if "tofile" in words:
             return self.send(307, b"", [("Location", "file:///etc/passwd")])
-        return self.send_blob(words, digest, content)
+        return self.send_blob(image, words, digest, content)
 
-    def send_blob(self, words, digest, content):
+    def send_blob(self, image, words, digest, content):
         etag = ("ETag", f'"{digest}"')
         wanted = self.headers.get("Range")
         if wanted and wanted.startswith("bytes=") and wanted.endswith("-"):
@@ -465,6 +466,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.flush()
             self.close_connection = True
             return None
+        if "held" in words and digest == image.layers[0]["digest"]:
+            # The oldest layer is kept back until the test puts that file there.
+            for _ in range(6000):
+                if os.path.exists(os.path.join(self.server.shared.root, "go")):
+                    break
+                time.sleep(0.01)
         if "slow" in words:
             self.send_response(200)
             self.send_header("Content-Length", str(len(content)))
@@ -483,7 +490,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.send(400, b"two kinds of authorization")
         repository, _, digest = self.path[len("/v2/") :].partition("/blobs/")
         image = self.server.shared.image(repository)
-        return self.send_blob(image.words, digest, image.spoil(digest, image.blobs[digest]))
+        return self.send_blob(image, image.words, digest, image.spoil(digest, image.blobs[digest]))
 
     def answer_token(self, form):
         words = self.path.split("/")[-1].split("+")
@@ -527,7 +534,7 @@ def main():
     parser.add_argument("--root", required=True)
     parser.add_argument("--log", required=True)
     options = parser.parse_args()
-    shared = Shared(options.log)
+    shared = Shared(options.log, options.root)
     for role, address, name in (
         ("registry", "127.0.0.1", "127.0.0.1"),
         ("token", "127.0.0.1", "localhost"),

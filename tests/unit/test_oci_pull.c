@@ -508,6 +508,124 @@ static void test_progress_is_of_all_layers_together(void **state)
     assert_int_equal(furthest, image.layers_bytes);
 }
 
+static bool is_there(const struct world *world, const struct oci_layer *layer)
+{
+    const struct oci_descriptor blob = {layer->digest, layer->size_bytes};
+    return blob_cache_has(world->settings.blobs_dir, &blob);
+}
+
+/* The oldest layer is held back by its server: all others can be read meanwhile. */
+static void test_layers_are_read_while_older_ones_come(void **state)
+{
+    struct world *world = *state;
+    struct error err = {0};
+    auto_free char *reference = reference_of("many.held");
+    auto_done(oci_image) struct oci_image image = {0};
+    auto_oci_pull struct oci_pull *pull =
+        oci_pull_begin(&world->settings, reference, NULL, NULL, &image, &err);
+    assert_non_null(pull);
+    assert_int_equal(image.layer_count, 15);
+    for (size_t i = image.layer_count; --i > 0;) {
+        assert_true(oci_pull_wait(pull, i, &err));
+        assert_true(is_there(world, &image.layers[i]));
+    }
+    assert_false(is_there(world, &image.layers[0]));
+    web_server_put(&server, "go", "", 0);
+    assert_true(oci_pull_wait(pull, 0, &err));
+    assert_true(oci_pull_finish(pull, &err));
+    check_blobs(world, &image);
+    assert_int_equal(unlinkat(server.root, "go", 0), 0);
+}
+
+/* Whoever reads may give up at any time. */
+static void test_an_end_stops_what_still_comes(void **state)
+{
+    struct world *world = *state;
+    struct error err = {0};
+    auto_free char *reference = reference_of("many.held");
+    auto_done(oci_image) struct oci_image image = {0};
+    struct oci_pull *pull = oci_pull_begin(&world->settings, reference, NULL, NULL, &image, &err);
+    assert_non_null(pull);
+    assert_true(oci_pull_wait(pull, image.layer_count - 1, &err));
+    oci_pull_end(pull);
+    assert_false(is_there(world, &image.layers[0]));
+    /* Nobody holds it any more. */
+    struct blob_cache_tally tally;
+    oci_image_done(&image);
+    assert_true(blob_cache_prune(world->settings.blobs_dir, false, &tally, &err));
+    assert_true(tally.blobs > 0);
+}
+
+static void test_a_bad_layer_fails_who_waits_for_any(void **state)
+{
+    struct world *world = *state;
+    struct error err = {0};
+    auto_free char *reference = reference_of("wronglayer.held");
+    auto_done(oci_image) struct oci_image image = {0};
+    auto_oci_pull struct oci_pull *pull =
+        oci_pull_begin(&world->settings, reference, NULL, NULL, &image, &err);
+    assert_non_null(pull);
+    /* The newest is wrong; the oldest will never come, since the failure stops it. */
+    assert_false(oci_pull_wait(pull, 0, &err));
+    assert_int_equal(err.code, ERROR_DIGEST);
+    error_clear(&err);
+    assert_false(oci_pull_wait(pull, 2, &err));
+    assert_int_equal(err.code, ERROR_DIGEST);
+    error_clear(&err);
+    assert_false(oci_pull_finish(pull, &err));
+    assert_int_equal(err.code, ERROR_DIGEST);
+}
+
+/* What both sides said, and never at the same time. */
+struct told {
+    uint64_t downloaded, extracted;
+    bool has_extracted_early;
+    bool is_inside;
+};
+
+static void note_told(void *context, enum progress_phase phase, enum progress_unit unit,
+    uint64_t done, uint64_t total)
+{
+    struct told *told = context;
+    (void)unit;
+    assert_false(told->is_inside);
+    told->is_inside = true;
+    if (phase == PROGRESS_EXTRACT) {
+        told->extracted = done;
+        told->has_extracted_early |= told->downloaded < total;
+    } else if (phase == PROGRESS_DOWNLOAD) {
+        told->downloaded = done;
+    }
+    told->is_inside = false;
+}
+
+static void test_reading_is_told_of_once_all_is_here(void **state)
+{
+    struct world *world = *state;
+    struct error err = {0};
+    struct told told = {0};
+    const struct progress progress = {.context = &told, .report = note_told};
+    auto_free char *reference = reference_of("many.held");
+    auto_done(oci_image) struct oci_image image = {0};
+    auto_oci_pull struct oci_pull *pull =
+        oci_pull_begin(&world->settings, reference, &progress, NULL, &image, &err);
+    assert_non_null(pull);
+    const struct progress *reading = oci_pull_progress(pull);
+    for (size_t i = image.layer_count; --i > 0;) {
+        assert_true(oci_pull_wait(pull, i, &err));
+        progress_report(reading, PROGRESS_EXTRACT, PROGRESS_BYTES, i, image.layers_bytes);
+    }
+    assert_int_equal(told.extracted, 0);
+    web_server_put(&server, "go", "", 0);
+    assert_true(oci_pull_finish(pull, &err));
+    progress_report(
+        reading, PROGRESS_EXTRACT, PROGRESS_BYTES, image.layers_bytes, image.layers_bytes);
+    assert_int_equal(told.extracted, image.layers_bytes);
+    assert_int_equal(told.downloaded, image.layers_bytes);
+    assert_false(told.has_extracted_early);
+    assert_int_equal(unlinkat(server.root, "go", 0), 0);
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -541,6 +659,10 @@ int main(void)
         TEST(test_a_tag_is_resolved_by_head),
         TEST(test_a_stop_ends_all_threads),
         TEST(test_progress_is_of_all_layers_together),
+        TEST(test_layers_are_read_while_older_ones_come),
+        TEST(test_an_end_stops_what_still_comes),
+        TEST(test_a_bad_layer_fails_who_waits_for_any),
+        TEST(test_reading_is_told_of_once_all_is_here),
     };
     return cmocka_run_group_tests_name("oci_pull", tests, start, stop);
 }
