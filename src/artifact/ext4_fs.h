@@ -42,6 +42,7 @@ struct ext4_writer {
     uint8_t *gather; /* blocks in a row, to be written at once */
     uint64_t gather_block;
     size_t gather_count;
+    size_t unsynced; /* blocks written since the disk was last told to begin */
 
     struct tree_inode *inode; /* the file whose data comes */
     uint64_t file_bytes;      /* of it, so far */

@@ -14,6 +14,9 @@
 
 #define GATHER_BLOCKS 256 /* 1 MiB */
 
+/* So much is written between two reminders to the disk to begin. */
+#define SYNC_BLOCKS 4096
+
 /* Fewer blocks of zeros in a row stay part of the file's run: a hole would cost an extent. */
 #define HOLE_BLOCKS 8
 
@@ -97,9 +100,16 @@ bool ext4_flush(struct ext4_writer *writer, struct error *err)
 {
     size_t count = writer->gather_count;
     writer->gather_count = 0;
-    return count == 0 || (file_write_all_at(writer->fd, writer->gather, count * EXT4_BLOCK,
-                              writer->gather_block * EXT4_BLOCK, err) ||
-                             error_wrap(err, "the disk file"));
+    if (count > 0 && !file_write_all_at(writer->fd, writer->gather, count * EXT4_BLOCK,
+                         writer->gather_block * EXT4_BLOCK, err)) {
+        return error_wrap(err, "the disk file");
+    }
+    writer->unsynced += count;
+    if (writer->unsynced >= SYNC_BLOCKS) {
+        file_start_sync(writer->fd);
+        writer->unsynced = 0;
+    }
+    return true;
 }
 
 bool ext4_put_block(

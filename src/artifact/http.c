@@ -97,6 +97,9 @@ static enum http_outcome judge_failure(struct hop *hop, CURLcode code)
     case CURLE_HTTP2_STREAM:
         outcome = HTTP_AGAIN;
         break;
+    case CURLE_PEER_FAILED_VERIFICATION:
+        error = hop->exchange->settings->trusts_nobody ? ERROR_AUTH : ERROR_NETWORK;
+        break;
     case CURLE_SSL_CACERT_BADFILE:
         error = ERROR_CONFIG;
         outcome = HTTP_STOP;
@@ -225,7 +228,10 @@ static void set_security(CURL *easy, const struct http_settings *settings)
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    if (settings->ca_file != NULL) {
+    if (settings->trusts_nobody) {
+        curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    } else if (settings->ca_file != NULL) {
         curl_easy_setopt(easy, CURLOPT_CAINFO, settings->ca_file);
     }
 #if LIBCURL_VERSION_NUM >= 0x075700

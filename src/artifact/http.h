@@ -46,6 +46,9 @@ struct http_settings {
     const char *const *headers;  /* "Accept: x" lines, NULL-terminated; NULL: none. No secrets */
     uint64_t backoff_ms;         /* first pause before trying again; 0: 1000 */
     bool is_userinfo_ok;         /* a URL may say user:password@ (configured by the operator) */
+    /* Trusts no authority, whose list takes longer to read than all the rest: to learn whether TLS is
+     * spoken at all. Any certificate is ERROR_AUTH then. */
+    bool trusts_nobody;
 };
 
 struct http_request {
@@ -53,6 +56,7 @@ struct http_request {
     size_t url_count;
     struct http_blob expected;
     struct http_settings settings;
+    bool is_kept; /* the file will stay and be synced: the disk may begin with it while it comes */
 };
 
 /* Zero-initialise; free with http_result_done. */

@@ -434,6 +434,7 @@ bool http_download(int part_dir, const char *part_name, const struct http_reques
             progress, cancel, &is_complete, err)) {
         return false;
     }
+    download.part.is_kept = request->is_kept;
     download.furthest = download.part.len;
     if (is_complete) {
         progress_digest(progress, &expected->digest, &expected->digest);

@@ -109,6 +109,7 @@ static bool download(struct hand *hand, const struct oci_registry *registry, con
                 .authorization = authorization,
                 .backoff_ms = settings->backoff_ms,
             },
+        .is_kept = true,
     };
     const struct progress progress = {.context = hand, .report = on_report, .note = on_note};
     auto_done(http_result) struct http_result result = {0};

@@ -24,6 +24,7 @@
 #include "base/text.h"
 
 #define WAIT_INTERVAL_MS 200
+#define SYNC_STEP ((uint64_t)4 << 20)
 #define SIDECAR_MAX 16384
 #define SIDECAR_DEPTH 4
 
@@ -263,14 +264,15 @@ static bool write_sidecar(
     json_put_string(json, "url", url);
     auto_done(text) struct text text = {0};
     json_write(json, true, &text);
-    return file_replace(part->dir, sidecar, text_cstr(&text), text.len, 0600, err);
+    /* Durable or not: what goes on from it is proved by its digest at the end. */
+    return file_replace_soon(part->dir, sidecar, text_cstr(&text), text.len, 0600, err);
 }
 
 bool part_begin(struct part *part, const char *etag, const char *url, struct error *err)
 {
     free(take_ptr(part->etag));
     hash_reset(part->hash);
-    part->len = 0;
+    part->len = part->started = 0;
     auto_free char *sidecar = sidecar_name(part->name);
     if (!remove_file(part->dir, sidecar, err)) {
         return false;
@@ -316,6 +318,10 @@ bool part_append(struct part *part, const void *bytes, size_t len, struct error 
     }
     hash_update(part->hash, bytes, len);
     part->len += len;
+    if (part->is_kept && part->len - part->started >= SYNC_STEP) {
+        file_start_sync(part->write_fd);
+        part->started = part->len;
+    }
     return true;
 }
 

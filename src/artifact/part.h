@@ -25,7 +25,9 @@ struct part {
     int write_fd;      /* -1 when the content was found complete */
     struct hash *hash; /* of the first len bytes */
     uint64_t len;
-    char *etag; /* strong; NULL: cannot be resumed */
+    uint64_t started; /* so much the disk was told to begin with */
+    bool is_kept;     /* it is told at all: set by the owner */
+    char *etag;       /* strong; NULL: cannot be resumed */
     bool was_waited_for;
     bool is_detached; /* the name is gone: another process published the file */
 };

@@ -238,6 +238,11 @@ ssize_t file_read_at(
     return (ssize_t)total;
 }
 
+void file_start_sync(int fd)
+{
+    sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 bool file_sync(int fd, const char *shown, struct error *err)
 {
     if (fsync(fd) != 0) {
@@ -254,7 +259,7 @@ bool file_sync_dir(int dir, const char *path, struct error *err)
 
 /* Everything up to the rename; the caller removes the temporary file when this fails. */
 static bool write_and_rename(int dir, const char *temporary, const char *path, const void *bytes,
-    size_t len, mode_t mode, struct error *err)
+    size_t len, mode_t mode, bool is_durable, struct error *err)
 {
     auto_close int fd = file_create(dir, temporary, err);
     if (fd < 0 || !file_write_all(fd, bytes, len, err)) {
@@ -263,7 +268,7 @@ static bool write_and_rename(int dir, const char *temporary, const char *path, c
     if (fchmod(fd, mode) != 0) {
         return error_set_errno(err, errno, "cannot set the mode of %s", path);
     }
-    if (!file_sync(fd, path, err)) {
+    if (is_durable && !file_sync(fd, path, err)) {
         return false;
     }
     if (renameat(dir, temporary, dir, path) != 0) {
@@ -282,21 +287,37 @@ char *file_temporary_name(const char *path, struct error *err)
     return memory_printf("%s.tmp-%016" PRIx64, path, random_bits);
 }
 
-bool file_replace(
-    int dir, const char *path, const void *bytes, size_t len, mode_t mode, struct error *err)
+/* Up to the directory, which is not synced. */
+static bool replace(int dir, const char *path, const void *bytes, size_t len, mode_t mode,
+    bool is_durable, struct error *err)
 {
     auto_free char *temporary = file_temporary_name(path, err);
     if (temporary == NULL) {
         return false;
     }
-    if (!write_and_rename(dir, temporary, path, bytes, len, mode, err)) {
+    if (!write_and_rename(dir, temporary, path, bytes, len, mode, is_durable, err)) {
         unlinkat(dir, temporary, 0);
+        return false;
+    }
+    return true;
+}
+
+bool file_replace(
+    int dir, const char *path, const void *bytes, size_t len, mode_t mode, struct error *err)
+{
+    if (!replace(dir, path, bytes, len, mode, true, err)) {
         return false;
     }
     const char *slash = strrchr(path, '/');
     auto_free char *parent =
         slash != NULL ? memory_strndup(path, (size_t)(slash - path)) : memory_strdup(".");
     return file_sync_dir(dir, parent[0] != '\0' ? parent : "/", err);
+}
+
+bool file_replace_soon(
+    int dir, const char *path, const void *bytes, size_t len, mode_t mode, struct error *err)
+{
+    return replace(dir, path, bytes, len, mode, false, err);
 }
 
 bool file_free_space(int dir, const char *path, uint64_t *free_bytes, struct error *err)

@@ -45,6 +45,9 @@ bool file_read_fd(int fd, const char *shown, size_t max_bytes, struct text *out,
 ssize_t file_read_at(
     int fd, const char *shown, void *bytes, size_t len, uint64_t offset, struct error *err);
 
+/* Lets the disk begin with what was written to the file, and does not wait for it: a file_sync later
+ * has less to do. Promises nothing. */
+void file_start_sync(int fd);
 bool file_sync(int fd, const char *shown, struct error *err);
 bool file_sync_dir(int dir, const char *path, struct error *err);
 /* "path.tmp-" and random digits: a name beside it for what is renamed over it later. Caller frees;
@@ -52,6 +55,11 @@ bool file_sync_dir(int dir, const char *path, struct error *err);
 char *file_temporary_name(const char *path, struct error *err);
 /* Writes a temporary file beside it, syncs, renames over path, syncs the directory. */
 bool file_replace(
+    int dir, const char *path, const void *bytes, size_t len, mode_t mode, struct error *err);
+
+/* The same without the syncs: never half of it by that name as long as the host runs; after a power cut
+ * maybe the old bytes, or none. */
+bool file_replace_soon(
     int dir, const char *path, const void *bytes, size_t len, mode_t mode, struct error *err);
 
 /* Whether a copy from there to files below the directory can share its data with it, so that it takes

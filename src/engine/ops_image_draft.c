@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/parallel.h"
 #include "base/progress.h"
 #include "engine/engine.h"
 #include "engine/ops.h"
@@ -147,23 +148,49 @@ static bool make_work_seed(
     return file_remove_tree(staging, IMAGE_WORK_SEED, err);
 }
 
+/* The two halves of what is left to do with a disk: what is in it is hashed while it goes to the real
+ * one. Each touches what is its own. */
+struct finish {
+    struct ops *ops;
+    struct image_draft *draft;
+    int rootfs;
+    struct digest digest;
+    bool is_hashed, is_synced;
+    struct error hash_err, sync_err;
+};
+
+static void finish_half(void *context, size_t index)
+{
+    struct finish *finish = context;
+    struct ops *ops = finish->ops;
+    if (index == 0) {
+        finish->is_hashed = hash_content(finish->rootfs, IMAGE_ROOTFS, ops->progress, ops->cancel,
+            &finish->digest, &finish->hash_err);
+    } else {
+        finish->is_synced = make_work_seed(ops, finish->draft, finish->rootfs, &finish->sync_err) &&
+                            staging_sync(finish->draft->staging, &finish->sync_err);
+    }
+}
+
 bool image_draft_finalize(struct ops *ops, struct image_draft *draft, struct error *err)
 {
     char hex[DIGEST_HEX_LEN + 1];
-    struct digest digest;
     struct stat status;
     struct image_entry *entry = &draft->entry;
     auto_close int fd = file_open_read(staging_dir(draft->staging), IMAGE_ROOTFS, err);
-    if (fd < 0 || !ops_image_check_rootfs(fd, IMAGE_ROOTFS, err) ||
-        !hash_content(fd, IMAGE_ROOTFS, ops->progress, ops->cancel, &digest, err)) {
+    if (fd < 0 || !ops_image_check_rootfs(fd, IMAGE_ROOTFS, err)) {
+        return false;
+    }
+    file_start_sync(fd);
+    struct finish finish = {.ops = ops, .draft = draft, .rootfs = fd};
+    parallel_each(2, 2, finish_half, &finish);
+    if (!finish.is_hashed || !finish.is_synced) {
+        *err = finish.is_hashed ? finish.sync_err : finish.hash_err;
         return false;
     }
     free(entry->content_sha256);
-    entry->content_sha256 = memory_strdup(digest_format(&digest, hex));
+    entry->content_sha256 = memory_strdup(digest_format(&finish.digest, hex));
     progress_report(ops->progress, PROGRESS_PUBLISH, PROGRESS_STEPS, 0, 2);
-    if (!make_work_seed(ops, draft, fd, err) || !staging_sync(draft->staging, err)) {
-        return false;
-    }
     if (fstat(fd, &status) != 0) {
         return error_set_errno(err, errno, "cannot examine " IMAGE_ROOTFS);
     }
