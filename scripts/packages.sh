@@ -5,7 +5,7 @@
 
 BUILD_PACKAGES="gcc make autoconf automake pkg-config libc6-dev musl-tools linux-libc-dev
 libncurses-dev libcurl4-openssl-dev libzstd-dev libarchive-dev libssl-dev libcjson-dev
-libext2fs-dev comerr-dev liblzma-dev zlib1g-dev libinih-dev"
+libext2fs-dev comerr-dev liblzma-dev zlib1g-dev libisal-dev libinih-dev"
 RUN_PACKAGES="qemu-system-x86 seabios ca-certificates"
 IMAGE_PACKAGES="mmdebstrap e2fsprogs zstd tar fakeroot uidmap"
 TEST_PACKAGES="libcmocka-dev libvterm-dev python3 nginx-light tmux strace procps clang clang-format

@@ -43,3 +43,5 @@ struct codec {
 };
 
 extern const struct codec codec_zstd, codec_gzip, codec_xz, codec_lz4, codec_none;
+/* The same as codec_gzip by ISA-L, where the program was built with it. */
+extern const struct codec codec_gzip_isal;

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/memory.h"
+#include "config.h"
 
 #define INPUT_CAPACITY ((size_t)256 << 10)
 #define WINDOW_LOG_MIN 10
@@ -18,7 +19,16 @@
 
 /* In the order in which the first bytes are compared; the last one fits everything. */
 static const struct codec *const codecs[] = {
-    &codec_zstd, &codec_gzip, &codec_xz, &codec_lz4, &codec_none};
+    &codec_zstd,
+#ifdef HAVE_ISAL
+    &codec_gzip_isal,
+#else
+    &codec_gzip,
+#endif
+    &codec_xz,
+    &codec_lz4,
+    &codec_none,
+};
 
 /* The window of a file that decompress_new_fd reads. */
 struct file_window {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 noinst_LIBRARIES += src/libartifact.a
 src_libartifact_a_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(ARCHIVE_CFLAGS) $(ZSTD_CFLAGS) \
-	$(LZMA_CFLAGS) $(ZLIB_CFLAGS) $(EXT2FS_CFLAGS) $(COMERR_CFLAGS) $(OPENSSL_CFLAGS)
+	$(LZMA_CFLAGS) $(ZLIB_CFLAGS) $(ISAL_CFLAGS) $(EXT2FS_CFLAGS) $(COMERR_CFLAGS) $(OPENSSL_CFLAGS)
 src_libartifact_a_SOURCES =
 src_libartifact_a_SOURCES += \
 	src/artifact/archive.c src/artifact/archive.h \
@@ -45,6 +45,7 @@ src_libartifact_a_SOURCES += \
 	src/artifact/apt_search.c src/artifact/apt_search.h \
 	src/artifact/apt_text.c src/artifact/apt_text.h \
 	src/artifact/decompress.c src/artifact/decompress.h \
+	src/artifact/decompress_ahead.c src/artifact/decompress_ahead.h \
 	src/artifact/decompress_codec.h \
 	src/artifact/decompress_stream.c \
 	src/artifact/hash.c src/artifact/hash.h \
@@ -89,3 +90,6 @@ src_libartifact_a_SOURCES += \
 	src/artifact/oci_pull.c src/artifact/oci_pull.h \
 	src/artifact/oci_registry.c src/artifact/oci_registry.h \
 	src/artifact/oci_ref.c src/artifact/oci_ref.h
+if HAVE_ISAL
+src_libartifact_a_SOURCES += src/artifact/decompress_isal.c
+endif

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "artifact/layer_read.h"
 
-#include "artifact/decompress.h"
+#include <sys/stat.h>
+
+#include "artifact/decompress_ahead.h"
 #include "artifact/hash.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/memory.h"
 
-#define BUFFER_BYTES ((size_t)256 << 10)
-
 struct layer_reader {
-    struct decompress *decompress;
+    struct decompress_ahead *stream;
     struct tar_scan *scan;
     struct hash *hash; /* NULL: not wanted */
     const struct digest *diff_id;
     char *shown;
-    uint8_t *buffer;
+    const uint8_t *bytes; /* the stream's */
     size_t at, end;
     uint64_t data_left; /* of the member taken last */
 };
@@ -23,27 +23,29 @@ struct layer_reader {
 struct layer_reader *layer_reader_new(int fd, unsigned accepted, const struct digest *diff_id,
     const char *shown, const struct limits *limits, const struct cancel *cancel, struct error *err)
 {
-    auto_layer_reader struct layer_reader *reader = memory_zero(1, sizeof *reader);
-    reader->decompress = decompress_new_fd(fd, 0, UINT64_MAX, accepted, limits, shown, cancel, err);
-    if (!reader->decompress) {
+    struct stat status;
+    struct decompress *decompress =
+        decompress_new_fd(fd, 0, UINT64_MAX, accepted, limits, shown, cancel, err);
+    if (!decompress) {
         return NULL;
     }
+    struct layer_reader *reader = memory_zero(1, sizeof *reader);
+    reader->stream =
+        decompress_ahead_new(decompress, fstat(fd, &status) == 0 ? (uint64_t)status.st_size : 0);
     reader->scan = tar_scan_new(TAR_SPARSE, limits);
     reader->hash = diff_id ? hash_new() : NULL;
     reader->diff_id = diff_id;
     reader->shown = memory_strdup(shown);
-    reader->buffer = memory_alloc(BUFFER_BYTES);
-    return take_ptr(reader);
+    return reader;
 }
 
 void layer_reader_free(struct layer_reader *reader)
 {
     if (reader) {
-        decompress_free(reader->decompress);
+        decompress_ahead_free(reader->stream);
         tar_scan_free(reader->scan);
         hash_free(reader->hash);
         free(reader->shown);
-        free(reader->buffer);
         free(reader);
     }
 }
@@ -60,12 +62,12 @@ static bool fill(struct layer_reader *reader, bool *is_over, struct error *err)
     if (reader->at < reader->end) {
         return true;
     }
-    ssize_t got = decompress_read(reader->decompress, reader->buffer, BUFFER_BYTES, err);
+    ssize_t got = decompress_ahead_next(reader->stream, &reader->bytes, err);
     if (got < 0) {
         return false;
     }
     if (reader->hash) {
-        hash_update(reader->hash, reader->buffer, (size_t)got);
+        hash_update(reader->hash, reader->bytes, (size_t)got);
     }
     reader->at = 0;
     reader->end = (size_t)got;
@@ -110,7 +112,7 @@ int layer_reader_next(struct layer_reader *reader, struct tar_member *member, st
         if (is_over) {
             return prove(reader, err) ? 0 : -1;
         }
-        if (!tar_scan_walk(reader->scan, reader->buffer + reader->at, reader->end - reader->at,
+        if (!tar_scan_walk(reader->scan, reader->bytes + reader->at, reader->end - reader->at,
                 &used, &data, &len, err)) {
             error_wrap(err, "%s", reader->shown);
             return -1;
@@ -134,7 +136,7 @@ bool layer_reader_data(
         if (is_over) {
             return prove(reader, err);
         }
-        if (!tar_scan_walk(reader->scan, reader->buffer + reader->at, reader->end - reader->at,
+        if (!tar_scan_walk(reader->scan, reader->bytes + reader->at, reader->end - reader->at,
                 &used, data, len, err)) {
             return error_wrap(err, "%s", reader->shown);
         }
@@ -146,10 +148,10 @@ bool layer_reader_data(
 
 uint64_t layer_reader_in(const struct layer_reader *reader)
 {
-    return decompress_total_in(reader->decompress);
+    return decompress_ahead_in(reader->stream);
 }
 
 uint64_t layer_reader_out(const struct layer_reader *reader)
 {
-    return decompress_total_out(reader->decompress);
+    return decompress_ahead_out(reader->stream);
 }

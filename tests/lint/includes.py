@@ -24,6 +24,7 @@ FOREIGN = {
     r"curl/.*": r"src/artifact/http.*\.c|src/vm/api_client\.c",
     r"archive\.h|archive_entry\.h": r"src/artifact/archive\.c",
     r"zstd(_errors)?\.h|lzma\.h|zlib\.h": r"src/artifact/(de)?compress.*\.c",
+    r"isa-l/.*": r"src/artifact/decompress_isal\.c",
     r"openssl/.*": r"src/artifact/(hash|signature)\.c",
     r"ext2fs/.*|et/.*": r"src/artifact/ext4.*\.c",
     r"cJSON\.h|cjson/.*": r"src/base/json.*\.c",

@@ -50,7 +50,7 @@ link_tests = tests/unit/link_base tests/unit/link_artifact tests/unit/link_store
 	tests/unit/link_vm tests/unit/link_engine
 check_PROGRAMS += $(link_tests)
 TESTS += $(link_tests)
-LINK_ARTIFACT_LIBS = $(CURL_LIBS) $(ARCHIVE_LIBS) $(ZSTD_LIBS) $(LZMA_LIBS) $(ZLIB_LIBS) \
+LINK_ARTIFACT_LIBS = $(CURL_LIBS) $(ARCHIVE_LIBS) $(ZSTD_LIBS) $(LZMA_LIBS) $(ZLIB_LIBS) $(ISAL_LIBS) \
 	$(EXT2FS_LIBS) $(COMERR_LIBS) $(OPENSSL_LIBS)
 tests_unit_link_base_SOURCES = tests/unit/test_link.c
 tests_unit_link_base_DEPENDENCIES = src/libbase.a

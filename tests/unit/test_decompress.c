@@ -7,11 +7,15 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <time.h>
 
 #include "artifact/decompress.h"
+#include "artifact/decompress_ahead.h"
+#include "artifact/decompress_codec.h"
 #include "artifact/lz4_legacy.h"
 #include "base/cancel.h"
 #include "base/limits.h"
+#include "config.h"
 #include "support/scratch.h"
 
 /* More than a block of lz4; and little, for what is tried many times. */
@@ -508,6 +512,176 @@ static void lz4_blocks(void **state)
 }
 
 /* Text that repeats, then noise, so that every kind of block occurs. */
+/* ---- in a thread of its own ---- */
+
+static struct decompress_ahead *open_ahead(const struct world *world, int fd, uint64_t packed_bytes)
+{
+    struct error err = {0};
+    struct decompress *decompress =
+        decompress_new_fd(fd, 0, UINT64_MAX, DECOMPRESS_GZIP, &world->limits, "packed", NULL, &err);
+    assert_non_null(decompress);
+    return decompress_ahead_new(decompress, packed_bytes);
+}
+
+/* Reads on as long as it goes well; what came must be the content's beginning. */
+static ssize_t read_ahead(
+    const struct world *world, struct decompress_ahead *ahead, size_t *total, struct error *err)
+{
+    const uint8_t *bytes = NULL;
+    ssize_t got;
+    *total = 0;
+    while ((got = decompress_ahead_next(ahead, &bytes, err)) > 0) {
+        assert_true(*total + (size_t)got <= world->len);
+        assert_memory_equal(bytes, world->content + *total, (size_t)got);
+        *total += (size_t)got;
+        assert_int_equal(decompress_ahead_out(ahead), *total);
+    }
+    return got;
+}
+
+static void a_thread_reads_ahead(void **state)
+{
+    struct world *world = big_world(state);
+    struct error err = {0};
+    assert_true(make(world, "gzip -1 -c content"));
+    auto_close int fd = open_packed(world);
+    uint64_t packed = packed_size(world);
+    const uint64_t said[] = {packed, 1}; /* for a small file there is no thread */
+    for (size_t i = 0; i < array_length(said); i++) {
+        size_t total = 0;
+        struct decompress_ahead *ahead = open_ahead(world, fd, said[i]);
+        assert_int_equal(decompress_ahead_in(ahead), 0);
+        assert_int_equal(read_ahead(world, ahead, &total, &err), 0);
+        assert_int_equal(total, world->len);
+        assert_int_equal(decompress_ahead_in(ahead), packed);
+        assert_int_equal(read_ahead(world, ahead, &total, &err), 0); /* it stays over */
+        decompress_ahead_free(ahead);
+    }
+}
+
+static void a_failure_comes_behind_what_was_good(void **state)
+{
+    struct world *world = big_world(state);
+    assert_true(
+        make(world, "gzip -1 content -c >whole && head -c $(($(wc -c <whole) * 3 / 4)) whole"));
+    auto_close int fd = open_packed(world);
+    const uint64_t said[] = {packed_size(world), 1};
+    for (size_t i = 0; i < array_length(said); i++) {
+        size_t total = 0;
+        struct error err = {0};
+        struct decompress_ahead *ahead = open_ahead(world, fd, said[i]);
+        assert_int_equal(read_ahead(world, ahead, &total, &err), -1);
+        assert_true(total > world->len / 2 && total < world->len);
+        assert_int_equal(err.code, ERROR_FORMAT);
+        error_clear(&err);
+        assert_int_equal(read_ahead(world, ahead, &total, &err), -1);
+        assert_int_equal(err.code, ERROR_FORMAT);
+        decompress_ahead_free(ahead);
+    }
+}
+
+static void an_owner_may_leave_early(void **state)
+{
+    struct world *world = big_world(state);
+    struct error err = {0};
+    assert_true(make(world, "gzip -1 -c content"));
+    auto_close int fd = open_packed(world);
+    for (int blocks = 0; blocks < 6; blocks++) {
+        struct decompress_ahead *ahead = open_ahead(world, fd, packed_size(world));
+        const uint8_t *bytes = NULL;
+        for (int i = 0; i < blocks; i++) {
+            assert_true(decompress_ahead_next(ahead, &bytes, &err) > 0);
+        }
+        decompress_ahead_free(ahead);
+    }
+    decompress_ahead_free(NULL);
+}
+
+/* ---- gzip by ISA-L ---- */
+
+#ifdef HAVE_ISAL
+
+/* What became of a stream that comes and goes in pieces. */
+struct inflated {
+    bool is_whole;
+    size_t taken, made;
+    uint8_t *bytes;
+};
+
+static void inflate_in_pieces(
+    const struct codec *codec, const struct text *packed, size_t room, struct inflated *inflated)
+{
+    void *state = codec->begin(NULL, 27);
+    const char *why = NULL;
+    for (;;) {
+        size_t here = 1 + (size_t)rand() % 3000;
+        size_t left = packed->len - inflated->taken;
+        struct codec_io io = {.in = (const uint8_t *)packed->data + inflated->taken,
+            .in_len = here < left ? here : left,
+            .out = inflated->bytes + inflated->made,
+            .out_room = room - inflated->made};
+        io.is_in_last = io.in_len == left;
+        enum codec_step step = codec->step(state, &io, &why);
+        inflated->taken += io.taken;
+        inflated->made += io.made;
+        bool is_stuck = io.taken == 0 && io.made == 0 && io.is_in_last;
+        if (step != CODEC_ON || is_stuck) {
+            inflated->is_whole = step == CODEC_FRAME_END;
+            break;
+        }
+    }
+    codec->end(state);
+}
+
+/* Broken anywhere, most of all in what is before and behind the data. */
+static void spoil(struct text *packed)
+{
+    for (int i = rand() % 4; i > 0; i--) {
+        size_t at = (size_t)rand() % packed->len;
+        at = i == 1 ? at % 16 : i == 2 ? packed->len - 1 - at % 10 : at;
+        packed->data[at] = (char)(packed->data[at] ^ 1 << rand() % 8);
+    }
+    packed->len -= rand() % 8 == 0 ? (size_t)rand() % packed->len : 0;
+}
+
+/* The library that is quick takes what the usual one takes, gives the same bytes for it, ends at the
+ * same place, and refuses what that one refuses. */
+static void gzip_is_the_same_in_both_ways(void **state)
+{
+    struct world *world = small_world(state);
+    unsigned seed = (unsigned)time(NULL);
+    size_t whole = 0;
+    struct error err = {0};
+    assert_true(make(world, "gzip -6 -c content"));
+    auto_close int fd = open_packed(world);
+    auto_done(text) struct text packed = {0};
+    assert_true(file_read_fd(fd, "packed", SIZE_MAX, &packed, &err));
+    printf("seed %u\n", seed);
+    srand(seed);
+    size_t room = world->len + 1000;
+    auto_free uint8_t *one = memory_alloc(room);
+    auto_free uint8_t *other = memory_alloc(room);
+    for (int i = 0; i < 1000; i++) {
+        auto_done(text) struct text spoilt = {0};
+        text_append_bytes(&spoilt, packed.data, packed.len);
+        spoil(&spoilt);
+        struct inflated usual = {.bytes = one};
+        struct inflated quick = {.bytes = other};
+        inflate_in_pieces(&codec_gzip, &spoilt, room, &usual);
+        inflate_in_pieces(&codec_gzip_isal, &spoilt, room, &quick);
+        assert_int_equal(usual.is_whole, quick.is_whole);
+        if (usual.is_whole) {
+            whole++;
+            assert_int_equal(usual.made, quick.made);
+            assert_int_equal(usual.taken, quick.taken);
+            assert_memory_equal(one, other, usual.made);
+        }
+    }
+    assert_in_range(whole, 100, 900);
+}
+
+#endif
+
 static void make_content(struct world *world, size_t len)
 {
     world->limits = limits_default;
@@ -567,6 +741,12 @@ int main(void)
         cmocka_unit_test(a_source_that_drips),
         cmocka_unit_test(a_cancel_is_seen_by_the_next_read),
         cmocka_unit_test(lz4_blocks),
+        cmocka_unit_test(a_thread_reads_ahead),
+        cmocka_unit_test(a_failure_comes_behind_what_was_good),
+        cmocka_unit_test(an_owner_may_leave_early),
+#ifdef HAVE_ISAL
+        cmocka_unit_test(gzip_is_the_same_in_both_ways),
+#endif
     };
     return cmocka_run_group_tests(tests, make_worlds, remove_worlds);
 }
