@@ -7,10 +7,10 @@
  *
  * Straight-line calls that block a worker; the cancel token ends them within a second. Up to
  * OCI_PARALLEL_LAYERS layers come at once, the newest first, in threads that are gone with the pull;
- * progress is reported by one thread at a time. Each blob is resumable and shared with other processes through
- * http_download's part files. Plain HTTP is spoken to loopback and to hosts that the settings name,
- * and to nobody else; credentials go to the host they were configured for. Sources: OCI
- * distribution-spec "Pull", Docker's token authentication. */
+ * progress is reported by one thread at a time. Each blob is resumable and shared with other
+ * processes through http_download's part files. Plain HTTP is spoken to loopback and to hosts that
+ * the settings name, and to nobody else; credentials go to the host they were configured for.
+ * Sources: OCI distribution-spec "Pull", Docker's token authentication. */
 
 #include "artifact/oci_image.h"
 
