@@ -140,7 +140,9 @@ bool ops_vm_list(struct ops *ops, struct json **result, struct error *err)
                 ops_rows_add(&rows, damaged_json(look->name, look->why.text));
             }
         } else if (!is_running_only || ops_vm_is_up(look->facts.state)) {
-            ops_rows_add(&rows, ops_vm_json(&look->spec, &look->facts));
+            struct json *row = ops_vm_json(&look->spec, &look->facts);
+            ops_vm_put_network(&look->figures, row);
+            ops_rows_add(&rows, row);
         }
     }
     *result = ops_rows_take(&rows);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "vm/machine_control.h"
+#include "vm/machine_figures.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -62,7 +63,8 @@ struct vm_look {
     struct error why;
     struct machine_spec spec;
     struct machine_facts facts;
-    uint64_t disk_bytes; /* as of ops_vm_disk_use */
+    uint64_t disk_bytes;            /* as of ops_vm_disk_use */
+    struct machine_figures figures; /* of one that is up */
 };
 struct vm_looks {
     struct vm_look *items; /* by name */
@@ -74,7 +76,7 @@ void vm_looks_done(struct vm_looks *looks);
  * the item of its last look (NULL: its first; processor use is then the mean since its start). */
 struct vm_item;
 void ops_vm_measure(
-    struct vm_item *item, const struct machine_handle *handle, const struct vm_item *before);
+    struct vm_item *item, const struct machine_figures *now, const struct vm_item *before);
 /* Per second; 0 for a counter that began anew. */
 uint64_t ops_vm_rate(uint64_t before, uint64_t now, uint64_t over_ms);
 /* Names that disks of its own may have in its directory, one after the other; NULL at the end. */
@@ -82,6 +84,8 @@ const char *ops_vm_disk_name(size_t index);
 /* Allocated bytes of the disks that are its own; further: machine_spec_disk_slots of its spec. */
 uint64_t ops_vm_disk_use(int dir, size_t further);
 
+/* What is known of its traffic, for `vm list` and `vm stats`. */
+void ops_vm_put_network(const struct machine_figures *figures, struct json *json);
 /* The fields of `vm list`; caller frees. */
 struct json *ops_vm_json(const struct machine_spec *spec, const struct machine_facts *facts);
 /* {"name","changed",...vm fields} read anew; caller frees. */

@@ -121,6 +121,9 @@ static bool look_at(struct ops *ops, const struct vm_record *record, struct vm_l
     }
     machine_look(dir, &look->facts);
     look->disk_bytes = ops_vm_disk_use(dir, machine_spec_disk_slots(&look->spec));
+    if (look->facts.has_handle && ops_vm_is_up(look->facts.state)) {
+        machine_figures_read(dir, &look->facts.handle, ops->cancel, &look->figures);
+    }
     return true;
 }
 
@@ -184,7 +187,7 @@ static void add_item(struct section *section, const struct vm_look *look,
     item->disk_bytes = look->disk_bytes;
     if (facts->has_handle && ops_vm_is_up(facts->state)) {
         *watch = facts->is_monitored ? facts->handle.monitor : facts->handle.vmm;
-        ops_vm_measure(item, &facts->handle, find_item(before, look->name));
+        ops_vm_measure(item, &look->figures, find_item(before, look->name));
     }
 }
 
@@ -217,7 +220,9 @@ static void measure(struct ops *ops, struct vm_item *item, const struct vm_item 
     auto_close int dir = vm_store_open(ops->store, item->name, &gone);
     if (dir >= 0 && machine_handle_read(dir, &handle, &gone) && handle.vmm.pid == item->pid) {
         item->disk_bytes = ops_vm_disk_use(dir, MACHINE_DISKS_MAX);
-        ops_vm_measure(item, &handle, before);
+        struct machine_figures now;
+        machine_figures_read(dir, &handle, ops->cancel, &now);
+        ops_vm_measure(item, &now, before);
     }
 }
 

@@ -121,6 +121,7 @@ struct vm_item {
     uint64_t net_sent_bytes;
     uint64_t net_received_rate; /* bytes a second between the last two looks, at first 0 */
     uint64_t net_sent_rate;
+    uint64_t net_looked_ms; /* when the bytes were counted (monotonic) */
 };
 
 struct job_item {

@@ -213,13 +213,6 @@ bool agent_reboot(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel, 
     return run_request(vm_dir, &request, timeout_ms, cancel, err);
 }
 
-bool agent_stats(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel,
-    struct strings *facts, struct error *err)
-{
-    struct request request = {.what = "tell how it is", .kind = WIRE_KIND_STATS, .facts = facts};
-    return run_request(vm_dir, &request, timeout_ms, cancel, err);
-}
-
 bool agent_ports(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel,
     struct strings *facts, struct error *err)
 {

@@ -58,11 +58,8 @@ bool agent_copy(
 bool agent_tcp(int vm_dir, uint16_t port, int in_fd, int out_fd, const struct cancel *cancel,
     struct error *err);
 
-/* What the guest says of itself: adds "mem_available=123456" and the like, as WIRE_KIND_STATS in
- * base/wire.h lists them. Foreign text. timeout_ms 0: 10 s, here and below. */
-bool agent_stats(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel,
-    struct strings *facts, struct error *err);
-/* Listening sockets of the guest: adds "tcp=0.0.0.0 22 sshd" and the like. Foreign text. */
+/* Listening sockets of the guest: adds "tcp=0.0.0.0 22 sshd" and the like. Foreign text.
+ * timeout_ms 0: 10 s, here and below. */
 bool agent_ports(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel,
     struct strings *facts, struct error *err);
 /* Sets the guest's clock to this host's. */

@@ -37,6 +37,7 @@ src_libvm_a_SOURCES = \
 	src/vm/monitor_client.c src/vm/monitor_client.h \
 	src/vm/monitor_clients.c \
 	src/vm/monitor_end.c \
+	src/vm/monitor_figures.c \
 	src/vm/monitor_launch.c src/vm/monitor_launch.h \
 	src/vm/monitor_lines.c \
 	src/vm/monitor_order.c src/vm/monitor_order.h \

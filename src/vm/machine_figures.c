@@ -10,14 +10,20 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "vm/machine.h"
+#include "vm/monitor_client.h"
 
+/* It answers at once; only one that hangs takes longer. */
+#define MONITOR_TIMEOUT_MS 500
 #define PROC_BYTES_MAX (1024 * 1024) /* a host of some thousand interfaces */
 
-static const char *const source_names[] = {
-    [FIGURES_UNKNOWN] = "unknown", [FIGURES_PROCESS] = "process", [FIGURES_LINK] = "link"};
+static const char *const source_names[] = {[FIGURES_UNKNOWN] = "unknown",
+    [FIGURES_PROCESS] = "process",
+    [FIGURES_LINK] = "link",
+    [FIGURES_GUEST] = "guest"};
 
 const char *figures_source_name(enum figures_source source)
 {
@@ -94,12 +100,92 @@ static bool read_tap(const struct machine_handle *handle, struct machine_figures
                               &figures->net_sent_bytes, &figures->net_received_bytes) == 2;
 }
 
-void machine_figures_read(const struct machine_handle *handle, struct machine_figures *figures)
+/* ---- the guest -------------------------------------------------------------------------------- */
+
+static bool take_number(const struct json *said, const char *key, uint64_t *number)
 {
-    *figures = (struct machine_figures){
-        .at_ms = clock_monotonic_ms(), .cpu_ms = process_cpu_ms(&handle->vmm)};
-    figures->cpu_from = figures->cpu_ms > 0 ? FIGURES_PROCESS : FIGURES_UNKNOWN;
+    int64_t value = json_integer(said, key, -1);
+    if (value >= 0) {
+        *number = (uint64_t)value;
+    }
+    return value >= 0;
+}
+
+static void take_guest(
+    const struct json *said, uint64_t at_ms, bool has_network, struct machine_figures *figures)
+{
+    uint64_t available;
+    figures->has_guest = take_number(said, MONITOR_GUEST_LOAD, &figures->guest_load) &&
+                         take_number(said, MONITOR_GUEST_MEMORY, &figures->guest_memory_bytes) &&
+                         take_number(said, MONITOR_GUEST_AVAILABLE, &available) &&
+                         available <= figures->guest_memory_bytes;
+    if (figures->has_guest) {
+        figures->guest_used_bytes = figures->guest_memory_bytes - available;
+    }
+    if (has_network && figures->network_from != FIGURES_LINK &&
+        take_number(said, MONITOR_GUEST_RECEIVED, &figures->net_received_bytes) &&
+        take_number(said, MONITOR_GUEST_SENT, &figures->net_sent_bytes)) {
+        figures->net_at_ms = at_ms;
+        figures->network_from = FIGURES_GUEST;
+    }
+}
+
+/* Nobody where the monitor is gone. */
+static void ask(
+    int vm_dir, bool is_waiting, const struct cancel *cancel, struct figures_request *request)
+{
+    struct error ignored = {0};
+    auto_json struct json *json = monitor_request_new("figures");
+    json_put_bool(json, "wait", is_waiting);
+    if (!monitor_connect(vm_dir, json, clock_deadline(MONITOR_TIMEOUT_MS), cancel,
+            &request->connection, &ignored)) {
+        request->connection.fd = -1;
+    }
+}
+
+void machine_figures_ask(int vm_dir, const struct cancel *cancel, struct figures_request *request)
+{
+    ask(vm_dir, true, cancel, request);
+}
+
+/* Nothing where the monitor hangs, or is of an older release. */
+static void take_answer(struct figures_request *request, const struct machine_handle *handle,
+    uint64_t deadline_ms, const struct cancel *cancel, struct machine_figures *figures)
+{
+    struct error ignored = {0};
+    uint64_t at_ms;
+    if (request->connection.fd < 0) {
+        return;
+    }
+    auto_json struct json *answer =
+        monitor_read_json(&request->connection, deadline_ms, cancel, &ignored);
+    const struct json *said = json_get(answer, "guest");
+    if (said != NULL && take_number(answer, "at_ms", &at_ms)) {
+        take_guest(said, at_ms, handle->net.mode != NET_NONE, figures);
+    }
+    monitor_connection_done(&request->connection);
+}
+
+void machine_figures_take(struct figures_request *request, const struct machine_handle *handle,
+    uint64_t deadline_ms, const struct cancel *cancel, struct machine_figures *figures)
+{
+    *figures = (struct machine_figures){0};
+    if (read_tap(handle, figures)) {
+        figures->network_from = FIGURES_LINK;
+        figures->net_at_ms = clock_monotonic_ms();
+    }
+    take_answer(request, handle, deadline_ms, cancel, figures);
+    figures->at_ms = clock_monotonic_ms();
+    figures->cpu_ms = process_cpu_ms(&handle->vmm);
     read_memory(handle->vmm.pid, figures);
+    figures->cpu_from = figures->memory_from; /* it is there */
     read_storage(handle->vmm.pid, figures);
-    figures->network_from = read_tap(handle, figures) ? FIGURES_LINK : FIGURES_UNKNOWN;
+}
+
+void machine_figures_read(int vm_dir, const struct machine_handle *handle,
+    const struct cancel *cancel, struct machine_figures *figures)
+{
+    struct figures_request request = {.connection.fd = -1};
+    ask(vm_dir, false, cancel, &request);
+    machine_figures_take(&request, handle, clock_deadline(MONITOR_TIMEOUT_MS), cancel, figures);
 }

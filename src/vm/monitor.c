@@ -244,6 +244,10 @@ bool monitor_serve_once(struct monitor *monitor, int timeout_ms)
     }
     serve_lines(monitor, fds);
     monitor_publish_serve(monitor, published, published_count);
+    auto_json struct json *figures = monitor_figures_serve(monitor);
+    if (figures != NULL) {
+        monitor_hand_figures(monitor, figures);
+    }
     for (size_t i = 0; i < client_count; i++) {
         if (fds[SLOT_CLIENTS + i].revents != 0) {
             monitor_client_ready(monitor, monitor->clients[i], fds[SLOT_CLIENTS + i].revents);
@@ -454,12 +458,14 @@ int monitor_main(int argc, char **argv)
         .events = {.cap_bytes = MONITOR_ORDER_MAX}};
     launch_init(&monitor.launch);
     vsock_dial_init(&monitor.dial);
+    monitor_figures_begin(&monitor.figures);
     if (!leave_caller(&monitor)) {
         return error_exit_status(ERROR_IO);
     }
     int status = run(&monitor);
     launch_done(&monitor.launch);
     monitor_publish_end(&monitor);
+    monitor_figures_end(&monitor);
     serial_log_done(&monitor.log);
     relay_done(&monitor.relay);
     vsock_dial_done(&monitor.dial);

@@ -91,6 +91,7 @@ static void let_go(struct monitor *monitor)
     }
     relay_lose_line(&monitor->relay);
     monitor_publish_lose(monitor);
+    monitor_figures_lose(monitor);
     monitor_sweep_clients(monitor);
     relay_done(&monitor->relay);
     launch_done(&monitor->launch);

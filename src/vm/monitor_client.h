@@ -9,6 +9,9 @@
  *               DATA and END of channel out (serial bytes) and DATA of channel err (notices), from
  *               the client DATA of channel in. Fields: "replay" bytes of the log first, "type"
  *     agent     {"ok": true}, then frames of base/wire.h without marker and HELLO
+ *     figures   {"ok": true, "guest": {…}, "at_ms": monotonic}: numbers that the guest last told of
+ *               itself, by the names below; without "guest" it told none in this boot. With
+ *               "wait": true they are new ones: it has to answer first
  *     stop      {"ok": true}: the end that is coming was asked for, so nothing begins again by
  *               itself; with "withdrawn": true it was not after all
  * or by {"error": {"code", "message"}}. Any thread; blocks within its deadline. */
@@ -23,6 +26,12 @@ struct error;
 struct json;
 
 #define MONITOR_EVENT_MAX (256u * 1024u)
+/* Of base/wire.h, WIRE_KIND_STATS. */
+#define MONITOR_GUEST_LOAD "load1" /* hundredths */
+#define MONITOR_GUEST_MEMORY "mem_total"
+#define MONITOR_GUEST_AVAILABLE "mem_available"
+#define MONITOR_GUEST_RECEIVED "net_received"
+#define MONITOR_GUEST_SENT "net_sent"
 #define MONITOR_STREAM 1 /* of a console connection */
 
 struct monitor_connection {

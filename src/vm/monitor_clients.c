@@ -212,6 +212,31 @@ static void note_pause(
     agree(client);
 }
 
+static void hand_figures(struct monitor_client *client, const struct json *answer)
+{
+    send_json(client, answer);
+    client->kind = CLIENT_LEAVING;
+}
+
+static void begin_figures(
+    struct monitor *monitor, struct monitor_client *client, const struct json *request)
+{
+    auto_json struct json *answer = monitor_figures_ask(monitor, json_bool(request, "wait", false));
+    client->kind = CLIENT_FIGURES;
+    if (answer != NULL) {
+        hand_figures(client, answer);
+    }
+}
+
+void monitor_hand_figures(struct monitor *monitor, const struct json *answer)
+{
+    for (size_t i = 0; i < monitor->client_count; i++) {
+        if (monitor->clients[i]->kind == CLIENT_FIGURES) {
+            hand_figures(monitor->clients[i], answer);
+        }
+    }
+}
+
 static void take_request(
     struct monitor *monitor, struct monitor_client *client, const char *line, size_t len)
 {
@@ -225,6 +250,8 @@ static void take_request(
         begin_console(monitor, client, request);
     } else if (strcmp(want, "agent") == 0) {
         begin_agent(monitor, client);
+    } else if (strcmp(want, "figures") == 0) {
+        begin_figures(monitor, client, request);
     } else if (strcmp(want, "stop") == 0) {
         note_stop(monitor, client, request);
     } else if (strcmp(want, "paused") == 0 && monitor->backend->read_event == NULL) {
@@ -245,6 +272,7 @@ static bool feed(
     case CLIENT_WAITING:
         return false; /* it has no answer yet */
     case CLIENT_EVENTS:
+    case CLIENT_FIGURES:
     case CLIENT_LEAVING:
         return true; /* nothing is expected: ignored */
     case CLIENT_CONSOLE:
@@ -321,6 +349,7 @@ short monitor_client_wants(const struct monitor *monitor, const struct monitor_c
     case CLIENT_NEW:
     case CLIENT_WAITING:
     case CLIENT_EVENTS:
+    case CLIENT_FIGURES:
     case CLIENT_LEAVING:
         return (short)(wants | POLLIN);
     case CLIENT_CONSOLE:

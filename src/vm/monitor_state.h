@@ -38,6 +38,7 @@ enum client_kind {
     CLIENT_CONSOLE, /* the serial line, as frames of stream 1 */
     CLIENT_WAITING, /* for the agent line, which is being greeted again */
     CLIENT_AGENT,   /* the agent line */
+    CLIENT_FIGURES, /* waits for what the guest says of itself */
     CLIENT_LEAVING, /* hung up on as soon as its bytes are written */
 };
 
@@ -69,6 +70,17 @@ struct monitor_publish {
     struct wire_buffer from_guest;
 };
 
+/* What the guest says of itself: a client of the relay in the monitor itself. */
+struct monitor_figures {
+    struct relay_client client;
+    struct wire_decoder decoder;
+    struct wire_buffer from_guest;
+    uint32_t last_id;  /* of the stream that asks */
+    bool is_asked;     /* and has not answered yet */
+    struct json *said; /* its last answer: numbers by name; NULL: none in this boot */
+    uint64_t said_ms;  /* monotonic */
+};
+
 struct monitor {
     int vm_dir;
     int lock_fd;
@@ -86,6 +98,7 @@ struct monitor {
     struct boot_watch boot;
     struct relay relay;
     struct monitor_publish publish;
+    struct monitor_figures figures;
     struct vsock_dial dial;   /* to the agent, where it is behind a vsock */
     bool is_agent_broken;     /* it broke the rules too often: not dialled any more */
     unsigned init_lines;      /* of its boot, as far as the dial knows */
@@ -189,7 +202,20 @@ void monitor_publish_lose(struct monitor *monitor);
 /* Nothing listens any more. */
 void monitor_publish_end(struct monitor *monitor);
 
+/* monitor_figures.c */
+void monitor_figures_begin(struct monitor_figures *figures);
+/* The guest is asked, unless it is already. The answer as of now, caller frees; NULL when one that is
+ * waiting gets his from monitor_figures_serve. */
+struct json *monitor_figures_ask(struct monitor *monitor, bool is_waiting);
+/* Takes what came. The answer for all who wait, caller frees; NULL: not yet. */
+struct json *monitor_figures_serve(struct monitor *monitor);
+/* The line into the guest is gone, and what it said is of before. */
+void monitor_figures_lose(struct monitor *monitor);
+void monitor_figures_end(struct monitor *monitor);
+
 /* monitor_clients.c */
+/* To everybody who waits for figures. */
+void monitor_hand_figures(struct monitor *monitor, const struct json *answer);
 void monitor_accept(struct monitor *monitor);
 /* Events to poll for. */
 short monitor_client_wants(const struct monitor *monitor, const struct monitor_client *client);

@@ -54,6 +54,42 @@ def test_a_machine_that_does_nothing_uses_nothing(world):
     clean(world)
 
 
+def test_what_the_guest_says(world):
+    """Its network where this host does not see it, its load and memory; nothing once it is paused."""
+    prepare(world)
+    run(world, "web", "fake.realagent")
+    (row,) = world.json("vm", "stats", "web")
+    assert row["sources"] == {"cpu": "process", "memory": "process", "storage": "process",
+                              "network": "guest"}, row
+    assert row["net_received_rate"] >= 0 and row["net_sent_rate"] >= 0, row
+    assert row["load"] >= 0 and 0 < row["guest_used_bytes"] < row["guest_memory_bytes"], row
+    (listed,) = world.json("vm", "list")
+    assert listed["net_received_bytes"] >= row["net_received_bytes"], (row, listed)
+    world.ok("vm", "pause", "web")
+    (row,) = world.json("vm", "stats", "web")
+    assert row["state"] == "paused" and not {"load", "net_received_rate"} & set(row), row
+    clean(world)
+
+
+def time_of(world, *names):
+    begin = time.monotonic()
+    assert [row["name"] for row in world.json("vm", "stats", *names)] == list(names)
+    return time.monotonic() - begin
+
+
+def test_silent_guests_are_waited_for_together(world):
+    prepare(world)
+    names = ["one", "three", "two"]
+    pids = [run(world, name, "fake.realagent")["pid"] for name in names]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    alone = time_of(world, "one")
+    assert time_of(world, *names) < 2 * alone, alone
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    clean(world)
+
+
 def test_stats_watched(world):
     prepare(world)
     run(world)

@@ -80,6 +80,9 @@ def assert_figures(world):
     assert smaller * 0.9 <= row["rss_bytes"] <= larger * 1.1, (row, rss_before, rss_after)
     assert received <= row["net_received_bytes"] <= received_after, row
     assert sent <= row["net_sent_bytes"] <= sent_after and row["load"] >= 0, row
+    assert row["sources"]["network"] == "guest" and row["net_sent_rate"] >= 0, row
+    (listed,) = world.json("vm", "list")
+    assert sent <= listed["net_sent_bytes"] and received <= listed["net_received_bytes"], listed
     assert row["guest_memory_bytes"] == memory <= 128 << 20, row
     assert memory - max(free_before, free_after) - (8 << 20) <= row["guest_used_bytes"] <= \
         memory - min(free_before, free_after) + (8 << 20), row
