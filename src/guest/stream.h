@@ -35,6 +35,7 @@ struct stream {
     bool is_tty, is_exited;
     bool is_connecting; /* a connection that is not made yet */
     uint16_t port;      /* of the connection */
+    unsigned try;       /* the number of the address that is next */
     int start_fd;       /* says why a program did not start; end of file: it did */
     bool has_failed;
     struct command_failure failure;

@@ -144,13 +144,15 @@ void stream_open_tcp(struct agent *agent, const struct wire_frame *frame)
         connection_failed(agent, frame->stream, EINVAL);
         return;
     }
-    int fd = tcp_connect((uint16_t)port, TCP_FIRST);
+    unsigned try = 0;
+    int fd = tcp_connect((uint16_t)port, &try);
     if (fd < 0) {
         connection_failed(agent, frame->stream, errno);
         return;
     }
     struct stream *stream = add_stream(agent, frame->stream, STREAM_TCP);
     stream->port = (uint16_t)port;
+    stream->try = try;
     stream->is_connecting = true;
     stream->in.fd = fd;
 }
@@ -159,7 +161,7 @@ bool stream_connected(struct agent *agent, struct stream *stream)
 {
     int error = tcp_error(stream->in.fd);
     if (error != 0) {
-        int fd = tcp_is_first(stream->in.fd) ? tcp_connect(stream->port, TCP_SECOND) : -1;
+        int fd = tcp_connect(stream->port, &stream->try);
         stream_close_fd(&stream->in.fd);
         stream->in.fd = fd;
         if (fd < 0) {

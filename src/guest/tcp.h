@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* Connections to ports of the machine's own, over its loopback: first by IPv4, then by IPv6. */
+/* Connections to ports of the machine's own: over its loopback first, then at each of its addresses,
+ * for a service that listens nowhere else. */
 
-#include <stdbool.h>
 #include <stdint.h>
 
-enum tcp_try { TCP_FIRST, TCP_SECOND };
-
-/* Begins to connect: a nonblocking descriptor, or -1 with errno. */
-int tcp_connect(uint16_t port, enum tcp_try which);
+/* Begins to connect, at the first address from number *try on that takes part at all; *try is then the
+ * number to go on with. A nonblocking descriptor, or -1 with errno when there is no further address. */
+int tcp_connect(uint16_t port, unsigned *try);
 /* What became of it, once poll(2) says so: 0 or an errno. */
 int tcp_error(int fd);
-bool tcp_is_first(int fd);

@@ -2,18 +2,24 @@
 
 /* The only program in the images of the boot tests: static, so that they need nothing else. */
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+#define SERVED_FILE "/etc/served"
 
 static int copy(int from)
 {
@@ -51,6 +57,44 @@ static int write_file(const char *path, const char *text)
     return 0;
 }
 
+/* Gives everybody back what they send, until they end. */
+static int serve(const char *host, const char *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (inet_pton(AF_INET, host, &address.sin_addr) != 1 ||
+        bind(listener, (struct sockaddr *)&address, sizeof address) != 0 ||
+        listen(listener, 8) != 0) {
+        fprintf(stderr, "%s port %s: %m\n", host, port);
+        return 1;
+    }
+    signal(SIGCHLD, SIG_IGN);
+    for (;;) {
+        int client = accept(listener, NULL, NULL);
+        if (client >= 0 && fork() == 0) {
+            dup2(client, STDOUT_FILENO);
+            _exit(copy(client));
+        }
+        close(client);
+    }
+}
+
+/* An address and a port in a file of the image: what a service is started by. */
+static int serve_as_told(void)
+{
+    char address[64] = "", port[16] = "";
+    FILE *file = fopen(SERVED_FILE, "r");
+    return file != NULL && fscanf(file, "%63s %15s", address, port) == 2 ? serve(address, port) : 1;
+}
+
+static int tell_time(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    printf("%lld\n", (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    return 0;
+}
+
 static void restart(int number)
 {
     (void)number;
@@ -65,6 +109,9 @@ static int be_init(void)
     reboot(RB_DISABLE_CAD);
     printf("probe: PID %d, init of the image\n", (int)getpid());
     fflush(stdout);
+    if (access(SERVED_FILE, F_OK) == 0 && fork() == 0) {
+        _exit(serve_as_told());
+    }
     for (;;) {
         if (waitpid(-1, NULL, 0) < 0 && errno == ECHILD) {
             pause();
@@ -100,6 +147,15 @@ int main(int argc, char **argv)
     if (strcmp(verb, "terminal") == 0) {
         printf("%s\n", isatty(STDIN_FILENO) ? "terminal" : "no terminal");
         return 0;
+    }
+    if (strcmp(verb, "serve") == 0 && argc > 3) {
+        return serve(argv[2], argv[3]);
+    }
+    if (strcmp(verb, "time") == 0) {
+        return tell_time();
+    }
+    if (strcmp(verb, "reboot") == 0) {
+        return kill(1, SIGINT); /* as reboot(8) asks a small init */
     }
     fprintf(stderr, "probe: what?\n");
     return 64;

@@ -16,12 +16,17 @@
 #include "support/agent_alone.h"
 #include "support/wire_peer.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -590,6 +595,108 @@ static void too_many_streams_are_refused(void **state)
     peer_assert_runs(peer, (const char *const[]){"echo", "room", NULL}, 0, "room\n");
 }
 
+/* ---- connections ------------------------------------------------------------------------------ */
+
+#define OWN_ADDRESS "10.9.8.7"
+
+/* In a network of its own that holds nothing but the loopback, which has one more address: as a
+ * guest's network card would have. For the last tests, since there is no way back. */
+static int start_apart(void **state)
+{
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_LOOPBACK | IFF_RUNNING};
+    if (unshare(CLONE_NEWNET) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0) {
+        *state = NULL;
+        return 0;
+    }
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &request), 0);
+    request = (struct ifreq){.ifr_name = "lo:1"};
+    struct sockaddr_in *address = (struct sockaddr_in *)(void *)&request.ifr_addr;
+    address->sin_family = AF_INET;
+    assert_int_equal(inet_pton(AF_INET, OWN_ADDRESS, &address->sin_addr), 1);
+    assert_int_equal(ioctl(fd, SIOCSIFADDR, &request), 0);
+    close(fd);
+    return start(state);
+}
+
+static int stop_apart(void **state)
+{
+    return *state != NULL ? stop(state) : 0;
+}
+
+static void open_connection(struct peer *peer, struct peer_stream *stream, uint16_t port)
+{
+    struct wire_writer writer;
+    peer_open(peer, stream, WIRE_KIND_TCP, &writer);
+    stream->keeps_input = false;
+    wire_add_number(&writer, WIRE_TAG_NUMBER, port);
+    peer_open_finish(peer, &writer);
+}
+
+static uint16_t listen_at(const char *text, int *fd)
+{
+    struct sockaddr_in6 address = {.sin6_family = AF_INET};
+    socklen_t len = sizeof address;
+    struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)&address;
+    if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
+        len = sizeof *v4;
+    } else {
+        address.sin6_family = AF_INET6;
+        assert_int_equal(inet_pton(AF_INET6, text, &address.sin6_addr), 1);
+    }
+    *fd = socket(address.sin6_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (*fd < 0 || bind(*fd, (struct sockaddr *)&address, len) != 0) {
+        return 0; /* a host without IPv6 */
+    }
+    assert_int_equal(listen(*fd, 8), 0);
+    assert_int_equal(getsockname(*fd, (struct sockaddr *)&address, &len), 0);
+    return ntohs(v4->sin_port);
+}
+
+/* A service is reached whichever of the machine's addresses it listens on. */
+static void a_service_is_reached_where_it_listens(void **state)
+{
+    static const char *const places[] = {"127.0.0.1", "::1", OWN_ADDRESS, "0.0.0.0", "::"};
+    struct world *world = *state;
+    if (world == NULL) {
+        skip(); /* no network of one's own here */
+    }
+    peer_greet(&world->peer);
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        struct peer_stream stream = {.input = "question", .input_len = 8};
+        int listener = -1;
+        char asked[16] = "";
+        uint16_t port = listen_at(places[i], &listener);
+        if (port != 0) {
+            open_connection(&world->peer, &stream, port);
+            while (!stream.is_started && !stream.is_done) {
+                peer_step(&world->peer);
+            }
+            if (stream.is_done) {
+                fail_msg("nobody was reached at %s: %s", places[i], text_cstr(&stream.text));
+            }
+            int served = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+            assert_true(served >= 0);
+            assert_int_equal(recv(served, asked, 8, MSG_WAITALL), 8);
+            assert_string_equal(asked, "question");
+            assert_int_equal(write(served, "answer", 6), 6);
+            close(served);
+            peer_finish(&world->peer, &stream);
+            assert_string_equal(text_cstr(&stream.got[0]), "answer");
+            peer_stream_done(&stream);
+        }
+        close(listener);
+    }
+    /* Where nobody listens that is said, and as a refusal. */
+    struct peer_stream stream = {0};
+    open_connection(&world->peer, &stream, 1);
+    peer_finish(&world->peer, &stream);
+    assert_int_equal(stream.outcome, WIRE_OUTCOME_FAILED);
+    assert_int_equal(stream.number, ECONNREFUSED);
+    peer_stream_done(&stream);
+}
+
 /* ---- a host that lies ------------------------------------------------------------------------ */
 
 struct dice {
@@ -698,6 +805,8 @@ static void a_host_that_lies_harms_nobody(void **state)
     assert_true(pages * 4096 < (256UL << 20));
 }
 
+/* Last: see start_apart. */
+#define agent_test_apart(name) cmocka_unit_test_setup_teardown(name, start_apart, stop_apart)
 #define agent_test(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -725,6 +834,7 @@ int main(void)
         agent_test(events_of_pid_1_are_passed_on_and_kept),
         agent_test(too_many_streams_are_refused),
         agent_test(a_host_that_lies_harms_nobody),
+        agent_test_apart(a_service_is_reached_where_it_listens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
