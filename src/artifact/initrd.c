@@ -28,6 +28,9 @@ static const char *const wanted_modules[] = {
     "virtio_rng",
 };
 
+/* What a guest can do without for its first second: loaded beside all else. */
+static const char *const late_modules[] = {"virtio_balloon"};
+
 /* ext4 as a module asks the running kernel for this checksum by an alias, and there is no modprobe
  * in the initrd to answer. */
 static const char *const checksum_modules[] = {"crc32c_generic", "crc32c_intel"};
@@ -54,6 +57,25 @@ static bool put_module(
     return cpio_put_file(&build->cpio, path, 0644, bytes, len, err);
 }
 
+static bool put_order(struct build *build, const char *path, struct error *err)
+{
+    bool is_good =
+        cpio_put_file(&build->cpio, path, 0644, text_cstr(&build->order), build->order.len, err);
+    text_clear(&build->order);
+    return is_good;
+}
+
+static bool put_late(
+    struct build *build, struct module_set *set, const struct cancel *cancel, struct error *err)
+{
+    bool is_good = put_order(build, "modules/order", err);
+    for (size_t i = 0; is_good && i < array_length(late_modules); i++) {
+        is_good = module_set_visit(
+            set, late_modules[i], put_module, build, &build->report->missing, cancel, err);
+    }
+    return is_good && put_order(build, "modules/late", err);
+}
+
 static bool put_modules(struct build *build, int modules_dir, const struct limits *limits,
     const struct cancel *cancel, struct error *err)
 {
@@ -73,6 +95,7 @@ static bool put_modules(struct build *build, int modules_dir, const struct limit
         is_good = module_set_visit(
             set, wanted_modules[i], put_module, build, &build->report->missing, cancel, err);
     }
+    is_good = is_good && put_late(build, set, cancel, err);
     module_set_close(set);
     return is_good;
 }
@@ -86,23 +109,28 @@ bool initrd_build(int modules_dir, const void *guest, size_t guest_len, int out_
                    cpio_put_char_device(&build.cpio, "dev/console", 0600, 5, 1, err) &&
                    cpio_put_file(&build.cpio, "init", 0755, guest, guest_len, err) &&
                    cpio_put_dir(&build.cpio, "modules", 0755, err) &&
-                   (modules_dir < 0 || put_modules(&build, modules_dir, limits, cancel, err)) &&
-                   cpio_put_file(&build.cpio, "modules/order", 0644, text_cstr(&build.order),
-                       build.order.len, err) &&
+                   (modules_dir < 0 ? put_order(&build, "modules/order", err)
+                                    : put_modules(&build, modules_dir, limits, cancel, err)) &&
                    cpio_finish(&build.cpio, err);
     text_done(&build.order);
     report->size_bytes = build.cpio.size_bytes;
     return is_good;
 }
 
-bool initrd_carries(const char *module)
+static bool is_among(const char *module, const char *const *names, size_t count)
 {
-    for (size_t i = 0; i < array_length(wanted_modules); i++) {
-        if (strcmp(wanted_modules[i], module) == 0) {
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(names[i], module) == 0) {
             return true;
         }
     }
     return false;
+}
+
+bool initrd_carries(const char *module)
+{
+    return is_among(module, wanted_modules, array_length(wanted_modules)) ||
+           is_among(module, late_modules, array_length(late_modules));
 }
 
 static bool seek_end(int out_fd, struct error *err)

@@ -28,7 +28,7 @@
 
 /* Part of the cache's key: to be raised when initrd_build makes something else of the same
  * input. */
-#define INITRD_RECIPE 2
+#define INITRD_RECIPE 3
 
 /* Name in the cache: the digest of everything that goes in. */
 static char *cache_name(const struct boot_kernel *kernel)

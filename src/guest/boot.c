@@ -124,6 +124,7 @@ void boot_main(char **argv)
     mount_first();
     read_facts(&facts);
     modules_load(&facts);
+    modules_load_late();
     int disk = root_mount(&facts);
     root_mount_work(&facts);
     int program = open("/init", O_RDONLY | O_CLOEXEC);

@@ -8,6 +8,8 @@ struct facts;
 
 /* modules.c: loads what /modules/order and, where there is one, /modules/more name. */
 void modules_load(struct facts *facts);
+/* What the boot does not wait for, in a process of its own. */
+void modules_load_late(void);
 
 /* disks.c: the device node of a disk, waiting for it to appear. wanted is a serial number, else a name
  * in the fact "disks", else an ext4 label; "/dev/..." is taken as it is. Caller frees. */

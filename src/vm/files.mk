@@ -17,6 +17,7 @@ src_libvm_a_SOURCES = \
 	src/vm/console_log.c \
 	src/vm/disk.c src/vm/disk.h \
 	src/vm/forward_table.c src/vm/forward_table.h \
+	src/vm/host_sleep.c src/vm/host_sleep.h \
 	src/vm/kernel_needs.c src/vm/kernel_needs.h \
 	src/vm/local_socket.c src/vm/local_socket.h \
 	src/vm/machine.c src/vm/machine.h \

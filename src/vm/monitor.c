@@ -123,6 +123,7 @@ void monitor_answer_error(struct monitor *monitor, const struct error *failure)
 enum slot {
     SLOT_SIGNAL,
     SLOT_RECORD,
+    SLOT_SLEEP,
     SLOT_VMM,
     SLOT_SAID,
     SLOT_SERIAL,
@@ -165,6 +166,7 @@ static void fill_slots(struct monitor *monitor, struct pollfd *fds)
     short to_guest = launch->lines[VMM_LINE_AGENT] >= 0 && monitor->relay.out.len > 0 ? POLLOUT : 0;
     fds[SLOT_SIGNAL] = (struct pollfd){monitor->signal_fd, POLLIN, 0};
     fds[SLOT_RECORD] = (struct pollfd){monitor->record_fd, POLLIN, 0};
+    fds[SLOT_SLEEP] = (struct pollfd){monitor->sleep.fd, POLLIN, 0};
     fds[SLOT_VMM] = (struct pollfd){launch->pidfd, POLLIN, 0};
     fds[SLOT_SAID] = (struct pollfd){launch->stderr_fd, POLLIN, 0};
     fds[SLOT_SERIAL] = (struct pollfd){launch->lines[VMM_LINE_SERIAL], (short)(POLLIN | typed), 0};
@@ -243,6 +245,7 @@ bool monitor_serve_once(struct monitor *monitor, int timeout_ms)
         return false; /* EINTR; anything else cannot happen and would show as a busy process */
     }
     serve_lines(monitor, fds);
+    monitor_mend_clock(monitor);
     monitor_publish_serve(monitor, published, published_count);
     auto_json struct json *figures = monitor_figures_serve(monitor);
     if (figures != NULL) {
@@ -462,7 +465,9 @@ int monitor_main(int argc, char **argv)
     if (!leave_caller(&monitor)) {
         return error_exit_status(ERROR_IO);
     }
+    host_sleep_begin(&monitor.sleep);
     int status = run(&monitor);
+    host_sleep_end(&monitor.sleep);
     launch_done(&monitor.launch);
     monitor_publish_end(&monitor);
     monitor_figures_end(&monitor);

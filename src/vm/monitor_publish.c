@@ -4,6 +4,7 @@
  * reboots. The monitor is a client of its own relay here, with memory in place of a socket. */
 #include "vm/monitor_state.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -114,6 +115,25 @@ void monitor_publish_serve(struct monitor *monitor, const struct pollfd *fds, si
         monitor_publish_lose(monitor);
     }
     forward_table_sweep(&publish->table);
+}
+
+/* Nobody waits for what the agent says to it. */
+void monitor_mend_clock(struct monitor *monitor)
+{
+    struct monitor_publish *publish = &monitor->publish;
+    struct wire_writer writer;
+    if (host_sleep_look(&monitor->sleep)) {
+        log_write(LOG_INFO, "this host slept: the guest's clock is set");
+        monitor->is_clock_due = true;
+    }
+    if (!monitor->is_clock_due || !monitor->relay.is_ready) {
+        return;
+    }
+    monitor->is_clock_due = false;
+    wire_begin(
+        &writer, &publish->to_guest, WIRE_OPEN, WIRE_KIND_TIME_SET, ++publish->table.last_id);
+    wire_add_number(&writer, WIRE_TAG_NUMBER, (uint64_t)clock_wall_ms() * 1000000);
+    wire_finish(&writer);
 }
 
 void monitor_publish_end(struct monitor *monitor)

@@ -10,6 +10,7 @@
 #include "vm/agent_relay.h"
 #include "vm/boot_watch.h"
 #include "vm/forward_table.h"
+#include "vm/host_sleep.h"
 #include "vm/machine.h"
 #include "vm/monitor_launch.h"
 #include "vm/monitor_order.h"
@@ -88,6 +89,8 @@ struct monitor {
     int signal_fd;
     int record_fd; /* inotify: something was removed from the machine's directory */
     int listen_fd;
+    struct host_sleep sleep;
+    bool is_clock_due; /* the guest's clock is to be set once its agent answers */
     struct monitor_order order;
     const struct vmm_backend *backend;
     struct launch launch;
@@ -199,6 +202,8 @@ size_t monitor_publish_poll(const struct monitor *monitor, struct pollfd *fds);
 void monitor_publish_serve(struct monitor *monitor, const struct pollfd *fds, size_t used);
 /* The line into the guest is gone: no client waits for it. */
 void monitor_publish_lose(struct monitor *monitor);
+/* Sets the guest's clock after this host slept, as soon as its agent answers. */
+void monitor_mend_clock(struct monitor *monitor);
 /* Nothing listens any more. */
 void monitor_publish_end(struct monitor *monitor);
 

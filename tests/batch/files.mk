@@ -46,6 +46,7 @@ batch_world_tests = \
 	tests/batch/real_images.py \
 	tests/batch/real_machines.py \
 	tests/batch/real_network.py \
+	tests/batch/real_reach.py \
 	tests/batch/real_servers.py \
 	tests/batch/room.py \
 	tests/batch/scripts.py \

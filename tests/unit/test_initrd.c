@@ -95,6 +95,7 @@ static void put_cloud_kernel(const char *dir)
         "kernel/drivers/char/hw_random/rng-core.ko\n");
     put_module(dir, "kernel/drivers/virtio/virtio.ko", "virtio_ring", NULL);
     put_module(dir, "kernel/drivers/virtio/virtio_ring.ko", "", NULL);
+    put_module(dir, "kernel/drivers/virtio/virtio_balloon.ko", "virtio,virtio_ring", NULL);
     put_module(dir, "kernel/drivers/virtio/virtio_mmio.ko", "virtio,virtio_ring", NULL);
     put_module(dir, "kernel/drivers/virtio/virtio_pci.ko",
         "virtio_ring,virtio_pci_modern_dev,virtio_pci_legacy_dev,virtio", NULL);
@@ -173,11 +174,12 @@ static void modules_come_in_the_order_to_load_them(void **state)
     assert_names(&built.report.modules,
         "virtio_ring virtio virtio_mmio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci "
         "virtio_console vsock vmw_vsock_virtio_transport_common vmw_vsock_virtio_transport "
-        "virtio_blk overlay failover net_failover virtio_net virtio_rng");
+        "virtio_blk overlay failover net_failover virtio_net virtio_rng virtio_balloon");
     assert_names(&built.report.missing, "");
     auto_done(text) struct text listing = {0};
     list_archives(&built.archive, &listing);
     assert_non_null(strstr(text_cstr(&listing), "modules/virtio_rng.ko 100644 "));
+    assert_non_null(strstr(text_cstr(&listing), "modules/late 100644 18 [virtio_balloon.ko"));
     assert_null(strstr(text_cstr(&listing), "xfs"));
     assert_non_null(
         memmem(built.archive.data, built.archive.len, "\0virtio_ring.ko\nvirtio.ko\n", 26));
@@ -250,7 +252,7 @@ static void what_is_nowhere_is_reported(void **state)
     assert_names(&built.report.modules, "virtio");
     assert_names(&built.report.missing, "virtio_ring virtio_mmio virtio_pci virtio_console "
                                         "vmw_vsock_virtio_transport virtio_blk ext4 overlay "
-                                        "virtio_net virtio_rng");
+                                        "virtio_net virtio_rng virtio_balloon");
     built_done(&built);
     scratch_remove(dir);
 }

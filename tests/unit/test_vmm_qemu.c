@@ -61,6 +61,7 @@ static void test_command_line(void **state)
     const char *append = value_of(&plan, "-append");
     assert_non_null(strstr(append, "tsc_early_khz="));
     assert_non_null(strstr(append, " tsc=reliable"));
+    assert_non_null(strstr(append, " cryptomgr.notests"));
     assert_true(text_has_suffix(append, " banger.x=1 quiet x=y"));
     assert_string_equal(value_of(&plan, "-netdev"), "user,id=net,hostfwd=udp:127.0.0.1:5353-:53");
     assert_non_null(strstr(value_of(&plan, "-accel"), "tcg"));

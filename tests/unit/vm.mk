@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 vm_tests = tests/unit/test_accel tests/unit/test_agent_client tests/unit/test_api_client \
 	tests/unit/test_agent_relay tests/unit/test_console tests/unit/test_firecracker \
-	tests/unit/test_kernel_needs tests/unit/test_machine \
+	tests/unit/test_host_sleep tests/unit/test_kernel_needs tests/unit/test_machine \
 	tests/unit/test_machine_kill \
 	tests/unit/test_monitor tests/unit/test_monitor_again tests/unit/test_net tests/unit/test_net_rules tests/unit/test_net_space tests/unit/test_pid_reuse tests/unit/test_qemu tests/unit/test_qmp \
 	tests/unit/test_serial_log tests/unit/test_vmm_firecracker tests/unit/test_vmm_qemu \
@@ -28,6 +28,8 @@ tests_unit_test_machine_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_machine_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 tests_unit_test_monitor_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_monitor_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
+tests_unit_test_host_sleep_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_host_sleep_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 tests_unit_test_monitor_again_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_monitor_again_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 tests_unit_test_pid_reuse_CPPFLAGS = $(TEST_CPPFLAGS)
