@@ -503,8 +503,10 @@ struct tree_pack *tree_pack_open(const char *path, bool keeps_owners, struct tre
                                    : tree_text(path, (size_t)(slash - path) + 1);
     const char *name = is_inside ? "." : slash == NULL ? path : slash + 1;
     int dir = len == 0 ? -1 : open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    bool is_open = dir >= 0 ? add(pack, dir, name, tree_text(top, strlen(top)), failure)
-                            : tree_fail_errno(failure, "cannot open %s", path);
+    struct stat status;
+    bool is_there = dir >= 0 && fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) == 0;
+    bool is_open = is_there ? add(pack, dir, name, tree_text(top, strlen(top)), failure)
+                            : tree_fail_errno(failure, "cannot read %s", path);
     if (dir >= 0) {
         close(dir);
     }

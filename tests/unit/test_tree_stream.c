@@ -263,7 +263,11 @@ static void places_are_found_as_cp_finds_them(void **state)
     assert_int_equal(failure.error, ENOTDIR);
     assert_false(take_in_pieces("there/src", "a", &plain, stream.data, stream.len, 99, &failure));
     assert_int_equal(failure.fault, TREE_FAULT_FORMAT);
-    assert_null(tree_pack_open("/no/such/file", false, &failure));
+    static const char *const absent[] = {"/no/such/file", "/absent", "./absent", "absent"};
+    for (size_t i = 0; i < array_length(absent); i++) {
+        assert_null(tree_pack_open(absent[i], false, &failure));
+        assert_non_null(strstr(failure.text, absent[i]));
+    }
     assert_int_equal(failure.error, ENOENT);
 }
 
