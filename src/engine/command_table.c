@@ -107,6 +107,7 @@ static const struct verb_group *const groups[] = {
     &image_verbs,
     &vm_verbs,
     &vm_life_verbs,
+    &vm_snapshot_verbs,
     &vm_guest_verbs,
     &catalog_verbs,
     &host_verbs,

@@ -29,6 +29,7 @@ src_libengine_a_SOURCES = \
 	src/engine/verbs_vm.c \
 	src/engine/verbs_vm_guest.c \
 	src/engine/verbs_vm_life.c \
+	src/engine/verbs_vm_snapshot.c \
 	src/engine/watcher.c src/engine/watcher.h \
 	src/engine/watcher_internal.h \
 	src/engine/watcher_tree.c \
@@ -91,7 +92,9 @@ engine_ops = \
 	src/engine/ops_vm_ports.c \
 	src/engine/ops_vm_mounts.c \
 	src/engine/ops_vm_run.c \
+	src/engine/ops_vm_restore.c \
 	src/engine/ops_vm_set.c \
+	src/engine/ops_vm_snapshot.c src/engine/ops_vm_snapshot.h \
 	src/engine/ops_vm_stats.c \
 	src/engine/ops_vm_ssh.c \
 	src/engine/ops_vm_table.c \

@@ -14,10 +14,12 @@
 #include "engine/ops.h"
 #include "engine/ops_common.h"
 #include "engine/ops_net.h"
+#include "engine/ops_vm_snapshot.h"
 #include "engine/section.h"
 #include "engine/snapshot.h"
 #include "engine/state.h"
 #include "store/lock.h"
+#include "store/vm_snapshot.h"
 #include "store/vm_store.h"
 #include "vm/machine_control.h"
 #include "vm/machine_history.h"
@@ -226,6 +228,15 @@ static void put_boots(struct json *json, const struct vm_hand *hand)
     json_put(json, "boots", boots);
 }
 
+static void put_snapshots(struct json *json, const struct vm_hand *hand)
+{
+    struct json *snapshots = ops_vm_snapshots_json(hand->dir);
+    if (snapshots != NULL) {
+        json_put(json, "snapshots", snapshots);
+        json_put_integer(json, "snapshot_bytes", (int64_t)vm_snapshot_disk_use(hand->dir, NULL));
+    }
+}
+
 bool ops_vm_show(struct ops *ops, struct json **result, struct error *err)
 {
     auto_done(strings) struct strings names = {0};
@@ -252,6 +263,7 @@ bool ops_vm_show(struct ops *ops, struct json **result, struct error *err)
     ops_net_put(ops, json, &hand);
     put_ports(json, &hand);
     machine_mounts_to_json(&hand.spec, json);
+    put_snapshots(json, &hand);
     if (hand.facts.has_timeline) {
         ops_vm_put_timeline(json, &hand.facts.timeline);
     }

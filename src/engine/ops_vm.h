@@ -46,6 +46,9 @@ bool ops_vm_settle(struct ops *ops, struct vm_hand *hand);
  * everybody does. *lock is the caller's to release, also after a failure. */
 bool ops_vm_take_both(struct ops *ops, const char *name, const char *other, const char *purpose,
     struct lock **lock, struct vm_hand *hand, struct error *err);
+/* ops_vm_restore.c: for one whose lock is held: what a process that was killed in the middle of a
+ * snapshot or a restore left behind is finished, or taken away. */
+bool ops_vm_finish_restore(struct ops *ops, int dir, struct error *err);
 /* Gives the lock back early, before a long wait. */
 void ops_vm_unlock(struct vm_hand *hand);
 
@@ -86,6 +89,9 @@ uint64_t ops_vm_disk_use(int dir, size_t further);
 
 /* What is known of its traffic, for `vm list` and `vm stats`. */
 void ops_vm_put_network(const struct machine_figures *figures, struct json *json);
+/* Copies all of them into another directory, holes kept, shared where the file system can. */
+bool ops_vm_copy_disks(struct ops *ops, int from_dir, int to_dir, struct error *err);
+
 /* The fields of `vm list`; caller frees. */
 struct json *ops_vm_json(const struct machine_spec *spec, const struct machine_facts *facts);
 /* {"name","changed",...vm fields} read anew; caller frees. */

@@ -19,7 +19,7 @@
 
 #include <string.h>
 
-static bool copy_disks(struct ops *ops, int from_dir, int to_dir, struct error *err)
+bool ops_vm_copy_disks(struct ops *ops, int from_dir, int to_dir, struct error *err)
 {
     size_t i = 0;
     for (const char *name = ops_vm_disk_name(i); name != NULL; name = ops_vm_disk_name(++i)) {
@@ -66,7 +66,7 @@ static bool publish(
     uint64_t disk_bytes = ops_vm_disk_use(from->dir, machine_spec_disk_slots(&from->spec));
     return (file_copy_shares(from->dir, staging_dir(staging)) ||
                file_need_space(staging_dir(staging), "..", disk_bytes, err)) &&
-           copy_disks(ops, from->dir, staging_dir(staging), err) &&
+           ops_vm_copy_disks(ops, from->dir, staging_dir(staging), err) &&
            vm_store_write_document(staging_dir(staging), VM_DOCUMENT_SPEC, record, err) &&
            staging_publish(staging, PUBLISH_NEW, err);
 }

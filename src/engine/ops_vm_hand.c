@@ -8,6 +8,7 @@
 #include "engine/ops_vm.h"
 #include "engine/state.h"
 #include "store/lock.h"
+#include "store/vm_snapshot.h"
 #include "store/vm_store.h"
 
 #include <string.h>
@@ -77,11 +78,20 @@ static void adopt_orphan(struct ops *ops, struct vm_hand *hand)
     machine_look(hand->dir, &hand->facts);
 }
 
+/* Before its record is read: it may be the one that was to be replaced. */
+static bool finish_before(struct ops *ops, const char *name, struct error *err)
+{
+    struct error ignored = {0};
+    auto_close int dir = vm_store_open(ops->store, name, &ignored);
+    return dir < 0 || ops_vm_finish_restore(ops, dir, err) || error_wrap(err, "VM %s", name);
+}
+
 bool ops_vm_take(
     struct ops *ops, const char *name, const char *purpose, struct vm_hand *hand, struct error *err)
 {
     hand->lock = ops_lock(ops, STORE_VM, name, purpose, err);
-    if (hand->lock == NULL || !ops_vm_read(ops, name, hand, err)) {
+    if (hand->lock == NULL || !finish_before(ops, name, err) ||
+        !ops_vm_read(ops, name, hand, err)) {
         return false;
     }
     if (!machine_settle(hand->dir, err)) {
@@ -116,13 +126,17 @@ bool ops_vm_settle(struct ops *ops, struct vm_hand *hand)
 {
     struct error failure = {0};
     bool is_due = hand->facts.has_handle && (is_orphan(hand) || !ops_vm_is_up(hand->facts.state));
-    if (!is_due || ops->config->is_readonly) {
+    bool has_leftovers = vm_snapshot_has_leftovers(hand->dir);
+    if ((!is_due && !has_leftovers) || ops->config->is_readonly) {
         return false;
     }
     auto_lock struct lock *lock = lock_take(
         ops->store, STORE_VM, hand->name, LOCK_EXCLUSIVE, "settle", 0, NULL, NULL, &failure);
     if (lock == NULL) {
         return false; /* whoever has it does the same */
+    }
+    if (has_leftovers && !ops_vm_finish_restore(ops, hand->dir, &failure)) {
+        state_log(ops->state, LOG_WARNING, "VM %s: %s", hand->name, failure.text);
     }
     machine_settle(hand->dir, &failure);
     machine_facts_done(&hand->facts);

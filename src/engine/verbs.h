@@ -18,7 +18,7 @@ struct verb_group {
         (array), array_length(array)                                                               \
     }
 extern const struct verb_group kernel_verbs, image_verbs, vm_verbs, vm_guest_verbs, vm_life_verbs,
-    catalog_verbs, host_verbs;
+    vm_snapshot_verbs, catalog_verbs, host_verbs;
 
 #define ROWS(array) .arguments = (array), .argument_count = array_length(array)
 #define COLUMNS(array) .columns = (array), .column_count = array_length(array)

@@ -27,6 +27,7 @@ src_libstore_a_SOURCES = \
 	src/store/sync_tree.c src/store/sync_tree.h \
 	src/store/trash.c src/store/trash.h \
 	src/store/usage.c src/store/usage.h \
+	src/store/vm_snapshot.c src/store/vm_snapshot.h \
 	src/store/vm_store.c src/store/vm_store.h
 
 # The built-in catalog: checked by the program's own parser, then compiled in. Editing it rebuilds

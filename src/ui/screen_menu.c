@@ -17,8 +17,8 @@
 #include "ui/screen.h"
 #include "ui/seat.h"
 
-#define WIDTH 66
-#define NAME_CELLS 16
+#define WIDTH 69
+#define NAME_CELLS 19
 #define KEY_CELLS 4
 
 struct menu_screen {

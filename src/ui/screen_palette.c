@@ -21,7 +21,7 @@
 
 #define WIDTH 60
 #define ROWS 10
-#define SUMMARY_CELLS 18
+#define SUMMARY_CELLS 21
 
 /* What can be typed is a batch line; what it lacks is asked in the verb's form. */
 struct palette_screen {

@@ -4,32 +4,14 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
 
 from images_world import import_kernel
-from world import SUPPORT, Skip, main, need, sha256_of
+from world import SUPPORT, Skip, main, need, sha256_of, small_disk
 
 sys.path.insert(0, SUPPORT)
 import make_bundle  # noqa: E402
 
 MIB = 1 << 20
-DISK_MIB = 12
-
-
-@contextmanager
-def small_disk(world, mib=DISK_MIB):
-    """The state directory is on one."""
-    if os.geteuid() != 0:
-        raise Skip("mounting a tmpfs needs root")
-    os.makedirs(world.state, exist_ok=True)
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=700", "tmpfs", world.state],
-                          capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise Skip(f"no tmpfs can be mounted: {done.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", world.state], check=True)
 
 
 def refused(world, kind, *words):

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 import traceback
+from contextlib import contextmanager
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SRCDIR = os.environ.get("SRCDIR") or os.path.dirname(os.path.dirname(HERE))
@@ -273,6 +274,22 @@ class World:
 def need(program):
     if shutil.which(program) is None:
         raise Skip(f"{program} is not installed")
+
+
+@contextmanager
+def small_disk(world, mib=12):
+    """The state directory is on one."""
+    if os.geteuid() != 0:
+        raise Skip("mounting a tmpfs needs root")
+    os.makedirs(world.state, exist_ok=True)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=700", "tmpfs", world.state],
+                          capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Skip(f"no tmpfs can be mounted: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", world.state], check=True)
 
 
 def sha256_of(path):

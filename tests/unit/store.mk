@@ -5,6 +5,7 @@ store_tests = \
 	tests/unit/test_publish \
 	tests/unit/test_kernel_store \
 	tests/unit/test_image_store \
+	tests/unit/test_vm_snapshot \
 	tests/unit/test_vm_store \
 	tests/unit/test_catalog \
 	tests/unit/test_config \
@@ -23,6 +24,8 @@ tests_unit_test_kernel_store_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_kernel_store_LDADD = $(LINK_STORE) $(CMOCKA_LIBS)
 tests_unit_test_image_store_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_image_store_LDADD = $(LINK_STORE) $(CMOCKA_LIBS)
+tests_unit_test_vm_snapshot_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_vm_snapshot_LDADD = $(LINK_STORE) $(CMOCKA_LIBS)
 tests_unit_test_vm_store_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_vm_store_LDADD = $(LINK_STORE) $(CMOCKA_LIBS)
 tests_unit_test_catalog_CPPFLAGS = $(TEST_CPPFLAGS)

@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: MIT
+"""Snapshots of machines: the disks and the settings come back, whatever was done in between, and what
+cannot come back is refused before anything is changed."""
+import json
+import os
+import shutil
+import subprocess
+
+from machine_world import clean, prepare, run, state
+from world import main, sha256_of, small_disk
+
+AT = 1 << 20  # somewhere in a disk
+
+
+def place(world, *names, name="web"):
+    return os.path.join(world.state, "vms", name, *names)
+
+
+def write(world, word, file="upper.ext4", name="web"):
+    """As the guest would."""
+    with open(place(world, file, name=name), "r+b") as disk:
+        disk.seek(AT)
+        disk.write(word.encode().ljust(16))
+
+
+def read(world, file="upper.ext4", name="web"):
+    with open(place(world, file, name=name), "rb") as disk:
+        disk.seek(AT)
+        return disk.read(16).decode().strip("\0 ")
+
+
+def spec(world, name="web"):
+    with open(place(world, "vm.json", name=name), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def snapshot(world, name, vm="web", *words):
+    return world.json("vm", "snapshot", "create", vm, name, *words)
+
+
+def restore(world, name, vm="web", *words):
+    return world.json("vm", "snapshot", "restore", vm, name, *words)
+
+
+def names(world, vm="web"):
+    return [row["name"] for row in world.json("vm", "snapshot", "list", vm)]
+
+
+def test_back_to_what_it_was(world):
+    prepare(world)
+    world.ok("vm", "create", "small", "--name", "web", "--disk-size", "64M", "--disk", "16M:/a",
+             "--append", "a=1")
+    write(world, "first")
+    write(world, "data", "disk1.ext4")
+    before, identity = spec(world), sha256_of(place(world, "upper.ext4"))
+    made = snapshot(world, "one")
+    assert made["name"] == "one" and made["vm"] == "web" and made["changed"] is True, made
+    assert made["memory"] is False and made["state"] == "created" and "paused_ms" not in made, made
+    assert made["size_bytes"] == 80 << 20 and 0 < made["disk_bytes"] < 20 << 20, made
+    world.ok("vm", "set", "web", "--append", "b=2", "--memory", "1G", "--disk-size", "128M",
+             "--disk", "16M:/b", "--no-disk", "/a", "--force")
+    write(world, "second")
+    snapshot(world, "two")
+    back = restore(world, "one")
+    assert back["changed"] is True and back["snapshot"] == "one" and back["state"] == "created", back
+    assert spec(world) == before and sha256_of(place(world, "upper.ext4")) == identity
+    assert read(world) == "first" and read(world, "disk1.ext4") == "data"
+    assert not os.path.exists(place(world, "disk2.ext4"))
+    # And forward again: what was restored from is as it was.
+    restore(world, "two")
+    assert read(world) == "second" and not os.path.exists(place(world, "disk1.ext4"))
+    assert os.path.getsize(place(world, "upper.ext4")) == 128 << 20
+    assert spec(world)["append"] == "b=2" and names(world) == ["one", "two"]
+    assert sorted(os.listdir(place(world, "snapshots"))) == ["one", "two"]
+    clean(world)
+
+
+def test_one_that_runs(world):
+    """It stands still for the copy only, and goes back only when what it did since may go."""
+    prepare(world)
+    run(world)
+    write(world, "first")
+    made = snapshot(world, "one")
+    assert made["paused_ms"] >= 0 and made["state"] == "running" and "note" not in made, made
+    assert state(world) == "running"
+    assert world.run("vm", "exec", "web", "--", "exit", "3").status == 3
+    write(world, "second")
+    assert world.fails(75, "vm", "snapshot", "restore", "web", "one")["code"] == "IN_USE"
+    assert read(world) == "second" and state(world) == "running"
+    plan = world.json("vm", "snapshot", "restore", "web", "one", "--force", "--dry-run")["plan"]
+    assert [step["action"] for step in plan] == ["kill", "restore"], plan
+    assert restore(world, "one", "web", "--force")["state"] != "running"
+    assert read(world) == "first"
+    world.ok("vm", "start", "web")
+    world.ok("vm", "pause", "web")
+    assert "paused_ms" not in snapshot(world, "asleep")
+    assert state(world) == "paused"
+    clean(world)
+
+
+def test_a_guest_that_does_not_answer(world):
+    """Its disks are kept as they are, which is said."""
+    prepare(world)
+    world.ok("vm", "run", "small", "--name", "web", "--append", "fake.noagent", "--detach")
+    assert "power cut" in snapshot(world, "one")["note"]
+    assert names(world) == ["one"]
+    clean(world)
+
+
+def test_list_show_and_rm(world):
+    prepare(world)
+    world.ok("vm", "create", "small", "--name", "web", "--disk-size", "64M")
+    assert world.json("vm", "snapshot", "list", "web") == []
+    assert "snapshots" not in world.json("vm", "show", "web")
+    made = world.json("vm", "snapshot", "create", "web")
+    assert len(made["name"]) == len("20261127-115301"), made
+    for name in ("b", "a"):
+        snapshot(world, name)
+    (first, *others) = world.json("vm", "snapshot", "list", "web")
+    assert first["name"] == made["name"] and {row["name"] for row in others} == {"a", "b"}
+    assert {"name", "created_at", "state", "memory", "size_bytes", "disk_bytes"} == set(first), first
+    shown = world.json("vm", "snapshot", "show", "web", "a")
+    assert shown["image"] == "small" and shown["kernel_ref"] == "k" and shown["vm"] == "web", shown
+    assert shown["disks"] == [{"file": "upper.ext4", "size_bytes": 64 << 20}], shown
+    assert shown["memory_mib"] == 512 and shown["vcpu"] == 1, shown
+    machine = world.json("vm", "show", "web")
+    assert len(machine["snapshots"]) == 3 and machine["snapshot_bytes"] > 0, machine
+    (vms,) = [row for row in world.json("host", "df") if row["what"] == "vms"]
+    assert vms["disk_bytes"] >= machine["snapshot_bytes"] + machine["disk_bytes"], vms
+    gone = world.run("vm", "snapshot", "rm", "web", "a", "nope", "b", "--format", "json")
+    assert gone.status == 2 and [row["changed"] for row in json.loads(gone.out)] == [
+        True, False, True], gone.out
+    assert names(world) == [made["name"]]
+    assert world.json("vm", "snapshot", "ls", "web") == world.json("vm", "snapshot", "list", "web")
+    assert world.json("vm", "snapshot", "delete", "web", made["name"], "--dry-run")["plan"]
+    assert world.json("vm", "snapshot", "rm", "web", made["name"])["freed_bytes"] > 0
+    assert os.listdir(place(world, "snapshots")) == []
+    clean(world)
+
+
+def test_where_they_go_with_their_machine(world):
+    prepare(world)
+    world.ok("vm", "create", "small", "--name", "web", "--disk-size", "64M")
+    write(world, "first")
+    snapshot(world, "one")
+    write(world, "second")
+    world.ok("vm", "clone", "web", "twin")
+    assert names(world, "twin") == []
+    world.ok("vm", "rename", "web", "www")
+    restore(world, "one", "www")
+    assert read(world, name="www") == "first" and spec(world, "www")["name"] == "www"
+    world.ok("vm", "rm", "www")
+    world.ok("host", "trash", "restore", "www")
+    assert names(world, "www") == ["one"]
+    clean(world)
+
+
+def test_what_is_refused(world):
+    prepare(world)
+    world.ok("vm", "create", "small", "--name", "web", "--disk-size", "64M")
+    snapshot(world, "one")
+    write(world, "second")
+    before = world.tree()
+    for status, *words in ((73, "create", "web", "one"), (64, "create", "web", "a/b"),
+                           (64, "create", "web", ".new"), (66, "create", "nope", "x"),
+                           (66, "restore", "web", "two"), (64, "restore", "web", "../x"),
+                           (66, "rm", "web", "two"), (64, "rm", "web", ".."),
+                           (66, "show", "web", "two"), (66, "list", "nope"), (64, "rm", "web")):
+        world.fails(status, "vm", "snapshot", *words)
+    for words in (("create", "web", "two"), ("restore", "web", "one"), ("rm", "web", "one")):
+        assert world.json("vm", "snapshot", *words, "--dry-run")["plan"]
+    assert world.tree() == before
+    clean(world)
+
+
+def test_what_it_stood_on_is_not_what_it_was(world):
+    """What was written over one image is nothing over another."""
+    prepare(world)
+    world.ok("vm", "create", "small", "--name", "web", "--disk-size", "64M")
+    world.ok("vm", "create", "small", "--name", "own", "--root", "copy", "--disk-size", "64M")
+    snapshot(world, "one")
+    snapshot(world, "one", "own")
+    with open(world.path("root.ext4"), "r+b") as file:
+        file.seek(AT)
+        file.write(b"other")
+    before = world.tree()
+    failure = world.fails(69, "vm", "snapshot", "restore", "web", "one")
+    assert "small" in failure["message"], failure
+    assert world.tree() == before
+    assert restore(world, "one", "own")["changed"] is True  # has nothing of the image's any more
+    clean(world)
+
+
+def test_snapshots_that_were_tampered_with(world):
+    prepare(world)
+    world.ok("vm", "create", "small", "--name", "web", "--disk-size", "64M")
+    world.write("victim", "mine")
+    write(world, "now")
+
+    def manifest(change):
+        snapshot(world, "bad")
+        path = place(world, "snapshots", "bad", "manifest.json")
+        with open(path, encoding="utf-8") as file:
+            words = json.load(file)
+        change(words)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(words, file)
+
+    def names_another(words):
+        words["disks"].append({"file": "../../../../victim", "size_bytes": 4})
+
+    def names_none(words):
+        words["disks"] = []
+
+    def is_longer(words):
+        words["disks"][0]["size_bytes"] += 1
+
+    for change in (names_another, names_none, is_longer):
+        manifest(change)
+        world.fails(65, "vm", "snapshot", "restore", "web", "bad")
+        world.ok("vm", "snapshot", "rm", "web", "bad")
+    snapshot(world, "bad")
+    os.unlink(place(world, "snapshots", "bad", "upper.ext4"))
+    os.symlink(world.path("victim"), place(world, "snapshots", "bad", "upper.ext4"))
+    world.fails(65, "vm", "snapshot", "restore", "web", "bad")
+    world.ok("vm", "snapshot", "rm", "web", "bad")
+    snapshot(world, "bad")
+    os.unlink(place(world, "snapshots", "bad", "manifest.json"))
+    (row,) = world.json("vm", "snapshot", "list", "web")
+    assert row["state"] == "damaged" and row["damage"], row
+    world.fails(66, "vm", "snapshot", "restore", "web", "bad")
+    world.ok("vm", "snapshot", "rm", "web", "bad")
+    assert read(world) == "now" and os.path.exists(world.path("victim"))
+    clean(world)
+
+
+def test_files_of_others_are_not_part_of_it(world):
+    prepare(world)
+    subprocess.run(["mkfs.ext4", "-q", "-F", world.path("more.ext4"), "16M"], check=True,
+                   stdout=subprocess.DEVNULL)
+    world.ok("vm", "create", "small", "--name", "web", "--disk-size", "64M", "--disk",
+             "./more.ext4:/m")
+    made = snapshot(world, "one")
+    assert made["left_out"] == [os.path.realpath(world.path("more.ext4"))], made
+    before = sha256_of(world.path("more.ext4"))
+    restore(world, "one")
+    assert sha256_of(world.path("more.ext4")) == before
+    clean(world)
+
+
+def test_no_room(world):
+    """Asked before a byte is copied; what there was stays."""
+    with small_disk(world, 24):
+        prepare(world)
+        world.ok("vm", "create", "small", "--name", "web", "--disk-size", "64M")
+        with open(place(world, "upper.ext4"), "r+b") as disk:
+            disk.seek(AT)
+            disk.write(os.urandom(8 << 20))
+        snapshot(world, "one")
+        write(world, "second")
+        before = sha256_of(place(world, "upper.ext4"))
+        assert world.fails(74, "vm", "snapshot", "create", "web", "two")["code"] == "NO_SPACE"
+        assert world.fails(74, "vm", "snapshot", "restore", "web", "one")["code"] == "NO_SPACE"
+        assert sha256_of(place(world, "upper.ext4")) == before and names(world) == ["one"]
+        assert os.listdir(place(world, "snapshots")) == ["one"]
+        world.ok("vm", "start", "web")
+        clean(world)
+        world.ok("host", "trash", "empty")
+        shutil.rmtree(os.path.join(world.state, "cache"), ignore_errors=True)
+
+
+main()
