@@ -146,6 +146,18 @@ static void add_stages(struct page *page, const struct vm_item *vm, int width)
     }
 }
 
+static void add_network(struct page *page, const struct vm_item *vm)
+{
+    if (vm->has_net) {
+        char figures[4][UNITS_MAX];
+        page_print(page, ROLE_TEXT, "network", "in %s/s (%s so far), out %s/s (%s)",
+            units_format_size(vm->net_received_rate, figures[0]),
+            units_format_size(vm->net_received_bytes, figures[1]),
+            units_format_size(vm->net_sent_rate, figures[2]),
+            units_format_size(vm->net_sent_bytes, figures[3]));
+    }
+}
+
 static void fill_vm(
     struct page *page, const struct vm_item *vm, int64_t now, int width, bool is_brief)
 {
@@ -173,6 +185,7 @@ static void fill_vm(
         format_cpu(&cpu, vm->cpu_permille);
         page_print(page, ROLE_TEXT, "uses", "cpu %s of a core, memory %s", text_cstr(&cpu),
             units_format_size(vm->rss_bytes, buffer));
+        add_network(page, vm);
         page_print(page, ROLE_TEXT, "pid", "%" PRId64, vm->pid);
     }
     add_size(page, "disk", vm->disk_bytes);

@@ -67,6 +67,21 @@ static void draw_empty(const struct main_screen *main, const struct seat *seat, 
     }
 }
 
+/* What the figures of the processor are parts of stands where the figures are. */
+static void draw_cpu_base(const struct snapshot *snapshot, struct frame *frame, struct area area)
+{
+    static const char words[] = " CPU: 100% is one core ";
+    bool has_figures = false;
+    for (size_t i = 0; i < snapshot->vms_count && !has_figures; i++) {
+        has_figures = snapshot->vms[i].state == VM_STATE_RUNNING;
+    }
+    int width = (int)sizeof(words) - 1;
+    if (has_figures && area.width > width + 6) {
+        draw_text(frame, area.y + area.height - 1, area.x + area.width - width - 3, width, ROLE_DIM,
+            words);
+    }
+}
+
 static void draw_pane(struct main_screen *main, struct seat *seat, struct frame *frame,
     struct area area, enum pane pane)
 {
@@ -81,6 +96,9 @@ static void draw_pane(struct main_screen *main, struct seat *seat, struct frame 
         jobs_draw(table, seat->snapshot, frame, inner, is_focused);
     } else {
         table_draw(table, seat->snapshot, frame, inner, is_focused);
+    }
+    if (pane == PANE_VMS) {
+        draw_cpu_base(seat->snapshot, frame, area);
     }
     if (table->top > 0 && pane != PANE_JOBS) {
         draw_text(frame, area.y, area.x + area.width - 2, 1, ROLE_TEXT,

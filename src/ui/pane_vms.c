@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "engine/snapshot.h"
 #include "ui/cell.h"
 #include "ui/format.h"
@@ -17,6 +18,8 @@ enum {
     VM_CPU,
     VM_TREND,
     VM_MEMORY,
+    VM_RECEIVED,
+    VM_SENT,
     VM_UP,
     VM_VCPU,
     VM_IMAGE,
@@ -30,12 +33,14 @@ static const struct table_column vm_columns[] = {
     [VM_CPU] = {"CPU", 1, 4, 5, .is_right = true, .is_kept = true},
     [VM_TREND] = {"TREND", 2, 4, CELL_TREND_MAX, .is_right = true, .is_loose = true},
     [VM_MEMORY] = {"MEM", 1, 4, 5, .is_right = true, .is_kept = true},
+    [VM_RECEIVED] = {"RX/s", 4, 4, 5, .is_right = true},
+    [VM_SENT] = {"TX/s", 4, 4, 5, .is_right = true},
     [VM_UP] = {"UP", 1, 3, 4, .is_right = true, .is_kept = true},
     [VM_VCPU] = {"VCPU", 3, 4, 4, .is_right = true},
     [VM_IMAGE] = {"IMAGE", 3, 6, 20, .is_right = false},
-    [VM_KERNEL] = {"KERNEL", 4, 6, 20, .is_right = false},
-    [VM_VMM] = {"VMM", 5, 4, 16, .is_right = false},
-    [VM_DISK] = {"DISK", 5, 4, 5, .is_right = true},
+    [VM_KERNEL] = {"KERNEL", 5, 6, 20, .is_right = false},
+    [VM_VMM] = {"VMM", 6, 4, 16, .is_right = false},
+    [VM_DISK] = {"DISK", 6, 4, 5, .is_right = true},
 };
 
 static const void *vm_section(const struct snapshot *snapshot, size_t *count)
@@ -72,6 +77,17 @@ static void vm_live_cell(const struct vm_item *vm, size_t column, int64_t now, s
     }
 }
 
+/* Bytes a second of a machine that has a network; a quiet one is not an unknown one. */
+static void vm_network_cell(const struct vm_item *vm, bool is_received, struct cell *cell)
+{
+    bool is_known = vm->has_net && vm->pid > 0;
+    uint64_t rate = is_received ? vm->net_received_rate : vm->net_sent_rate;
+    char buffer[UNITS_MAX];
+    const char *words = rate > 0 ? units_format_size_short(rate, buffer) : "0";
+    cell_print(cell, rate > 0 ? ROLE_TEXT : ROLE_DIM, "%s", is_known ? words : "");
+    cell_order(cell, is_known ? (int64_t)rate : -1);
+}
+
 /* A machine whose agent has not answered yet runs, but is of no use so far. */
 static void vm_state_cell(const struct vm_item *vm, struct cell *cell)
 {
@@ -98,6 +114,10 @@ static void vm_cell(
     case VM_MEMORY:
     case VM_UP:
         vm_live_cell(vm, column, now, cell);
+        return;
+    case VM_RECEIVED:
+    case VM_SENT:
+        vm_network_cell(vm, column == VM_RECEIVED, cell);
         return;
     case VM_VCPU:
         cell_print(cell, ROLE_TEXT, "%" PRIu64, vm->vcpu);

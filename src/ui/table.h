@@ -23,7 +23,7 @@ struct snapshot;
 
 #define TABLE_KEY_MAX 200
 #define TABLE_FILTER_MAX 64
-#define TABLE_COLUMNS_MAX 12
+#define TABLE_COLUMNS_MAX 14
 
 struct table_column {
     const char *title; /* upper case, in the header and in the title when it gives the order */

@@ -176,7 +176,12 @@ static const struct vm_item vms[] = {
         .cpu_permille = 1800,
         .cpu_history = {400, 900, 1400, 1900, 1500, 1100, 1600, 1900, 1200, 1800},
         .cpu_history_count = 10,
-        .disk_bytes = MIB(88)},
+        .disk_bytes = MIB(88),
+        .has_net = true,
+        .net_received_bytes = MIB(341),
+        .net_sent_bytes = MIB(12),
+        .net_received_rate = MIB(1.2),
+        .net_sent_rate = MIB(0.05)},
     {.name = "ci-2",
         .state = VM_STATE_STARTING,
         .image = "debian",
@@ -225,7 +230,10 @@ static const struct vm_item vms[] = {
         .cpu_permille = 340,
         .cpu_history = {20, 60, 120, 340, 510, 240, 130, 80, 410, 340},
         .cpu_history_count = 10,
-        .disk_bytes = MIB(31)},
+        .disk_bytes = MIB(31),
+        .has_net = true,
+        .net_received_bytes = MIB(2.5),
+        .net_sent_bytes = MIB(9.4)},
 };
 
 static struct job_item jobs[32];

@@ -541,6 +541,51 @@ static void test_t19_trends(void **state)
     pty_stop(pty);
 }
 
+/* T17: what 100 % is stands in the list itself, at every size. */
+static void test_t17_base_is_in_the_list(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy", NULL, "C.UTF-8");
+    pty_wait_text(pty, "180%");
+    pty_wait_text(pty, "CPU: 100% is one core");
+    pty_send(pty, "z");
+    pty_wait_text(pty, "TREND");
+    pty_wait_text(pty, "CPU: 100% is one core");
+    pty_stop(pty);
+    pty = open_world("empty", NULL, "C.UTF-8"); /* nothing to explain */
+    pty_wait_text(pty, "Start here");
+    assert_false(pty_shows(pty, "100%"));
+    pty_stop(pty);
+}
+
+/* Bytes a second of each machine's network: shown where there is room, among the first to go; a
+ * quiet machine is not an unknown one; ordered by, and chosen, as the other columns are. */
+static void test_network_figures(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy", NULL, "C.UTF-8");
+    pty_wait_text(pty, "180%");
+    assert_false(pty_shows(pty, "1.2M"));
+    pty_send(pty, "z");
+    pty_wait_text(pty, "RX/s  TX/s");
+    pty_wait_text(pty, "1.1G  1.2M   51K");
+    pty_wait_text(pty, "212M     0     0");
+    pty_send(pty, "oooooo");
+    pty_wait_text(pty, "by RX/s ↑");
+    pty_send(pty, "O");
+    pty_wait_text(pty, "by RX/s ↓");
+    pty_wait_on_line(pty, "ci-1", 3); /* below the title and the header */
+    pty_wait_on_line(pty, "web", 4);
+    pty_send(pty, "C");
+    pty_wait_text(pty, "[x] TX/s");
+    pty_send(pty, "jjjjjj ");
+    pty_wait_text(pty, "[ ] TX/s");
+    pty_send(pty, "\x1b");
+    pty_wait_gone(pty, "TX/s");
+    pty_wait_text(pty, "RX/s");
+    pty_stop(pty);
+}
+
 /* Ten thousand kernels: a key is answered within a blink (generous: this runs under sanitizers). */
 static void test_many_rows(void **state)
 {
@@ -601,6 +646,8 @@ int main(void)
         cmocka_unit_test(test_t29_fold_and_divide),
         cmocka_unit_test(test_t16_states_are_words),
         cmocka_unit_test(test_t19_trends),
+        cmocka_unit_test(test_t17_base_is_in_the_list),
+        cmocka_unit_test(test_network_figures),
         cmocka_unit_test(test_many_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
