@@ -266,18 +266,18 @@ int engine_end_fd(struct engine *engine, uint64_t id)
     return state_job_end_fd(engine->state, id);
 }
 
-bool engine_hurry(struct engine *engine, uint64_t id)
+bool engine_move(struct engine *engine, uint64_t id, enum engine_move move)
 {
     auto_job struct job *job = state_job_find(engine->state, id);
     if (!job || job->lane == JOB_LANE_OWN) {
         return false;
     }
     enum lane lane = job->lane == JOB_LANE_TRANSFER ? LANE_TRANSFER : LANE_LOCAL;
-    bool was_waiting = workers_hurry(engine->workers, lane, job);
-    if (was_waiting) {
-        state_job_hurry(engine->state, job);
+    bool is_moved = workers_move(engine->workers, lane, job, move);
+    if (is_moved) {
+        state_job_move(engine->state, job, move);
     }
-    return was_waiting;
+    return is_moved;
 }
 
 void engine_forget(struct engine *engine, uint64_t id)

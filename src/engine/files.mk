@@ -20,6 +20,7 @@ src_libengine_a_SOURCES = \
 	src/engine/state_internal.h \
 	src/engine/state_history.c src/engine/state_history.h \
 	src/engine/state_jobs.c src/engine/state_jobs.h \
+	src/engine/state_order.c \
 	src/engine/state_snapshot.c \
 	src/engine/verbs.h \
 	src/engine/verbs_catalog.c \

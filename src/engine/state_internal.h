@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* The one thing that threads share. Included by state.c, state_jobs.c and state_snapshot.c only. */
+/* The one thing that threads share. Included by state.c, state_jobs.c, state_order.c and
+ * state_snapshot.c only. */
 
 #include "engine/state.h"
 

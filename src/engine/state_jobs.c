@@ -431,25 +431,6 @@ void state_job_leave(struct state *state, struct job *job)
     state_unlock(state);
 }
 
-void state_job_hurry(struct state *state, struct job *job)
-{
-    state_lock(state);
-    size_t from = 0;
-    while (from < state->job_count && state->jobs[from] != job) {
-        from++;
-    }
-    for (size_t to = 0; from < state->job_count && to < from; to++) {
-        const struct job *other = state->jobs[to];
-        if (other->state == JOB_QUEUED && other->lane == job->lane) {
-            memmove(&state->jobs[to + 1], &state->jobs[to], (from - to) * sizeof(struct job *));
-            state->jobs[to] = job;
-            job_changed(state, job);
-            break;
-        }
-    }
-    state_unlock(state);
-}
-
 void state_job_forget(struct state *state, uint64_t id)
 {
     struct job *removed = NULL;

@@ -5,6 +5,7 @@
  * the watcher and the front end's thread. */
 
 #include "base/progress.h"
+#include "engine/engine.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -67,8 +68,8 @@ void state_job_cancel_all(struct state *state);
 void state_job_put_ended(struct state *state, struct job *job);
 /* Another process goes on with it. */
 void state_job_leave(struct state *state, struct job *job);
-/* Moves a queued one in front of the others of its lane. */
-void state_job_hurry(struct state *state, struct job *job);
+/* Moves a queued one among the others of its lane. */
+void state_job_move(struct state *state, struct job *job, enum engine_move move);
 /* Drops an ended one. */
 void state_job_forget(struct state *state, uint64_t id);
 /* The job, held for the caller; NULL when there is none. */

@@ -184,24 +184,46 @@ bool workers_submit(struct workers *workers, enum lane lane, void *item, struct 
     return is_staffed;
 }
 
-bool workers_hurry(struct workers *workers, enum lane lane, const void *item)
+/* Takes the item behind `link` out. Locked. */
+static struct item *unlink_item(struct queue *queue, struct item **link)
+{
+    struct item *item = *link;
+    *link = item->next;
+    queue->last = item->next ? queue->last : link;
+    return item;
+}
+
+/* Puts it where `link` points. Locked. */
+static void link_item(struct queue *queue, struct item **link, struct item *item)
+{
+    item->next = *link;
+    *link = item;
+    queue->last = item->next ? queue->last : &item->next;
+}
+
+bool workers_move(struct workers *workers, enum lane lane, const void *item, enum engine_move move)
 {
     struct queue *queue = &workers->lanes[lane];
     pthread_mutex_lock(&workers->mutex);
+    struct item **before = NULL;
     struct item **link = &queue->first;
     while (*link && (*link)->item != item) {
+        before = link;
         link = &(*link)->next;
     }
-    struct item *found = *link;
-    if (found) {
-        *link = found->next;
-        queue->last = found->next ? queue->last : link;
-        found->next = queue->first;
-        queue->last = queue->first ? queue->last : &found->next;
-        queue->first = found;
+    bool is_there = *link != NULL;
+    bool is_moved =
+        is_there && (move == ENGINE_MOVE_LATER ? (*link)->next != NULL : before != NULL);
+    if (is_moved) {
+        struct item *found = unlink_item(queue, link);
+        link_item(queue,
+            move == ENGINE_MOVE_LATER    ? &(*link)->next
+            : move == ENGINE_MOVE_SOONER ? before
+                                         : &queue->first,
+            found);
     }
     pthread_mutex_unlock(&workers->mutex);
-    return found != NULL;
+    return is_moved;
 }
 
 bool workers_spawn(struct workers *workers, void *item, struct error *err)

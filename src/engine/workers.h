@@ -7,6 +7,8 @@
  * workers_stop. Every item that was handed in is passed to `run` exactly once. The lock in here
  * guards the queues only and is never held while anything runs. */
 
+#include "engine/engine.h"
+
 #include <stdbool.h>
 
 struct error;
@@ -22,8 +24,9 @@ void workers_free(struct workers *workers);
 
 /* Hands an item to a lane. ERROR_LIMIT when the lane has no thread and can start none. */
 bool workers_submit(struct workers *workers, enum lane lane, void *item, struct error *err);
-/* Makes an item the next one of its lane. False when it does not wait there any more. */
-bool workers_hurry(struct workers *workers, enum lane lane, const void *item);
+/* Moves an item among those that wait in its lane: in front of all, or past the one before or behind
+ * it. False when it does not wait there any more, or is there already. */
+bool workers_move(struct workers *workers, enum lane lane, const void *item, enum engine_move move);
 /* Runs an item in a thread of its own. ERROR_LIMIT when there can be none. */
 bool workers_spawn(struct workers *workers, void *item, struct error *err);
 

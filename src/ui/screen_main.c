@@ -83,6 +83,8 @@ static bool main_is_offered(
     case REQUEST_EDIT:
         return failed_line(main, seat, &why) != NULL && seat_may_change(seat);
     case REQUEST_HURRY:
+    case REQUEST_SOONER:
+    case REQUEST_LATER:
         return job != NULL && job->state == JOB_QUEUED && seat_may_change(seat);
     case REQUEST_RETRY:
         return job != NULL && (job->state == JOB_FAILED || job->state == JOB_CANCELLED) &&
@@ -349,6 +351,14 @@ static void edit_again(const struct main_screen *main, struct seat *seat)
     }
 }
 
+static void move_job(struct seat *seat, const struct job_item *job, bool is_sooner)
+{
+    if (!engine_move(seat->engine, job->id, is_sooner ? ENGINE_MOVE_SOONER : ENGINE_MOVE_LATER)) {
+        seat_say(seat, ROLE_ATTENTION, "%s is the %s of its kind already.", job->title,
+            is_sooner ? "next one" : "last one");
+    }
+}
+
 static void main_request(struct screen *screen, struct seat *seat, enum request request)
 {
     struct main_screen *main = main_of(screen);
@@ -363,7 +373,9 @@ static void main_request(struct screen *screen, struct seat *seat, enum request 
     } else if (request == REQUEST_EDIT) {
         edit_again(main, seat);
     } else if (request == REQUEST_HURRY && job != NULL) {
-        engine_hurry(seat->engine, job->id);
+        engine_move(seat->engine, job->id, ENGINE_MOVE_FIRST);
+    } else if ((request == REQUEST_SOONER || request == REQUEST_LATER) && job != NULL) {
+        move_job(seat, job, request == REQUEST_SOONER);
     } else if (request == REQUEST_RETRY && job != NULL) {
         retry(seat, job);
     } else if (request == REQUEST_DISMISS && job != NULL) {

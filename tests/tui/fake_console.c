@@ -585,8 +585,9 @@ bool engine_cancel(struct engine *engine, uint64_t id)
     return false;
 }
 
-bool engine_hurry(struct engine *engine, uint64_t id)
+bool engine_move(struct engine *engine, uint64_t id, enum engine_move move)
 {
+    (void)move;
     (void)engine;
     (void)id;
     return false;

@@ -45,7 +45,7 @@ static void test_history_survives_a_quit(void **state)
     world_quit(world);
 }
 
-/* Of what waits, one can be put in front. */
+/* Of what waits, one can be put in front, and each past the next in both directions. */
 static void test_queued_jobs_are_put_in_order(void **state)
 {
     struct console_world *world = *state;
@@ -67,12 +67,24 @@ static void test_queued_jobs_are_put_in_order(void **state)
     pty_send(world->pty, "n");
     pty_wait_on_line(world->pty, "pull gone", pty_line_of(world->pty, "pull fine"));
     assert_true(pty_line_of(world->pty, "pull fine") < pty_line_of(world->pty, "pull gone"));
+    int first = pty_line_of(world->pty, "pull fine");
+    pty_send(world->pty, "<");
+    pty_wait_text(world->pty, "pull fine is the next one of its kind already.");
+    pty_send(world->pty, ">"); /* and back */
+    pty_wait_on_line(world->pty, "pull gone", first);
+    pty_wait_on_line(world->pty, "▸pull fine", first + 1);
+    pty_send(world->pty, ">");
+    pty_wait_text(world->pty, "pull fine is the last one of its kind already.");
+    pty_send(world->pty, "<");
+    pty_wait_on_line(world->pty, "▸pull fine", first);
     pty_send(world->pty, "g");
     pty_wait_text(world->pty, "▸pull hanging");
     pty_send(world->pty, "c");
     pty_wait_text(world->pty, "5 Jobs  1 failed, 1 cancelled, 1 done");
     /* The latest end is the first line, so what was put in front ended before. */
-    assert_true(pty_line_of(world->pty, "pull gone") < pty_line_of(world->pty, "pull fine"));
+    int title = pty_line_of(world->pty, "5 Jobs");
+    pty_wait_on_line(world->pty, "pull gone", title + 1);
+    pty_wait_on_line(world->pty, "pull fine", title + 2);
     world_quit(world);
 }
 

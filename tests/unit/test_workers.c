@@ -9,6 +9,8 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -210,10 +212,69 @@ static void stopping_runs_what_is_queued(void **state)
     workers_free(NULL);
 }
 
+/* The place of a piece of work in the model, moved as asked for; false when it is there already. */
+static bool move_in_model(struct work **model, size_t count, size_t at, enum engine_move move)
+{
+    size_t to = move == ENGINE_MOVE_FIRST ? 0 : move == ENGINE_MOVE_SOONER ? at - 1 : at + 1;
+    if (at == to || to >= count) {
+        return false;
+    }
+    struct work *moved = model[at];
+    for (; at > to; at--) {
+        model[at] = model[at - 1];
+    }
+    for (; at < to; at++) {
+        model[at] = model[at + 1];
+    }
+    model[to] = moved;
+    return true;
+}
+
+static void what_waits_is_moved(void **state)
+{
+    (void)state;
+    struct workers *workers = workers_new(1, 1, run);
+    struct work first, works[7], late;
+    struct work *model[array_length(works)];
+    unsigned seed = (unsigned)time(NULL);
+    print_message("seed %u\n", seed);
+    work_init(&first, workers);
+    submit(&first, LANE_LOCAL);
+    sem_wait(&first.begun);
+    for (size_t i = 0; i < array_length(works); i++) {
+        work_init(&works[i], workers);
+        submit(&works[i], LANE_LOCAL);
+        model[i] = &works[i];
+    }
+    for (int i = 0; i < 500; i++) {
+        enum engine_move move = (enum engine_move)(rand_r(&seed) % 3);
+        size_t at = (size_t)rand_r(&seed) % array_length(works);
+        assert_false(workers_move(workers, LANE_TRANSFER, model[at], move));
+        struct work *moved = model[at];
+        bool is_moved = move_in_model(model, array_length(works), at, move);
+        assert_int_equal(workers_move(workers, LANE_LOCAL, moved, move), is_moved);
+    }
+    work_init(&late, workers);
+    submit(&late, LANE_LOCAL); /* the end of the queue is where it was */
+    assert_false(workers_move(workers, LANE_LOCAL, &first, ENGINE_MOVE_FIRST));
+    finish(&first);
+    for (size_t i = 0; i < array_length(works); i++) {
+        finish(model[i]);
+    }
+    finish(&late);
+    workers_stop(workers);
+    workers_free(workers);
+    for (size_t i = 1; i < array_length(works); i++) {
+        assert_true(model[i - 1]->order < model[i]->order);
+    }
+    assert_true(model[array_length(works) - 1]->order < late.order);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lanes_do_not_hold_each_other_up),
+        cmocka_unit_test(what_waits_is_moved),
         cmocka_unit_test(a_lane_of_one_keeps_the_order),
         cmocka_unit_test(own_threads_are_never_queued),
         cmocka_unit_test(a_worker_that_waits_lends_its_place),
