@@ -6,6 +6,7 @@ lint_tests = \
 	tests/lint/contract.py \
 	tests/lint/format.sh \
 	tests/lint/functions.py \
+	tests/lint/hardening.py \
 	tests/lint/headers.sh \
 	tests/lint/includes.py \
 	tests/lint/readme.py tests/lint/dist.py \
