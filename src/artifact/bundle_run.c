@@ -21,6 +21,7 @@
 #include "base/memory.h"
 #include "base/process.h"
 #include "base/progress.h"
+#include "base/sync_ahead.h"
 
 #define GRACE_SECONDS 300
 #define END_GRACE_MS 10000
@@ -48,7 +49,9 @@ uint64_t extract_time_limit(const struct extract_job *job)
 struct parent {
     const struct extract_job *job;
     const struct progress *progress;
-    struct text input; /* bytes of a frame not yet whole */
+    struct sync_ahead *ahead; /* of a tree of many files; the child may start no thread */
+    uint64_t done;            /* said last */
+    struct text input;        /* bytes of a frame not yet whole */
     struct bundle_report report;
     struct error error;
     bool has_report;
@@ -56,6 +59,7 @@ struct parent {
 
 static void parent_done(struct parent *parent)
 {
+    sync_ahead_free(parent->ahead);
     text_done(&parent->input);
     bundle_report_done(&parent->report);
 }
@@ -95,6 +99,9 @@ static bool take_frame(struct parent *parent, const struct frame_head *head, con
             return false;
         }
         memcpy(&progress, bytes, sizeof progress);
+        sync_ahead_add(
+            parent->ahead, progress.done > parent->done ? progress.done - parent->done : 0);
+        parent->done = progress.done;
         progress_report(
             parent->progress, PROGRESS_EXTRACT, PROGRESS_BYTES, progress.done, progress.total);
         return true;
@@ -280,6 +287,7 @@ bool bundle_run_child(const struct extract_job *job, const char *self_path,
     }
     close(take_fd(&out));
     auto_done(parent) struct parent parent = {.job = job, .progress = progress};
+    parent.ahead = job->kind == EXTRACT_IMAGE ? NULL : sync_ahead_new(job->staging_dir);
     parent.input.cap_bytes = (size_t)job->limits->json_bytes + 65536;
     uint64_t deadline = clock_deadline(extract_time_limit(job) * 1000);
     if (!listen_to(&parent, in, deadline, cancel, err)) {

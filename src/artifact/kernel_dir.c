@@ -65,6 +65,7 @@ static int copy_file(int from_dir, const char *path, int staging_dir, const char
     if (to < 0 || !file_copy_data(from, to, path, progress, cancel, err)) {
         return -1;
     }
+    file_start_sync(to);
     return take_fd(&to);
 }
 

@@ -15,15 +15,19 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "base/sync_ahead.h"
 
 #define DEPTH_MAX 64
 #define LEFT_OUT_NAMED 16
+#define SYNC_AHEAD_FILES 100
 
 /* One copy under way. */
 struct copy {
     const struct progress *progress;
     const struct cancel *cancel;
     struct strings *notes; /* NULL: not wanted */
+    struct sync_ahead *ahead;
+    uint64_t files;
     uint64_t left_out;
     uint64_t done_bytes, total_bytes;
 };
@@ -141,6 +145,9 @@ static bool copy_file(
     }
     if (fstat(out, &status) == 0) {
         copy->done_bytes += (uint64_t)status.st_size;
+        copy->files++;
+        sync_ahead_add(
+            copy->files > SYNC_AHEAD_FILES ? copy->ahead : NULL, (uint64_t)status.st_size);
     }
     progress_report(
         copy->progress, PROGRESS_EXTRACT, PROGRESS_BYTES, copy->done_bytes, copy->total_bytes);
@@ -263,10 +270,12 @@ bool kernel_modules_copy(int from_dir, const char *path, int staging_dir,
         return error_set_errno(err, errno, "cannot create modules");
     }
     auto_close int to = file_open_dir(staging_dir, "modules", err);
+    auto_sync_ahead struct sync_ahead *ahead = sync_ahead_new(staging_dir);
     struct copy copy = {
         .progress = progress,
         .cancel = cancel,
         .notes = notes,
+        .ahead = ahead,
         .total_bytes = progress ? tree_bytes(from, 0) : 0,
     };
     if (to < 0 || !copy_tree(&copy, from, to, "", 0, err)) {

@@ -16,6 +16,7 @@
 #include "base/memory.h"
 
 #define COMPONENT_MAX 255
+#define SYNC_STEP ((uint64_t)16 << 20)
 #define LINK_HOPS_MAX 40 /* what the kernel follows */
 
 void unpack_done(struct unpack *unpack)
@@ -199,6 +200,7 @@ static bool fail_create(const char *path, struct error *err)
 static bool write_data(int fd, const char *path, struct archive_reader *reader, struct error *err)
 {
     uint64_t offset = 0;
+    uint64_t started = 0; /* so much the disk was told to begin with */
     for (;;) {
         const void *bytes = NULL;
         ssize_t len = archive_reader_block(reader, &bytes, err);
@@ -212,8 +214,14 @@ static bool write_data(int fd, const char *path, struct archive_reader *reader, 
             return error_wrap(err, "writing %s", path);
         }
         offset += (uint64_t)len;
+        if (offset - started >= SYNC_STEP) {
+            file_start_sync(fd);
+            started = offset;
+        }
     }
-    if (ftruncate(fd, (off_t)offset) != 0) {
+    struct stat made;
+    bool is_sized = fstat(fd, &made) == 0 && made.st_size == (off_t)offset;
+    if (!is_sized && ftruncate(fd, (off_t)offset) != 0) {
         return error_set_errno(err, errno, "cannot set the size of %s", path);
     }
     return true;

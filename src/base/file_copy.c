@@ -152,7 +152,9 @@ bool file_copy_data(int from, int to, const char *shown, const struct progress *
         at = end;
         progress_report(progress, PROGRESS_EXTRACT, PROGRESS_BYTES, at, size);
     }
-    if (ftruncate(to, status.st_size) != 0) {
+    struct stat made;
+    bool is_sized = fstat(to, &made) == 0 && made.st_size == status.st_size;
+    if (!is_sized && ftruncate(to, status.st_size) != 0) {
         return error_set_errno(err, errno, "cannot set the size of the copy of %s", shown);
     }
     return true;

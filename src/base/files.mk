@@ -21,6 +21,7 @@ src_libbase_a_SOURCES = \
 	src/base/process.c src/base/process.h \
 	src/base/process_identity.c \
 	src/base/progress.c src/base/progress.h \
+	src/base/sync_ahead.c src/base/sync_ahead.h \
 	src/base/text.c src/base/text.h \
 	src/base/text_safe.c \
 	src/base/tree_entry.c src/base/tree_parts.h \
