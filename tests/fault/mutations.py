@@ -21,7 +21,8 @@ HANG_S = 120
 
 # Programs that a script needs beside banger-tui.
 HELPERS = {"flatten_": "tests/support/flatten_driver", "store_faults": "tests/support/store_driver",
-           "tests/fuzz/": "tests/fuzz/replay", "tests/fault/": "tests/fault/at_call"}
+           "tests/fuzz/": "tests/fuzz/replay", "tests/fault/": "tests/fault/at_call",
+           "sync_order": "tests/support/store_driver"}
 
 
 def make(*targets):

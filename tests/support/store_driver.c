@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* One change of a store, for tests that kill it or let its calls fail on the way:
- * `store_driver STATE_DIR publish|replace|remove|sweep NAME CONTENT`. Says what failed on stderr.
+ * `store_driver STATE_DIR publish|replace|remove|sweep NAME CONTENT`, where CONTENT is any text. Also
+ * `many` (a publish of more files than are synced one by one), `late` (one whose last file comes behind
+ * the manifest), `drop` (without the trash) and `rename` (CONTENT is the new name). Says what failed on
+ * stderr.
  */
 #include "base/clock.h"
 #include "base/error.h"
@@ -32,11 +35,25 @@ static bool fill(int dir, const char *name, const char *content, struct error *e
            kernel_store_write_manifest(dir, &entry, err);
 }
 
+/* Behind the manifest, whose own writing syncs the directory it is in. */
+static bool fill_more(int dir, unsigned files, const char *content, struct error *err)
+{
+    for (unsigned i = 0; i < files; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "late%u", i);
+        if (!write_file(dir, name, content, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool publish(const struct store *store, enum publish_mode mode, const char *name,
-    const char *content, struct error *err)
+    const char *content, unsigned more, struct error *err)
 {
     auto_staging struct staging *staging = staging_begin(store, STORE_KERNEL, name, err);
     return staging != NULL && fill(staging_dir(staging), name, content, err) &&
+           fill_more(staging_dir(staging), more, content, err) &&
            staging_publish(staging, mode, err);
 }
 
@@ -55,8 +72,15 @@ static bool run(const struct store *store, const char *action, const char *name,
     if (strcmp(action, "remove") == 0) {
         return kernel_store_trash(store, name, NULL, err);
     }
-    return publish(
-        store, strcmp(action, "replace") == 0 ? PUBLISH_REPLACE : PUBLISH_NEW, name, content, err);
+    if (strcmp(action, "drop") == 0) {
+        return store_remove_entry(store, STORE_KERNEL, name, err);
+    }
+    if (strcmp(action, "rename") == 0) {
+        return store_rename_entry(store, STORE_KERNEL, name, content, err);
+    }
+    unsigned more = strcmp(action, "many") == 0 ? 120 : strcmp(action, "late") == 0 ? 1 : 0;
+    return publish(store, strcmp(action, "replace") == 0 ? PUBLISH_REPLACE : PUBLISH_NEW, name,
+        content, more, err);
 }
 
 int main(int argc, char **argv)

@@ -299,6 +299,23 @@ static void test_bad_names_make_no_files(void **state)
     assert_string_equal(files, "");
 }
 
+/* Whoever holds a lock writes into its file: that must not be another's. */
+static void test_a_link_is_no_lock(void **state)
+{
+    struct world *world = *state;
+    struct error err = {0};
+    scratch_write(world->dir, "elsewhere", "content");
+    auto_free char *link = memory_printf("%s/locks/kernel/k", world->dir);
+    assert_int_equal(symlink("../../elsewhere", link), 0);
+    assert_null(take(world, "k", LOCK_EXCLUSIVE, 0, &err));
+    assert_true(err.code != ERROR_NONE && err.code != ERROR_BUSY);
+    auto_free char *path = memory_printf("%s/elsewhere", world->dir);
+    auto_done(text) struct text content = {0};
+    error_clear(&err);
+    assert_true(file_read_all(AT_FDCWD, path, 100, &content, &err));
+    assert_string_equal(text_cstr(&content), "content");
+}
+
 static void test_work_keeps_only_the_same_work_away(void **state)
 {
     struct world *world = *state;
@@ -330,6 +347,7 @@ int main(void)
         LOCK_TEST(test_waiting_can_be_cancelled),
         LOCK_TEST(test_not_handed_to_programs),
         LOCK_TEST(test_store_lock),
+        LOCK_TEST(test_a_link_is_no_lock),
         LOCK_TEST(test_work_keeps_only_the_same_work_away),
         LOCK_TEST(test_bad_names_make_no_files),
     };

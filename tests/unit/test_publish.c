@@ -283,6 +283,34 @@ static void test_sweep_of_partial_downloads(void **state)
     assert_string_equal(left, "fresh.part held.part");
 }
 
+/* What a document's writer left that was killed, and what one has just begun. */
+static void test_sweep_of_temporaries(void **state)
+{
+    struct world *world = *state;
+    struct error err = {0};
+    uint64_t removed;
+    static const char *const old[] = {"jobs/1.json.tmp-0123456789abcdef",
+        "vms/m/vm.json.tmp-0123456789abcdef", "cache/catalogs/c.json.tmp-0123456789abcdef"};
+    static const char *const fresh[] = {"jobs/2.json.tmp-0123456789abcdef",
+        "vms/m/next.json.tmp-0123456789abcdef", "cache/catalogs/d.json.tmp-0123456789abcdef"};
+    scratch_write(world->dir, "vms/m/vm.json", "{}");
+    for (size_t i = 0; i < array_length(old); i++) {
+        scratch_write(world->dir, old[i], "x");
+        scratch_write(world->dir, fresh[i], "x");
+        age(world, old[i], 1);
+    }
+    assert_true(store_sweep_find(world->store, &removed, &err));
+    assert_int_equal(removed, array_length(old));
+    assert_true(store_sweep(world->store, &removed, &err));
+    assert_int_equal(removed, array_length(old));
+    auto_free char *jobs = scratch_list(world->dir, "jobs");
+    auto_free char *machine = scratch_list(world->dir, "vms/m");
+    auto_free char *catalogs = scratch_list(world->dir, "cache/catalogs");
+    assert_string_equal(jobs, "2.json.tmp-0123456789abcdef");
+    assert_string_equal(machine, "next.json.tmp-0123456789abcdef vm.json");
+    assert_string_equal(catalogs, "d.json.tmp-0123456789abcdef");
+}
+
 static void test_remove(void **state)
 {
     struct world *world = *state;
@@ -386,6 +414,7 @@ int main(void)
         PUBLISH_TEST(test_sweep_takes_the_dead_and_leaves_the_living),
         PUBLISH_TEST(test_sweep_takes_only_what_is_ours),
         PUBLISH_TEST(test_sweep_of_partial_downloads),
+        PUBLISH_TEST(test_sweep_of_temporaries),
         PUBLISH_TEST(test_remove),
         PUBLISH_TEST(test_remove_never_follows),
         PUBLISH_TEST(test_rename),
