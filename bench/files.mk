@@ -2,6 +2,7 @@
 # Measurements side by side with what people would use instead; run by hand.
 EXTRA_DIST += \
 	bench/README \
+	bench/boot.py \
 	bench/console.py \
 	bench/create.sh \
 	bench/guest.py \

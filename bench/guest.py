@@ -7,14 +7,14 @@ import subprocess
 import sys
 import time
 
+import boot as boots
 from harness import RUNS, TOP
 
 sys.path.insert(0, os.path.join(TOP, "tests", "batch"))
 COPY_MIB = 64
 PATIENCE_S = 120
 MARK = "INIT-REACHED"
-BOOTS = "console=ttyS0 reboot=k panic=-1 loglevel=4 root=/dev/vda rw banger.root=copy " \
-    "banger.agent=none banger.address=none "
+BOOTS = "root=/dev/vda rw banger.root=copy banger.agent=none banger.address=none"
 
 
 def kernel_place():
@@ -80,8 +80,10 @@ def reach(bench):
             f"banger {' '.join(ours[:2])}",
             lambda side, _, words=ours: bench.run(side, bench.banger(state, *words))), (
             peer[0], lambda side, _, words=peer: bench.run(side, words)))[0]
+    arguments = boots.command_line(state, "web")[1].replace("banger.init=none", "")
     subprocess.run(bench.banger(state, "vm", "kill", "web"), check=True, stdout=subprocess.DEVNULL)
-    return missed + initrds(bench, state)
+    return missed + boots.starts(bench, state) + boots.create(bench, state) + \
+        initrds(bench, state, arguments)
 
 
 # ---- the initrd ----
@@ -108,16 +110,14 @@ def by_mkinitramfs(bench, place):
     return made
 
 
-def boot(bench, side, kernel, initrd, disk):
+def boot(side, kernel, initrd, arguments, disk):
     """Until the image's own init says that it was reached."""
-    khz = subprocess.run(["sh", "-c", "awk '/cpu MHz/ { print int($4 * 1000); exit }' /proc/cpuinfo"],
-                         stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
     began = time.monotonic()
     child = subprocess.Popen(
         ["qemu-system-x86_64", "-M", "microvm,acpi=on", "-accel", "tcg,tb-size=64", "-cpu", "max",
          "-m", "512", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-global",
          "virtio-mmio.force-legacy=false", "-kernel", kernel, "-initrd", initrd, "-append",
-         f"{BOOTS}tsc_early_khz={khz} tsc=reliable", "-drive",
+         f"{arguments} {BOOTS}", "-drive",
          f"id=r,if=none,format=raw,file={disk},snapshot=on", "-device",
          "virtio-blk-device,drive=r,serial=root", "-device", "i8042", "-serial", "stdio"],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -135,7 +135,8 @@ def boot(bench, side, kernel, initrd, disk):
         raise SystemExit("the guest did not come up:\n" + "".join(said[-20:]))
 
 
-def initrds(bench, state):
+def initrds(bench, state, arguments):
+    """With the kernel arguments that our machines have, both."""
     place = kernel_place()
     theirs = by_mkinitramfs(bench, place)
     if theirs is None:
@@ -146,6 +147,6 @@ def initrds(bench, state):
     for name, path in (("ours", ours), ("mkinitramfs", theirs)):
         print(f"   {name}: {os.path.getsize(path) / 1024:.0f} KiB")
     return bench.pairs("to the image's init, of mkinitramfs's time", 0.5, (
-        "our initrd", lambda side, _: boot(bench, side, kernel, ours, disk)), (
-        "the one of mkinitramfs", lambda side, _: boot(bench, side, kernel, theirs, disk)),
+        "our initrd", lambda side, _: boot(side, kernel, ours, arguments, disk)), (
+        "the one of mkinitramfs", lambda side, _: boot(side, kernel, theirs, arguments, disk)),
         min(RUNS, 3))[0]
