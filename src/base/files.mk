@@ -9,6 +9,7 @@ src_libbase_a_SOURCES = \
 	src/base/error.c src/base/error.h \
 	src/base/file.c src/base/file.h \
 	src/base/file_copy.c \
+	src/base/file_draft.c src/base/file_draft.h \
 	src/base/file_tree.c \
 	src/base/json.c src/base/json.h \
 	src/base/json_scan.c src/base/json_scan.h \

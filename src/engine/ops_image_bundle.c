@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/file_draft.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/memory.h"
@@ -138,38 +139,16 @@ static char *final_path(
         "%s/%s-%s-%.12s.tar.zst", to, entry->name, arch, digest_format(&written->digest, hex));
 }
 
-/* Never over a file that is there. */
-static bool give_name(const char *temporary, const char *path, struct error *err)
-{
-    if (renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) == 0) {
-        return true;
-    }
-    if (errno == EEXIST) {
-        return error_set(
-            err, ERROR_EXISTS, "%s is there already: choose another name, or remove it", path);
-    }
-    /* A file system without that flag. */
-    return (errno == EINVAL && rename(temporary, path) == 0) ||
-           error_set_errno(err, errno, "cannot write %s", path);
-}
-
 static bool export_to(struct ops *ops, const struct image_entry *entry, const char *to,
     struct json **result, struct error *err)
 {
-    struct stat status;
-    bool is_dir = stat(to, &status) == 0 && S_ISDIR(status.st_mode);
-    auto_free char *beside = memory_printf(is_dir ? "%s/%s" : "%s", to, entry->name);
-    auto_free char *temporary = file_temporary_name(is_dir ? beside : to, err);
+    auto_done(file_draft) struct file_draft draft = {.fd = -1};
     auto_done(bundle_written) struct bundle_written written = {0};
-    auto_close int out = temporary != NULL ? file_create(AT_FDCWD, temporary, err) : -1;
-    if (out < 0) {
+    if (!file_draft_begin(&draft, to, err) || !write_bundle(ops, entry, draft.fd, &written, err)) {
         return false;
     }
-    bool is_written =
-        write_bundle(ops, entry, out, &written, err) && file_sync(out, temporary, err);
-    auto_free char *path = is_written ? final_path(to, entry, &written) : NULL;
-    if (!is_written || !give_name(temporary, path, err)) {
-        unlink(temporary);
+    auto_free char *path = final_path(to, entry, &written);
+    if (!file_draft_finish(&draft, path, false, err)) {
         return false;
     }
     char hex[DIGEST_HEX_LEN + 1];

@@ -5,6 +5,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/file_draft.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -26,20 +27,13 @@
 
 /* Where it goes: a file of that name, or one named by its content in that directory. */
 struct target {
-    char *folder;
-    char *temporary; /* path; removed unless it was renamed */
-    char *path;      /* NULL: named when the content is known */
-    int fd;
+    struct file_draft draft;
+    char *path; /* NULL: named when the content is known */
 };
 
 static void target_done(struct target *target)
 {
-    if (target->temporary != NULL) {
-        unlink(target->temporary);
-    }
-    memory_auto_close(&target->fd);
-    free(target->folder);
-    free(target->temporary);
+    file_draft_done(&target->draft);
     free(target->path);
 }
 
@@ -53,28 +47,9 @@ static bool refuse_existing(struct ops *ops, const char *path, struct error *err
 static bool target_open(struct ops *ops, const char *to, struct target *target, struct error *err)
 {
     struct stat status;
-    if (stat(to, &status) == 0 && S_ISDIR(status.st_mode)) {
-        target->folder = memory_strdup(to);
-        auto_free char *inside = memory_printf("%s/kernel", to);
-        target->temporary = file_temporary_name(inside, err);
-    } else {
-        const char *slash = strrchr(to, '/');
-        target->folder = slash == NULL ? memory_strdup(".")
-                                       : memory_strndup(to, slash == to ? 1 : (size_t)(slash - to));
-        target->path = memory_strdup(to);
-        if (!refuse_existing(ops, to, err)) {
-            return false;
-        }
-        target->temporary = file_temporary_name(to, err);
-    }
-    if (target->temporary == NULL) {
-        return false;
-    }
-    target->fd = file_create(AT_FDCWD, target->temporary, err);
-    if (target->fd < 0) {
-        free(take_ptr(target->temporary));
-    }
-    return target->fd >= 0;
+    bool is_dir = stat(to, &status) == 0 && S_ISDIR(status.st_mode);
+    target->path = is_dir ? NULL : memory_strdup(to);
+    return (is_dir || refuse_existing(ops, to, err)) && file_draft_begin(&target->draft, to, err);
 }
 
 static bool target_finish(struct ops *ops, struct target *target, const struct kernel_entry *entry,
@@ -82,21 +57,14 @@ static bool target_finish(struct ops *ops, struct target *target, const struct k
 {
     char hex[DIGEST_HEX_LEN + 1];
     if (target->path == NULL) {
-        target->path = memory_printf("%s/%s-%s-%.*s.tar.zst", target->folder, entry->name,
+        target->path = memory_printf("%s/%s-%s-%.*s.tar.zst", target->draft.folder, entry->name,
             entry->arch != NULL ? entry->arch : "unknown", PREFIX_DIGITS,
             digest_format(&written->digest, hex));
         if (!refuse_existing(ops, target->path, err)) {
             return false;
         }
     }
-    if (!file_sync(target->fd, target->path, err)) {
-        return false;
-    }
-    if (rename(target->temporary, target->path) != 0) {
-        return error_set_errno(err, errno, "cannot give %s its name", target->path);
-    }
-    free(take_ptr(target->temporary));
-    return file_sync_dir(AT_FDCWD, target->folder, err);
+    return file_draft_finish(&target->draft, target->path, command_has(ops->command, "force"), err);
 }
 
 static struct json *export_result(const struct kernel_entry *entry, const char *path,
@@ -137,11 +105,11 @@ bool ops_kernel_export(struct ops *ops, struct json **result, struct error *err)
     if (dir < 0 || !ops_kernel_hash(ops, &entry, &digest, err)) {
         return false;
     }
-    auto_done(target) struct target target = {.fd = -1};
+    auto_done(target) struct target target = {.draft.fd = -1};
     auto_done(bundle_written) struct bundle_written written = {0};
     if (!target_open(ops, to, &target, err) ||
-        !bundle_write(target.fd, dir, BUNDLE_KERNEL, NULL, ops->limits, ops->progress, ops->cancel,
-            &written, err) ||
+        !bundle_write(target.draft.fd, dir, BUNDLE_KERNEL, NULL, ops->limits, ops->progress,
+            ops->cancel, &written, err) ||
         !target_finish(ops, &target, &entry, &written, err)) {
         return false;
     }

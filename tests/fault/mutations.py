@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Are the tests worth anything? Each line of mutants.py is taken out of a copy of the sources, one at
 a time, and one of the tests named for it has to turn red; at most one in twenty may go unnoticed,
-and is named. Only with BANGER_CHECK_ALL=yes: it takes half an hour. MUTANTS limits it to files with
-one of these words in their names; MUTANTS_SHARE=2/3 takes every third one, from the second on."""
+and is named. Only with BANGER_CHECK_ALL=yes: it takes half an hour. MUTANTS limits it to files
+of these names; MUTANTS_SHARE=2/3 takes every third one, from the second on."""
 import os
 import shutil
 import signal
@@ -99,7 +99,7 @@ def chosen():
     words = os.environ.get("MUTANTS", "").split()
     first, step = (int(part) for part in os.environ.get("MUTANTS_SHARE", "1/1").split("/"))
     every = [(name, tests, old, new) for name, (tests, changes) in MUTANTS.items()
-             for old, new in changes if not words or any(word in name for word in words)]
+             for old, new in changes if not words or any(name.endswith("/" + word) for word in words)]
     return every[first - 1::step]
 
 
@@ -116,7 +116,17 @@ def check_green(mutants):
                 raise AssertionError(f"{test}: {log.read()[-4000:]}")
 
 
+def check_list():
+    """What is to be taken out is there, once."""
+    for name, (_, changes) in MUTANTS.items():
+        with open(os.path.join(SRCDIR, "src", name), encoding="utf-8") as file:
+            text = file.read()
+        stale = [old for old, _ in changes if text.count(old) != 1]
+        assert not stale, f"{name}: not there once: {stale}"
+
+
 def main():
+    check_list()
     if os.environ.get("BANGER_CHECK_ALL") != "yes" or os.environ.get("SANITIZERS", "no") != "no":
         print("skipped: ./check --all runs it")
         return 77

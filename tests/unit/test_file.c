@@ -7,12 +7,16 @@
 #include <cmocka.h>
 
 #include "base/error.h"
+#include "base/file_draft.h"
 #include "support/no_openat2.h"
 #include "support/scratch.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -286,6 +290,82 @@ static void test_space_is_asked_for(void **state)
     scratch_remove(path);
 }
 
+static void assert_names(const char *dir, const char *wanted)
+{
+    auto_free char *names = scratch_list(dir, ".");
+    assert_string_equal(names, wanted);
+}
+
+/* Begun, finished, in the way of itself, and replacing itself, in an empty directory. */
+static void draft_files(const char *dir, bool may_have_name)
+{
+    auto_free char *path = memory_printf("%s/made", dir);
+    for (int i = 0; i < 4; i++) {
+        bool is_replacing = i == 2;
+        struct error err = {0};
+        auto_done(file_draft) struct file_draft draft = {.fd = -1};
+        assert_true(file_draft_begin(&draft, i == 0 ? dir : path, &err));
+        assert_string_equal(draft.folder, dir);
+        assert_int_equal(draft.temporary != NULL, may_have_name);
+        if (!may_have_name) {
+            assert_names(dir, i > 0 ? "made" : "");
+        }
+        char content[2] = {(char)('0' + i), '\0'};
+        assert_true(file_write_all(draft.fd, content, 1, &err));
+        if (i == 3) {
+            continue; /* given up */
+        }
+        bool is_done = file_draft_finish(&draft, path, is_replacing, &err);
+        assert_int_equal(is_done, i != 1);
+        assert_int_equal(err.code, i == 1 ? ERROR_EXISTS : ERROR_NONE);
+        auto_free char *made = scratch_read(dir, "made");
+        assert_string_equal(made, i == 2 ? "2" : "0");
+        assert_int_equal(scratch_mode(dir, "made"), 0600);
+    }
+    assert_names(dir, "made");
+}
+
+static void a_draft_has_no_name_until_it_is_whole(void **state)
+{
+    (void)state;
+    char *dir = scratch_make();
+    draft_files(dir, false);
+    scratch_remove(dir);
+}
+
+/* As on a file system that has no files without a name: everything the flag says is refused. */
+static void a_draft_where_every_file_has_a_name(void **state)
+{
+    (void)state;
+    char *dir = scratch_make();
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct sock_filter steps[] = {
+            BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat, 0, 3),
+            BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+            BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, O_TMPFILE & ~O_DIRECTORY, 0, 1),
+            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
+            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        struct sock_fprog program = {.len = array_length(steps), .filter = steps};
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+            _exit(77);
+        }
+        draft_files(dir, true);
+        _exit(0);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    scratch_remove(dir);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+        skip();
+    }
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +379,8 @@ int main(void)
         cmocka_unit_test(test_copy_keeps_holes_and_bytes),
         cmocka_unit_test(test_sparse_writing_skips_zero_blocks),
         cmocka_unit_test(test_space_is_asked_for),
+        cmocka_unit_test(a_draft_has_no_name_until_it_is_whole),
+        cmocka_unit_test(a_draft_where_every_file_has_a_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
