@@ -12,6 +12,7 @@
 #include "engine/engine_internal.h"
 #include "engine/job.h"
 #include "engine/ops.h"
+#include "engine/snapshot.h"
 #include "engine/state.h"
 #include "engine/state_history.h"
 #include "engine/state_jobs.h"
@@ -19,6 +20,8 @@
 #include "engine/workers.h"
 #include "store/kept.h"
 #include "store/layout.h"
+
+#include "config.h"
 
 #define TRANSFER_WORKERS 4
 #define LOCAL_WORKERS 4
@@ -118,6 +121,10 @@ static bool open_parts(struct engine *engine, struct error *err)
         store_set_readonly(engine->store);
     }
     engine->state = state_new();
+    /* What needs no look at the host is known from the first snapshot on. */
+    state_put_host(engine->state, &(struct host_facts){.version = PACKAGE_VERSION,
+                                      .state_dir = store_path(engine->store),
+                                      .is_readonly = config->is_readonly});
     engine->workers = workers_new(config->local_workers, config->transfer_workers, run_item);
     for (size_t i = 0; i < engine->settings.warnings.count; i++) {
         state_log(engine->state, LOG_WARNING, "%s", engine->settings.warnings.items[i]);

@@ -23,6 +23,7 @@
 #include "store/config.h"
 #include "store/layout.h"
 #include "store/publish.h"
+#include "store/trash.h"
 #include "vm/accel.h"
 #include "vm/vmm_host.h"
 
@@ -113,6 +114,7 @@ bool ops_refresh_host(struct ops *ops, struct error *err)
         .accel_why = accel.why,
         .qemu = qemu != NULL ? qemu : "",
         .firecracker = firecracker != NULL ? firecracker : "",
+        .trash_count = trash_count(ops->store),
         .is_readonly = ops->config->is_readonly,
         .catalog_as_of = oldest_catalog(ops)};
     ops_host_memory(&facts.memory_bytes, &facts.memory_free_bytes);

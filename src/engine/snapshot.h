@@ -170,6 +170,7 @@ struct host_facts {
     const char *firecracker; /* path of the program; "" when missing */
     uint64_t disk_free_bytes;
     uint64_t memory_bytes, memory_free_bytes;
+    size_t trash_count; /* what was removed and can be taken back */
     bool is_readonly;
     int64_t catalog_as_of;
 };

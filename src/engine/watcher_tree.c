@@ -113,6 +113,7 @@ static void watch_others(struct watcher *watcher)
     add_watch(watcher, store_cache_dir(store, STORE_CACHE_CATALOGS), NULL, CHANGES, SUBJECT_OFFERS,
         false);
     add_watch(watcher, store_area_dir(store, STORE_JOBS), NULL, CHANGES, SUBJECT_JOBS, false);
+    add_watch(watcher, store_area_dir(store, STORE_TRASH), NULL, CHANGES, SUBJECT_HOST, false);
     add_watch(watcher, store_area_dir(store, STORE_LOG), NULL, CHANGES, SUBJECT_NEWS, false);
 }
 

@@ -61,6 +61,7 @@ static bool parse_id(const char *id, struct trash_item *item)
         parts.items[2][used] != '\0') {
         return false;
     }
+    item->trashed_ms = milliseconds;
     item->trashed_at = milliseconds / 1000;
     item->name = memory_strdup(parts.items[1]);
     item->id = memory_strdup(id);
@@ -78,8 +79,8 @@ static int compare_items(const void *left, const void *right)
 {
     const struct trash_item *a = left;
     const struct trash_item *b = right;
-    if (a->trashed_at != b->trashed_at) {
-        return a->trashed_at < b->trashed_at ? -1 : 1;
+    if (a->trashed_ms != b->trashed_ms) {
+        return a->trashed_ms < b->trashed_ms ? -1 : 1;
     }
     return strcmp(a->id, b->id);
 }
@@ -107,6 +108,14 @@ static bool read_items(
 bool trash_read(const struct store *store, struct trash_list *list, struct error *err)
 {
     return read_items(store, true, list, err);
+}
+
+size_t trash_count(const struct store *store)
+{
+    auto_done(trash_list) struct trash_list list = {0};
+    struct error ignored = {0};
+    read_items(store, false, &list, &ignored);
+    return list.count;
 }
 
 int64_t trash_kept_until(const struct trash_item *item, const struct limits *limits)

@@ -20,6 +20,7 @@ struct trash_item {
     enum store_kind kind;
     char *name;
     int64_t trashed_at;  /* wall seconds */
+    int64_t trashed_ms;  /* the same in milliseconds: which of two went first */
     uint64_t disk_bytes; /* allocated, everything below it */
 };
 
@@ -35,6 +36,8 @@ bool trash_put(const struct store *store, enum store_kind kind, const char *name
     struct error *err);
 /* What is in it. */
 bool trash_read(const struct store *store, struct trash_list *list, struct error *err);
+/* How many things it has; a listing of one directory. */
+size_t trash_count(const struct store *store);
 /* The wall second from which trash_expire removes it for its age. */
 int64_t trash_kept_until(const struct trash_item *item, const struct limits *limits);
 /* Gives one back under its old name, by id. ERROR_NOT_FOUND; ERROR_EXISTS when the name is taken

@@ -12,8 +12,11 @@
 #include "ui/theme.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct command;
+struct error;
+struct job_item;
 struct seat;
 
 #define CHOICE_OPTIONS_MAX 3
@@ -38,8 +41,16 @@ struct choice_screen {
     struct plan plan;        /* of it */
     char *wanted;            /* what has to be typed instead of choosing the last option; or NULL */
     struct edit typed;
+    uint64_t asked; /* a job whose answer completes the question; 0: none, or it has come */
+    void (*answer)(struct choice_screen *choice, struct seat *seat, const struct job_item *job);
 };
 
 struct choice_screen *choice_new(struct seat *seat, const char *title, enum role role);
+void choice_set_title(struct choice_screen *choice, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Asks the engine; `answer` completes the question when the job has ended. Owns the command. */
+void choice_ask(struct choice_screen *choice, struct command *command,
+    void (*answer)(struct choice_screen *choice, struct seat *seat, const struct job_item *job),
+    struct error *err);
 void choice_add(struct choice_screen *choice, char key, const char *label,
     void (*choose)(struct screen *screen, struct seat *seat));

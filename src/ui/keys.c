@@ -70,7 +70,7 @@ const struct request_row request_rows[] = {
     {REQUEST_LATER, "later", ">", CONTEXT_JOBS, 3, "Later", "Do this one after the one below it"},
     {REQUEST_REMOVE, "remove", "x", CONTEXT_KERNELS | CONTEXT_IMAGES | CONTEXT_VMS, 2, "Remove",
         "Remove it, after a question"},
-    {REQUEST_UNDO, "undo", "u", LIST, 1, "Undo", "Take back what was removed last, from the trash"},
+    {REQUEST_UNDO, "undo", "u", LIST, 3, "Undo", "Take back what was removed last, from the trash"},
     {REQUEST_TRASH, "trash", "U", LIST, HIDDEN, "Trash",
         "What was removed and can be taken back, and until when"},
     {REQUEST_MENU, "menu", ".", LIST, 3, "Menu", "Everything that can be done here, to this row"},

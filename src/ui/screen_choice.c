@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ui/choice.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "engine/command.h"
+#include "engine/engine.h"
+#include "engine/snapshot.h"
 #include "ui/cells.h"
 #include "ui/dialog.h"
 #include "ui/screen.h"
@@ -202,14 +205,32 @@ static bool choice_draw_bottom(
     return true;
 }
 
+/* What was not seen when it was typed is no answer to what stands there now. */
+static void meet_answer(struct choice_screen *choice, struct seat *seat)
+{
+    for (size_t i = 0; i < seat->snapshot->jobs_count && choice->asked != 0; i++) {
+        const struct job_item *job = &seat->snapshot->jobs[i];
+        if (job->id == choice->asked && job_state_is_final(job->state)) {
+            choice->asked = 0;
+            choice->answer(choice, seat, job);
+            choice->screen.was_drawn = false;
+            seat_abandon(seat, job->id);
+        }
+    }
+}
+
 static void choice_update(struct screen *screen, struct seat *seat)
 {
+    meet_answer(choice_of(screen), seat);
     plan_update(&choice_of(screen)->plan, seat);
 }
 
 static void choice_free(struct screen *screen)
 {
     struct choice_screen *choice = choice_of(screen);
+    if (choice->asked != 0) {
+        seat_abandon(choice->seat, choice->asked);
+    }
     text_done(&choice->question);
     plan_done(&choice->plan, choice->seat);
     command_free(choice->command);
@@ -239,6 +260,24 @@ struct choice_screen *choice_new(struct seat *seat, const char *title, enum role
     choice->role = role;
     snprintf(choice->title, sizeof(choice->title), "%s", title);
     return choice;
+}
+
+void choice_set_title(struct choice_screen *choice, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(choice->title, sizeof(choice->title), format, args);
+    va_end(args);
+}
+
+void choice_ask(struct choice_screen *choice, struct command *command,
+    void (*answer)(struct choice_screen *choice, struct seat *seat, const struct job_item *job),
+    struct error *err)
+{
+    choice->answer = answer;
+    if (!engine_submit(choice->seat->engine, command, &choice->asked, err)) {
+        choice->asked = 0;
+    }
 }
 
 void choice_add(struct choice_screen *choice, char key, const char *label,

@@ -75,7 +75,8 @@ static bool main_is_offered(
     case REQUEST_COPY_MORE:
         return has_row;
     case REQUEST_UNDO:
-        return seat->undo.count > 0 && seat_may_change(seat);
+        return (seat->undo.count > 0 || seat->snapshot->host.trash_count > 0) &&
+               seat_may_change(seat);
     case REQUEST_MENU:
         return true;
     case REQUEST_CANCEL:
@@ -120,7 +121,9 @@ static void main_refuse(const struct screen *screen, const struct seat *seat, en
 {
     const struct main_screen *main = main_const(screen);
     size_t index = 0;
-    if (seat_may_change(seat) && table_selected(&main->tables[main->focus], &index)) {
+    if (seat_may_change(seat) && request == REQUEST_UNDO) {
+        text_append(sentence, "The trash is empty: there is nothing to take back");
+    } else if (seat_may_change(seat) && table_selected(&main->tables[main->focus], &index)) {
         refusal_words(seat, request, main->focus, index, sentence);
     }
 }

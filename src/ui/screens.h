@@ -38,6 +38,8 @@ bool wait_is_needed(const struct snapshot *snapshot, const struct command *comma
 /* Waits for that machine, then connects. */
 struct screen *wait_screen_new(struct seat *seat, struct command *command);
 struct screen *palette_screen_new(struct seat *seat);
+/* What the trash got last, taken back after a question. */
+struct screen *undo_screen_new(struct seat *seat);
 struct screen *quit_screen_new(struct seat *seat);
 /* Everything that can be done in a pane, to the row of that name ("" for none). */
 struct screen *menu_screen_new(struct seat *seat, enum pane pane, const char *name);

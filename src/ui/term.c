@@ -405,12 +405,13 @@ void term_size(unsigned *height, unsigned *width)
 }
 
 /* A scroll region that was set for one size, as the size became another, stays set: insertions and
- * scrolling go wrong outside it. What moves the cursor is followed by a repaint. */
+ * scrolling go wrong outside it. It moves the cursor home, so a repaint has to follow, and the
+ * screen must be ours: another's prompt would come where he did not leave it. */
 static void forget_scroll_region(void)
 {
     const char *whole =
         change_scroll_region != NULL ? tparm(change_scroll_region, 0, LINES - 1) : NULL;
-    if (whole != NULL) {
+    if (whole != NULL && !isendwin()) {
         write_terminal(whole, strlen(whole));
     }
 }

@@ -12,6 +12,7 @@
 #include "engine/snapshot.h"
 #include "ui/keys.h"
 #include "ui/result.h"
+#include "ui/screens.h"
 #include "ui/seat.h"
 
 #define DAY_CELLS 10 /* of "2026-11-27T…" */
@@ -60,6 +61,7 @@ void undo_take_back(struct seat *seat)
     struct undo *undo = &seat->undo;
     struct error err = {0};
     if (undo->count == 0) {
+        seat_open(seat, undo_screen_new(seat));
         return;
     }
     struct undo_item item = undo->items[--undo->count];

@@ -17,5 +17,5 @@ void undo_done(struct undo *undo);
 /* A job of this seat has ended well: if it put something into the trash, that is remembered, and
  * the operator is told how and until when it comes back. */
 void undo_remember(struct seat *seat, const struct job_item *job);
-/* Takes the newest one back. */
+/* Takes the newest one back; when there is none, what the trash got last, after a question. */
 void undo_take_back(struct seat *seat);

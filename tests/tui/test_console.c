@@ -255,6 +255,45 @@ static void test_import_and_remove(void **state)
     world_quit(world);
 }
 
+/* T26: a new console takes back too, the newest first, and says before what will come. */
+static void test_undo_after_a_restart(void **state)
+{
+    struct console_world *world = *state;
+    scratch_write(world->dir, "home/linux/vmlinux",
+        "\x7f"
+        "ELF is what it says it is");
+    static const char *const names[] = {"older", "newer"};
+    for (size_t i = 0; i < array_length(names); i++) {
+        auto_free char *import =
+            memory_printf("kernel import %s --from %s/home/linux", names[i], world->dir);
+        auto_free char *rm = memory_printf("kernel rm %s", names[i]);
+        assert_int_equal(world_batch(world, import), 0);
+        assert_int_equal(world_batch(world, rm), 0);
+    }
+    world_open(world);
+    pty_wait_text(world->pty, "Start here");
+    pty_press_until(world->pty, "u", "Take kernel newer back?");
+    pty_wait_text(world->pty, "Removed last: kernel newer, at ");
+    pty_wait_text(world->pty, "The trash has 1");
+    pty_wait_text(world->pty, "plan: restore kernel/newer");
+    pty_wait_text(world->pty, "as a line: host trash restore kernel@newer@");
+    pty_send(world->pty, "\r"); /* No */
+    pty_wait_gone(world->pty, "Take kernel newer back?");
+    assert_false(scratch_has(world->dir, "state/kernels/newer"));
+    pty_send(world->pty, "u");
+    pty_wait_text(world->pty, "Yes, take back");
+    pty_send(world->pty, "y");
+    pty_wait_text(world->pty, "2 Kernels  1");
+    pty_send(world->pty, "u");
+    pty_wait_text(world->pty, "Take kernel older back?");
+    pty_send(world->pty, "y");
+    pty_wait_text(world->pty, "2 Kernels  2");
+    pty_press_until(world->pty, "u", "The trash is empty");
+    pty_send(world->pty, "j");
+    pty_wait_text(world->pty, "Help");
+    world_quit(world);
+}
+
 /* A catalog somewhere else: nothing of it is known until it is fetched with a key. */
 static void test_catalogs_are_fetched_again(void **state)
 {
@@ -349,6 +388,7 @@ int main(void)
         TEST(test_t39_hang_up_leaves_running),
         TEST(test_t55_other_process),
         TEST(test_import_and_remove),
+        TEST(test_undo_after_a_restart),
         TEST(test_catalogs_are_fetched_again),
         TEST(test_t53_doctor),
         TEST(test_t54_looks_are_kept),

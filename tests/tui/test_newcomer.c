@@ -63,7 +63,7 @@ static void test_keys_mean_the_same_everywhere(void **state)
     for (size_t i = 0; i < array_length(panes); i++) {
         pty_send(pty, panes[i]);
         pty_send(pty, "u");
-        pty_wait_text(pty, "\"Undo\" is not possible here now."); /* nothing was removed */
+        pty_wait_text(pty, "The trash is empty: there is nothing to take back.");
     }
     pty_send(pty, "2p");
     pty_wait_text(pty, "as a line: kernel pull");

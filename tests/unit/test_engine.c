@@ -26,6 +26,18 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* A file that goes there, as the copy of what is copied does, must not go to "/" at first. */
+static void where_the_state_is_is_known_at_once(void **state)
+{
+    struct world *world = *state;
+    world_start(world);
+    const struct snapshot *snapshot = engine_snapshot(world->engine);
+    auto_free char *place = realpath(world->dir, NULL);
+    assert_string_equal(snapshot->host.state_dir, place);
+    assert_true(snapshot->host.version[0] != '\0');
+    engine_release(snapshot);
+}
+
 static void a_job_leaves_its_result(void **state)
 {
     struct world *world = *state;
@@ -544,6 +556,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         in_world(a_job_leaves_its_result),
+        in_world(where_the_state_is_is_known_at_once),
         in_world(a_failure_leaves_its_error),
         in_world(a_failure_without_words_is_a_bug),
         in_world(four_transfers_that_hang_never_delay_a_local_job),

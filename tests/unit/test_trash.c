@@ -54,6 +54,26 @@ static void read_all(struct world *world, struct trash_list *list)
     assert_fine(err);
 }
 
+/* Within one second, too. */
+static void test_what_went_first_is_first(void **state)
+{
+    struct world *world = *state;
+    static const char *const names[] = {"c", "a", "d", "b"};
+    for (size_t i = 0; i < array_length(names); i++) {
+        put(world, names[i]);
+        int64_t put_ms = clock_wall_ms();
+        while (clock_wall_ms() == put_ms) {
+        }
+    }
+    auto_done(trash_list) struct trash_list list = {0};
+    read_all(world, &list);
+    assert_int_equal(list.count, array_length(names));
+    for (size_t i = 0; i < array_length(names); i++) {
+        assert_string_equal(list.items[i].name, names[i]);
+    }
+    assert_int_equal(trash_count(world->store), array_length(names));
+}
+
 static void test_in_and_out(void **state)
 {
     struct world *world = *state;
@@ -190,6 +210,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TRASH_TEST(test_in_and_out),
+        TRASH_TEST(test_what_went_first_is_first),
         TRASH_TEST(test_same_name_many_times),
         TRASH_TEST(test_restore_onto_a_taken_name),
         TRASH_TEST(test_what_is_not_there),
