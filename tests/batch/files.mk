@@ -61,6 +61,6 @@ batch_world_tests = \
 	tests/batch/volumes.py
 TESTS += $(batch_world_tests)
 EXTRA_DIST += $(batch_world_tests) tests/batch/world.py tests/batch/images_world.py tests/batch/echo_server.py tests/batch/machine_world.py tests/batch/firecracker_calls.py \
-	tests/batch/ssh_tree.py \
+	tests/batch/ssh_tree.py tests/batch/seat.py \
 	tests/batch/web_world.py tests/batch/network_world.py tests/support/distro_repo.py
 tests/batch/local.log: banger

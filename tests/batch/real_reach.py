@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: MIT
 """What has to hold over the life of a real guest on the real QEMU: its ports over its own reboot, its
-clock over a pause, and the devices that it is given, as it sees them itself."""
+clock over a pause, the devices that it is given, as it sees them itself; many commands at once,
+terminals, signals, and many bytes."""
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 
-from machine_world import clean, prepare_probe
-from world import BUILDDIR, PATIENCE_S, interrupt, main
+from machine_world import add_program, clean, prepare_probe
+from seat import Seat
+from world import BUILDDIR, PATIENCE_S, interrupt, main, sha256_of
 
 SERVICE_PORT = 7777
 PAUSE_S = 3
+MIB = 1 << 20
 
 
 def start(world):
@@ -121,6 +125,82 @@ def test_over_the_life_of_a_guest(world):
     assert_pause_costs_no_time(world)
     assert_reboot_keeps_ports(world, port)
     assert world.json("vm", "stop", "web")["exit"]["reason"] in ("guest-poweroff", "guest-reboot")
+    clean(world)
+
+
+# ---- commands and bytes ----
+
+def start_shell(world):
+    """A guest with this host's own shell and a few programs."""
+    world.mkdir("tree")
+    for program in ("/bin/sh", "/bin/cat", "/bin/sleep", "/bin/stty"):
+        add_program(world.path("tree"), program)
+    prepare_probe(world)
+    world.ok("vm", "run", "small", "--name", "web", "--memory", "256M")
+
+
+def assert_twenty_at_once(world):
+    data = [os.urandom(300000) for _ in range(20)]
+    children = [world.start("vm", "exec", "web", "--", "sh", "-c", f"cat; exit {number}",
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                for number in range(20)]
+    answers = {}
+
+    def talk(number):
+        answers[number] = children[number].communicate(data[number], timeout=PATIENCE_S)[0]
+
+    threads = [threading.Thread(target=talk, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [child.returncode for child in children] == list(range(20))
+    assert all(answers[number] == data[number] for number in range(20))
+
+
+def assert_terminal(world):
+    """Its size, a new one, and what a program makes of both."""
+    script = "trap 'stty size; exit 7' WINCH; stty size; while :; do sleep 0.1; done"
+    seat = Seat(world, "vm", "exec", "-t", "web", "--", "sh", "-c", script)
+    seat.read_until(b"30 100")
+    seat.resize(41, 123)
+    seat.read_until(b"41 123")
+    assert seat.end() == 7
+
+
+def assert_signals(world):
+    assert world.run("vm", "exec", "web", "--", "sh", "-c", "kill -9 $$").status == 137
+    seat = Seat(world, "vm", "exec", "-t", "web", "--", "sh", "-c",
+                "trap 'echo caught; exit 5' INT; echo ready; while :; do sleep 0.1; done")
+    seat.read_until(b"ready")
+    seat.type(b"\x03")
+    seat.read_until(b"caught")
+    assert seat.end() == 5
+
+
+def assert_many_bytes(world):
+    large, back = world.path("large"), world.path("back")
+    with open(large, "wb") as file:
+        for _ in range(100):
+            file.write(os.urandom(MIB))
+    digest = sha256_of(large)
+    with open(large, "rb") as given, open(back, "wb") as taken:
+        child = world.start("vm", "exec", "web", "--", "cat", stdin=given, stdout=taken)
+        assert child.wait(timeout=PATIENCE_S * 3) == 0
+    assert sha256_of(back) == digest
+    os.unlink(back)
+    world.ok("vm", "cp", large, "web:/large")
+    world.ok("vm", "cp", "web:/large", back)
+    assert sha256_of(back) == digest
+
+
+def test_commands_and_bytes(world):
+    start_shell(world)
+    assert_twenty_at_once(world)
+    assert_terminal(world)
+    assert_signals(world)
+    assert_many_bytes(world)
+    world.ok("vm", "kill", "web")
     clean(world)
 
 
