@@ -93,6 +93,7 @@ engine_ops = \
 	src/engine/ops_vm_ports.c \
 	src/engine/ops_vm_mounts.c \
 	src/engine/ops_vm_run.c \
+	src/engine/ops_vm_memory.c \
 	src/engine/ops_vm_restore.c \
 	src/engine/ops_vm_set.c \
 	src/engine/ops_vm_snapshot.c src/engine/ops_vm_snapshot.h \

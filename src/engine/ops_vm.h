@@ -27,6 +27,7 @@ struct vm_hand {
     struct lock *lock; /* NULL for reading */
     char *warning;     /* of the start: something that was done but may not go well; NULL */
     char *why;         /* of the start: why on this VMM with this accelerator; NULL */
+    char *memory; /* for the start: where it goes on from (machine_boot.memory); NULL: a boot */
 };
 #define VM_HAND_INIT                                                                               \
     {                                                                                              \

@@ -74,7 +74,9 @@ bool ops_vm_boot(struct ops *ops, struct vm_hand *hand, struct error *err)
         !ops_vm_suit_vmm(ops, hand, &kernel.path, &choice, err)) {
         return error_wrap(err, "VM %s", hand->name);
     }
-    put_work_right(ops, hand);
+    if (hand->memory == NULL) { /* else its guest has it mounted already */
+        put_work_right(ops, hand);
+    }
     auto_free char *rootfs = image_store_rootfs(ops->store, &image);
     struct machine_boot boot = {.vm_dir = hand->dir,
         .kernel_path = kernel.path,
@@ -82,6 +84,7 @@ bool ops_vm_boot(struct ops *ops, struct vm_hand *hand, struct error *err)
         .work_path = file_exists(hand->dir, MACHINE_WORK_FILE) ? MACHINE_WORK_FILE : NULL,
         .image_path = hand->spec.root == MACHINE_ROOT_OVERLAY ? rootfs : NULL,
         .console_log_bytes = ops->limits->console_log_bytes,
+        .memory = hand->memory,
         .choice = &choice};
     ops_vm_fill_programs(ops, &boot);
     if (!ops_net_up(ops, &hand->spec, &boot.net, err)) {

@@ -22,6 +22,7 @@ void vm_hand_done(struct vm_hand *hand)
     free(hand->name);
     free(hand->warning);
     free(hand->why);
+    free(hand->memory);
 }
 
 void ops_vm_unlock(struct vm_hand *hand)

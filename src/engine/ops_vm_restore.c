@@ -18,6 +18,7 @@
 #include "store/lock.h"
 #include "store/vm_snapshot.h"
 #include "store/vm_store.h"
+#include "vm/agent_client.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -25,12 +26,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define CLOCK_TIMEOUT_MS 5000
+
 /* A snapshot at hand. Zero-initialise, dir -1; free with snapshot_hand_done. */
 struct snapshot_hand {
     const char *name;
     int dir;
     struct json *manifest;
     struct machine_spec spec; /* what the machine becomes */
+    bool goes_on;             /* from what it held in memory */
 };
 
 static void snapshot_hand_done(struct snapshot_hand *snapshot)
@@ -148,6 +152,8 @@ static bool read_snapshot(
         return false;
     }
     keep_identity(&hand->spec, &snapshot->spec);
+    snapshot->goes_on =
+        json_bool(snapshot->manifest, "memory", false) && !command_has(ops->command, "no-memory");
     return check_disks(snapshot, err) && check_image(ops, hand, snapshot, err);
 }
 
@@ -207,7 +213,57 @@ static struct json *make_plan(
         ops_plan_add(plan, "kill", object, 0);
     }
     ops_plan_add(plan, "restore", source, vm_snapshot_disk_use(hand->dir, snapshot->name));
+    if (snapshot->goes_on) {
+        ops_plan_add(plan, "resume", object, 0);
+    }
     return plan;
+}
+
+/* Its disks are what they were: so its processors can go on. */
+static bool go_on(
+    struct ops *ops, struct vm_hand *hand, const struct snapshot_hand *snapshot, struct error *err)
+{
+    auto_done(machine_timeline) struct machine_timeline timeline = {0};
+    struct error failure = {0};
+    hand->memory = vm_snapshot_path(snapshot->name);
+    machine_spec_done(&hand->spec);
+    machine_spec_copy(&snapshot->spec, &hand->spec);
+    if (!ops_vm_memory_suit(ops, &hand->spec, snapshot->manifest, err) ||
+        !ops_vm_boot(ops, hand, err)) {
+        return error_wrap(err,
+            "it has the disks of snapshot %s and cannot go on from its memory (`vm start %s` boots "
+            "it)",
+            snapshot->name, hand->name);
+    }
+    auto_free char *object = memory_printf("vm/%s", hand->name);
+    ops_vm_unlock(hand);
+    ops_release(ops, object);
+    if (!ops_vm_await_ready(ops, hand->name, hand->dir, &hand->facts.handle, &timeline, err)) {
+        return false;
+    }
+    if (!agent_set_time(hand->dir, CLOCK_TIMEOUT_MS, ops->cancel, &failure)) {
+        state_log(ops->state, LOG_WARNING, "VM %s goes on with its old time: %s", hand->name,
+            failure.text);
+    }
+    return true;
+}
+
+/* Everything that can be known is asked before anything changes. */
+static bool check(struct ops *ops, const struct vm_hand *hand, const struct snapshot_hand *snapshot,
+    struct error *err)
+{
+    auto_done(machine_spec) struct machine_spec spec = {0};
+    machine_spec_copy(&snapshot->spec, &spec);
+    if (snapshot->goes_on && !ops_vm_memory_suit(ops, &spec, snapshot->manifest, err)) {
+        return error_wrap(err, "snapshot %s of VM %s", snapshot->name, hand->name);
+    }
+    if (ops_vm_is_up(hand->facts.state) && !command_has(ops->command, "force")) {
+        return error_set(err, ERROR_IN_USE,
+            "VM %s is %s, and what it did since snapshot %s would be gone: stop it first "
+            "(`vm stop %s`), or add --force",
+            hand->name, machine_state_name(hand->facts.state), snapshot->name, hand->name);
+    }
+    return true;
 }
 
 bool ops_vm_snapshot_restore(struct ops *ops, struct json **result, struct error *err)
@@ -216,20 +272,16 @@ bool ops_vm_snapshot_restore(struct ops *ops, struct json **result, struct error
     auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
     auto_done(snapshot_hand) struct snapshot_hand snapshot = {.dir = -1};
     if (!ops_vm_take(ops, name, "restore", &hand, err) ||
-        !read_snapshot(ops, &hand, &snapshot, err)) {
+        !read_snapshot(ops, &hand, &snapshot, err) || !check(ops, &hand, &snapshot, err)) {
         return false;
-    }
-    if (ops_vm_is_up(hand.facts.state) && !command_has(ops->command, "force")) {
-        return error_set(err, ERROR_IN_USE,
-            "VM %s is %s, and what it did since snapshot %s would be gone: stop it first "
-            "(`vm stop %s`), or add --force",
-            name, machine_state_name(hand.facts.state), snapshot.name, name);
     }
     if (command_is_dry_run(ops->command)) {
         *result = make_plan(ops, &hand, &snapshot);
         return true;
     }
-    if (!restore(ops, &hand, &snapshot, err)) {
+    if (!restore(ops, &hand, &snapshot, err) ||
+        (snapshot.goes_on && !go_on(ops, &hand, &snapshot, err))) {
+        ops_vms_changed(ops);
         return false;
     }
     ops_vms_changed(ops);

@@ -183,6 +183,8 @@ static char *invent_name(int vm_dir)
 
 /* A machine that is made to stand still for the time of the copy. */
 struct standstill {
+    bool has_memory; /* what it holds in memory is kept too */
+    char version[MACHINE_VERSION_MAX];
     bool is_ours; /* it ran, and goes on by us */
     bool is_synced;
     uint64_t since_ms;
@@ -241,7 +243,7 @@ static bool go_on(struct ops *ops, const struct vm_hand *hand, struct standstill
 
 /* What is in it, and what it stands on. */
 static struct json *make_manifest(
-    struct ops *ops, const struct vm_hand *hand, int staging, const char *name)
+    struct ops *ops, const struct vm_hand *hand, int staging, const struct standstill *still)
 {
     struct json *json = json_new_object();
     struct json *disks = json_new_array();
@@ -265,14 +267,16 @@ static struct json *make_manifest(
     }
     auto_free char *image = ops_vm_image_identity(ops, hand);
     json_put_integer(json, "format", 1);
-    json_put_string(json, "name", name);
     ops_put_time(json, "created_at", clock_wall());
     json_put_string(json, "state", ops_vm_state_name(hand->facts.state));
-    json_put_bool(json, "memory", false);
+    json_put_bool(json, "memory", still->has_memory);
     json_put_integer(json, "size_bytes", (int64_t)size_bytes);
     json_put_string(json, "image", hand->spec.image);
     json_put_string(json, "image_identity", image);
     json_put_string(json, "kernel_ref", hand->spec.kernel_ref);
+    if (still->has_memory) {
+        ops_vm_memory_describe(ops, hand, still->version, json);
+    }
     json_put(json, "disks", disks);
     if (json_count(left_out) > 0) {
         json_put(json, "left_out", left_out);
@@ -294,12 +298,14 @@ static bool fill(struct ops *ops, const struct vm_hand *hand, int staging, const
     struct standstill *still, struct error *err)
 {
     bool is_copied = stand_still(ops, hand, staging, still, err) &&
+                     (!still->has_memory || machine_save(hand->dir, &hand->facts.handle,
+                                                VM_SNAPSHOT_STAGING, ops->cancel, err)) &&
                      ops_vm_copy_disks(ops, hand->dir, staging, err);
     bool goes_on = go_on(ops, hand, still, staging, err);
     if (!is_copied || !goes_on) {
         return false;
     }
-    auto_json struct json *manifest = make_manifest(ops, hand, staging, name);
+    auto_json struct json *manifest = make_manifest(ops, hand, staging, still);
     auto_json struct json *spec = machine_spec_to_json(&hand->spec);
     progress_report(ops->progress, PROGRESS_PUBLISH, PROGRESS_STEPS, 0, 1);
     return write_json(staging, VM_SNAPSHOT_SPEC, spec, err) &&
@@ -310,12 +316,13 @@ static bool fill(struct ops *ops, const struct vm_hand *hand, int staging, const
 static bool make(struct ops *ops, const struct vm_hand *hand, const char *name,
     struct standstill *still, struct error *err)
 {
-    uint64_t bytes = ops_vm_disk_use(hand->dir, machine_spec_disk_slots(&hand->spec));
     auto_close int staging = vm_snapshot_begin(hand->dir, err);
-    bool is_made =
-        staging >= 0 &&
-        (file_copy_shares(hand->dir, staging) || file_need_space(staging, ".", bytes, err)) &&
-        fill(ops, hand, staging, name, still, err);
+    uint64_t bytes = still->has_memory ? ops_vm_memory_bytes(&hand->spec) : 0;
+    if (staging >= 0 && !file_copy_shares(hand->dir, staging)) {
+        bytes += ops_vm_disk_use(hand->dir, machine_spec_disk_slots(&hand->spec));
+    }
+    bool is_made = staging >= 0 && file_need_space(staging, ".", bytes, err) &&
+                   fill(ops, hand, staging, name, still, err);
     if (!is_made) {
         vm_snapshot_abandon(hand->dir);
         return error_wrap(err, "VM %s was not snapshotted", hand->name);
@@ -355,6 +362,10 @@ bool ops_vm_snapshot_create(struct ops *ops, struct json **result, struct error 
     if (vm_snapshot_exists(hand.dir, name)) {
         return error_set(err, ERROR_EXISTS, "VM %s has a snapshot %s already: choose another name",
             hand.name, name);
+    }
+    still.has_memory = command_has(ops->command, "memory");
+    if (still.has_memory && !ops_vm_memory_check(ops, &hand, still.version, err)) {
+        return false;
     }
     if (command_is_dry_run(ops->command)) {
         uint64_t bytes = ops_vm_disk_use(hand.dir, machine_spec_disk_slots(&hand.spec));

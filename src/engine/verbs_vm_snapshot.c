@@ -22,6 +22,8 @@ static const struct argument create_arguments[] = {
     NAME_OF("VM to keep as it is now"),
     {"snapshot", 0, ARGUMENT_WORD, .is_positional = true, .value_name = "SNAPSHOT",
         .help = "Name of the snapshot (default: the time, as in 20261127-115301)"},
+    {"memory", 0, ARGUMENT_FLAG,
+        .help = "Keep what it holds in memory too: it goes on from there when it is restored"},
 };
 static const struct argument list_arguments[] = {NAME_OF("VM whose snapshots are listed")};
 static const struct argument show_arguments[] = {
@@ -30,11 +32,16 @@ static const struct argument show_arguments[] = {
 static const struct argument restore_arguments[] = {
     NAME_OF("VM to take back"), SNAPSHOT_OF("Snapshot that it becomes"),
     FORCE("Kill it first when it runs"),
+    {"no-memory", 0, ARGUMENT_FLAG, .help = "Take the disks alone, as after a power cut"},
 };
 static const struct argument rm_arguments[] = {
     NAME_OF("VM that has the snapshots"),
     {"snapshot", 0, ARGUMENT_WORD, .is_positional = true, .is_required = true, .is_many = true,
         .value_name = "SNAPSHOT", .help = "Snapshots to remove"},
+};
+
+static const struct step restore_steps[] = {
+    {"resolve", 2}, {"publish", 48}, {"boot", 30}, {"wait", 20},
 };
 
 /* Several of one machine are removed side by side. */
@@ -60,9 +67,11 @@ static const struct verb rows[] = {
         ROWS(show_arguments), .run = ops_vm_snapshot_show},
     {"vm", "snapshot restore", NULL, VERB_DESTROYS | VERB_STREAMS, "Take a VM back to a snapshot",
         "Gives a VM the disks and the settings that it had; what it wrote since is gone. Its name,\n"
-        "and whether it starts with the host, stay. It does not run afterwards.",
+        "and whether it starts with the host, stay. From a snapshot with memory it goes on where it\n"
+        "was, which takes the same version of its VMM and the same kernel; else it does not run\n"
+        "afterwards.",
         "banger-tui --batch vm snapshot restore web before-upgrade",
-        ROWS(restore_arguments), STEPS(verb_copy_steps), .run = ops_vm_snapshot_restore},
+        ROWS(restore_arguments), STEPS(restore_steps), .run = ops_vm_snapshot_restore},
     {"vm", "snapshot rm", "snapshot delete", VERB_DESTROYS | VERB_EACH, "Remove snapshots of a VM",
         "Removes snapshots for good. The VM stays as it is.",
         "banger-tui --batch vm snapshot rm web before-upgrade",

@@ -56,7 +56,7 @@ uint64_t vm_snapshot_count(int vm_dir)
 
 bool vm_snapshot_exists(int vm_dir, const char *name)
 {
-    auto_free char *path = vm_snapshot_path(name, ".");
+    auto_free char *path = vm_snapshot_path(name);
     return file_exists(vm_dir, path);
 }
 
@@ -80,9 +80,9 @@ struct json *vm_snapshot_read(int vm_dir, const char *name, const char *document
     return dir < 0 ? NULL : entries_read_json(dir, document, shown, err);
 }
 
-char *vm_snapshot_path(const char *name, const char *file)
+char *vm_snapshot_path(const char *name)
 {
-    return memory_printf(VM_SNAPSHOTS "/%s/%s", name, file);
+    return memory_printf(VM_SNAPSHOTS "/%s", name);
 }
 
 uint64_t vm_snapshot_disk_use(int vm_dir, const char *name)
@@ -280,5 +280,5 @@ bool vm_snapshot_has_leftovers(int vm_dir)
 
 bool vm_snapshot_left_paused(int vm_dir)
 {
-    return file_exists(vm_dir, VM_SNAPSHOTS "/" MAKING "/" VM_SNAPSHOT_PAUSED);
+    return file_exists(vm_dir, VM_SNAPSHOT_STAGING "/" VM_SNAPSHOT_PAUSED);
 }

@@ -21,7 +21,6 @@ struct strings;
 #define VM_SNAPSHOTS "snapshots"
 #define VM_SNAPSHOT_MANIFEST "manifest.json"
 #define VM_SNAPSHOT_SPEC "vm.json"
-#define VM_SNAPSHOT_MEMORY "memory"
 /* In a snapshot that is being made: its machine was stopped for that and has to go on. */
 #define VM_SNAPSHOT_PAUSED "paused"
 
@@ -35,11 +34,13 @@ int vm_snapshot_open(int vm_dir, const char *name, struct error *err);
 /* A document of it; caller frees. */
 struct json *vm_snapshot_read(
     int vm_dir, const char *name, const char *document, struct error *err);
-/* Path of a file in it, relative to the machine's directory; caller frees. */
-char *vm_snapshot_path(const char *name, const char *file) __attribute__((returns_nonnull));
+/* Its path, relative to the machine's directory; caller frees. */
+char *vm_snapshot_path(const char *name) __attribute__((returns_nonnull));
 /* Allocated bytes of one; name NULL: of all. */
 uint64_t vm_snapshot_disk_use(int vm_dir, const char *name);
 
+/* The directory below, relative to the machine's. */
+#define VM_SNAPSHOT_STAGING VM_SNAPSHOTS "/.new"
 /* An empty directory to fill, the caller's to close; what an earlier attempt left is removed. */
 int vm_snapshot_begin(int vm_dir, struct error *err);
 /* Gives it its name, durably. ERROR_EXISTS. */

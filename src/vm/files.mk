@@ -52,6 +52,8 @@ src_libvm_a_SOURCES = \
 	src/vm/net_rules.c src/vm/net_rules.h \
 	src/vm/net_space.c src/vm/net_space.h \
 	src/vm/net_tools.c src/vm/net_tools.h \
+	src/vm/machine_save.c \
+	src/vm/qemu_memory.c src/vm/qemu_memory.h \
 	src/vm/qmp.c src/vm/qmp.h \
 	src/vm/serial_index.c src/vm/serial_index.h \
 	src/vm/serial_log.c src/vm/serial_log.h \

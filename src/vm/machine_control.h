@@ -29,6 +29,7 @@ struct machine_boot {
     const char *qemu;           /* program; NULL: qemu-system-x86_64 in PATH */
     const char *firecracker;    /* program; NULL */
     uint64_t console_log_bytes; /* limits.console_log_bytes; 0: 64 MiB */
+    const char *memory;         /* directory, relative, of machine_save's files; NULL: a boot */
     struct net_link net;        /* what was made for it on this host */
     struct vmm_host *host;      /* what is known of this host already; NULL: it is asked anew */
     const struct vmm_choice *choice; /* what was decided; NULL: it is decided at the start */
@@ -70,6 +71,16 @@ bool machine_pause(int vm_dir, const struct machine_handle *handle, const struct
     struct error *err);
 bool machine_resume(int vm_dir, const struct machine_handle *handle, const struct cancel *cancel,
     struct error *err);
+
+#define MACHINE_VERSION_MAX 64
+/* Whether what the machine holds in memory can be kept; version is that of its VMM, which alone goes
+ * on from it. ERROR_UNSUPPORTED with the reason. */
+bool machine_can_save(int vm_dir, const struct machine_handle *handle, const struct cancel *cancel,
+    char version[MACHINE_VERSION_MAX], struct error *err);
+/* Keeps it, of a paused machine, in files of the directory where, which is relative to vm_dir. A start
+ * goes on from there with machine_boot.memory, on the same disks. */
+bool machine_save(int vm_dir, const struct machine_handle *handle, const char *where,
+    const struct cancel *cancel, struct error *err);
 
 enum machine_state {
     MACHINE_UNKNOWN, /* the record cannot be read */

@@ -28,8 +28,8 @@
 
 #define DETACH_TIMEOUT_MS 30000
 #define VMM_TIMEOUT_MS 30000
-/* The monitor gives up on the VMM first, so that its reason is the one that is told. */
-#define ANSWER_TIMEOUT_MS (VMM_TIMEOUT_MS * 2 + 15000)
+/* What a big guest held in memory takes a while to read. */
+#define MEMORY_TIMEOUT_MS (10 * 60 * 1000)
 #define WITHDRAW_TIMEOUT_MS 1000
 #define KILL_TIMEOUT_MS 10000
 
@@ -77,7 +77,7 @@ static bool make_order(const struct machine_spec *spec, const struct machine_boo
     memcpy(order->uuid, spec->uuid, sizeof(order->uuid));
     order->console_log_bytes =
         boot->console_log_bytes != 0 ? boot->console_log_bytes : limits_default.console_log_bytes;
-    order->start_timeout_ms = VMM_TIMEOUT_MS;
+    order->start_timeout_ms = boot->memory != NULL ? MEMORY_TIMEOUT_MS : VMM_TIMEOUT_MS;
     order->restart = spec->restart;
     order->is_forwarding = true;
     order->net = connected.net;
@@ -146,11 +146,17 @@ static bool take_answer(const struct json *json, struct start_state *state, stru
     return machine_handle_from_json(part, &state->handle, err);
 }
 
-static bool read_answers(int channel, struct start_state *state, const struct progress *progress,
-    const struct cancel *cancel, struct error *err)
+/* The monitor gives up on the VMM first, so that its reason is the one that is told. */
+static uint64_t answer_timeout_ms(const struct monitor_order *order)
+{
+    return order->start_timeout_ms * 2 + 15000;
+}
+
+static bool read_answers(int channel, uint64_t timeout_ms, struct start_state *state,
+    const struct progress *progress, const struct cancel *cancel, struct error *err)
 {
     auto_done(text) struct text pending = {0};
-    uint64_t deadline = clock_deadline(ANSWER_TIMEOUT_MS);
+    uint64_t deadline = clock_deadline(timeout_ms);
     while (!state->is_running) {
         auto_done(text) struct text line = {0};
         if (!local_socket_read_line(
@@ -222,7 +228,7 @@ static bool run_order(const struct monitor_order *order, int vm_dir, const char 
     text_append_char(&line, '\n');
     if (!local_socket_send(
             channel, line.data, line.len, clock_deadline(DETACH_TIMEOUT_MS), cancel, err) ||
-        !read_answers(channel, state, progress, cancel, err)) {
+        !read_answers(channel, answer_timeout_ms(order), state, progress, cancel, err)) {
         withdraw(vm_dir, &channel, state);
         return false;
     }

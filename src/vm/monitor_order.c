@@ -52,6 +52,10 @@ struct json *monitor_order_to_json(const struct monitor_order *order)
     if (order->plan.has_terminal) {
         json_put_bool(json, "terminal", true);
     }
+    if (order->plan.memory != NULL) {
+        json_put_string(json, "memory", order->plan.memory);
+        json_put_integer(json, "memory_words", (int64_t)order->plan.memory_words);
+    }
     struct json *net = net_link_to_json(&order->net);
     if (net != NULL) {
         json_put(json, "net", net);
@@ -116,6 +120,19 @@ static bool read_argv(const struct json *json, struct vmm_plan *plan, struct err
     return true;
 }
 
+/* Where the start goes on from; none: a boot. */
+static bool read_memory(const struct json *json, struct vmm_plan *plan, struct error *err)
+{
+    uint64_t words = 0;
+    if (!json_read_size(json, "memory_words", false, WHAT, &words, err)) {
+        return false;
+    }
+    plan->memory = memory_strdup(json_string(json, "memory", NULL));
+    plan->memory_words = (size_t)words;
+    return words < plan->argv.count || words == 0 ||
+           error_set(err, ERROR_FORMAT, WHAT " holds fewer words than are for its memory");
+}
+
 /* None: of an older engine, or of a back end that is told everything by argv. */
 static bool read_calls(const struct json *json, struct vmm_plan *plan, struct error *err)
 {
@@ -166,7 +183,8 @@ bool monitor_order_from_json(
         json_read_size(json, "console_log_bytes", true, WHAT, &read.console_log_bytes, err) &&
         json_read_size(json, "start_timeout_ms", true, WHAT, &read.start_timeout_ms, err) &&
         (read.is_adoption || read_argv(json, &read.plan, err)) &&
-        read_calls(json, &read.plan, err) && read_lines(json, &read.plan, err) &&
+        read_memory(json, &read.plan, err) && read_calls(json, &read.plan, err) &&
+        read_lines(json, &read.plan, err) &&
         net_link_from_json(json_get(json, "net"), &read.net, err) && read_ports(json, &read, err);
     if (!is_read) {
         monitor_order_done(&read);

@@ -66,6 +66,7 @@ bool monitor_start_vmm(struct monitor *monitor, struct error *err)
     if (monitor->backend->boot != NULL && !monitor->backend->boot(&start, &monitor->events, err)) {
         return false;
     }
+    vmm_plan_forget_memory(&monitor->order.plan); /* a reboot of its guest is a boot */
     monitor_reach(monitor, MACHINE_STAGE_VMM);
     monitor_take_events(monitor);
     monitor_tell(monitor);

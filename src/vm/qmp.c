@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "vm/qmp.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "base/cancel.h"
 #include "base/clock.h"
@@ -57,8 +61,9 @@ static struct json *read_reply(
     }
 }
 
-static bool send_command(struct qmp *qmp, const char *command, struct json *arguments,
-    uint64_t deadline_ms, const struct cancel *cancel, struct error *err)
+/* The next call as a line; takes arguments over. */
+static void write_command(
+    struct qmp *qmp, const char *command, struct json *arguments, struct text *line)
 {
     auto_json struct json *message = json_new_object();
     json_put_string(message, "execute", command);
@@ -67,21 +72,16 @@ static bool send_command(struct qmp *qmp, const char *command, struct json *argu
     }
     qmp->next_id++;
     json_put_integer(message, "id", (int64_t)qmp->next_id);
-    auto_done(text) struct text line = {0};
-    json_write(message, false, &line);
-    if (line.len == 0 || line.data[line.len - 1] != '\n') {
-        text_append_char(&line, '\n');
+    json_write(message, false, line);
+    if (line->len == 0 || line->data[line->len - 1] != '\n') {
+        text_append_char(line, '\n');
     }
-    return local_socket_send(qmp->fd, line.data, line.len, deadline_ms, cancel, err);
 }
 
-bool qmp_call(struct qmp *qmp, const char *command, struct json *arguments, uint64_t timeout_ms,
+/* What it answers to the call that was sent last. */
+static bool await_return(struct qmp *qmp, const char *command, uint64_t deadline,
     const struct cancel *cancel, struct json **reply, struct error *err)
 {
-    uint64_t deadline = clock_deadline(timeout_ms);
-    if (!send_command(qmp, command, arguments, deadline, cancel, err)) {
-        return error_wrap(err, "QEMU, asked for %s", command);
-    }
     for (;;) {
         auto_json struct json *message = read_reply(qmp, deadline, cancel, err);
         if (message == NULL) {
@@ -100,6 +100,58 @@ bool qmp_call(struct qmp *qmp, const char *command, struct json *arguments, uint
         }
         return true;
     }
+}
+
+bool qmp_call(struct qmp *qmp, const char *command, struct json *arguments, uint64_t timeout_ms,
+    const struct cancel *cancel, struct json **reply, struct error *err)
+{
+    uint64_t deadline = clock_deadline(timeout_ms);
+    auto_done(text) struct text line = {0};
+    write_command(qmp, command, arguments, &line);
+    if (!local_socket_send(qmp->fd, line.data, line.len, deadline, cancel, err)) {
+        return error_wrap(err, "QEMU, asked for %s", command);
+    }
+    return await_return(qmp, command, deadline, cancel, reply, err);
+}
+
+/* The descriptor travels with the first byte of the line (unix(7), SCM_RIGHTS). */
+static bool send_byte_with(int socket_fd, char byte, int fd, uint64_t deadline,
+    const struct cancel *cancel, struct error *err)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = {0};
+    struct iovec part = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr message = {.msg_iov = &part,
+        .msg_iovlen = 1,
+        .msg_control = control.bytes,
+        .msg_controllen = sizeof(control.bytes)};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &fd, sizeof(int));
+    if (!local_socket_wait(socket_fd, POLLOUT, deadline, cancel, err)) {
+        return false;
+    }
+    return sendmsg(socket_fd, &message, MSG_NOSIGNAL) == 1 ||
+           error_set_errno(err, errno, "a descriptor cannot be handed over");
+}
+
+bool qmp_pass_fd(struct qmp *qmp, const char *name, int fd, uint64_t timeout_ms,
+    const struct cancel *cancel, struct error *err)
+{
+    uint64_t deadline = clock_deadline(timeout_ms);
+    struct json *arguments = json_new_object();
+    json_put_string(arguments, "fdname", name);
+    auto_done(text) struct text line = {0};
+    write_command(qmp, "getfd", arguments, &line);
+    if (!send_byte_with(qmp->fd, line.data[0], fd, deadline, cancel, err) ||
+        !local_socket_send(qmp->fd, line.data + 1, line.len - 1, deadline, cancel, err)) {
+        return error_wrap(err, "QEMU, asked for getfd");
+    }
+    return await_return(qmp, "getfd", deadline, cancel, NULL, err);
 }
 
 static bool negotiate(

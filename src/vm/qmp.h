@@ -40,3 +40,6 @@ bool qmp_adopt(
  * is ERROR_VMM with QEMU's own words. Events that come in between are dropped. */
 bool qmp_call(struct qmp *qmp, const char *command, struct json *arguments, uint64_t timeout_ms,
     const struct cancel *cancel, struct json **reply, struct error *err);
+/* Gives QEMU a copy of the descriptor under a name that later calls mean it by ("fd:name"). */
+bool qmp_pass_fd(struct qmp *qmp, const char *name, int fd, uint64_t timeout_ms,
+    const struct cancel *cancel, struct error *err);

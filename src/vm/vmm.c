@@ -2,6 +2,7 @@
 #include "vm/vmm.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -26,6 +27,17 @@ void vmm_plan_done(struct vmm_plan *plan)
 {
     strings_done(&plan->argv);
     strings_done(&plan->calls);
+    free(plan->memory);
+    plan->memory = NULL;
+}
+
+void vmm_plan_forget_memory(struct vmm_plan *plan)
+{
+    free(plan->memory);
+    plan->memory = NULL;
+    for (; plan->memory_words > 0; plan->memory_words--) {
+        strings_remove(&plan->argv, plan->argv.count - 1);
+    }
 }
 
 void vmm_probe_done(struct vmm_probe *probe)

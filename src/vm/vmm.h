@@ -52,8 +52,18 @@ struct vmm_plan {
     /* The serial port is the VMM's stdin and stdout: a terminal of the monitor's in place of the
      * line. Gone with the monitor, so nobody can take it over. */
     bool has_terminal;
+    /* Directory, relative to the machine's, with what its guest held in memory: the first start goes on
+     * from there. NULL: a boot. The last words of argv are for that start alone. */
+    char *memory;
+    size_t memory_words;
 };
 void vmm_plan_done(struct vmm_plan *plan);
+/* The start went on from memory: the next one is a boot. */
+void vmm_plan_forget_memory(struct vmm_plan *plan);
+
+/* Files in such a directory. */
+#define VMM_MEMORY_FILE "memory"
+#define VMM_STATE_FILE "vmm-state" /* of back ends that keep their devices apart */
 
 /* Sockets that a VMM makes itself, in the machine's directory. */
 #define VMM_API_SOCKET "firecracker.sock"
@@ -127,6 +137,12 @@ struct vmm_backend {
         int vm_dir, uint64_t timeout_ms, const struct cancel *cancel, struct error *err);
     bool (*pause)(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel, struct error *err);
     bool (*resume)(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel, struct error *err);
+    /* Keeping what the guest holds in memory, while it stands still, in files of the directory where,
+     * which is relative to the machine's. Asked first whether that can be done by the process that
+     * runs; version is what its program calls itself. */
+    bool (*can_save)(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel, char *version,
+        size_t size, struct error *err);
+    bool (*save)(int vm_dir, const char *where, const struct cancel *cancel, struct error *err);
     /* A sentence about an exit status that has a meaning of its own; the function, or what it
      * returns, is NULL: none. */
     const char *(*explain_status)(int status);

@@ -29,6 +29,7 @@
 #define CARD "eth0"
 #define ENTROPY_SINCE_MINOR 4
 #define LOOK_MS 2
+#define SAVE_TIMEOUT_MS (30u * 60 * 1000)
 #define GUEST_CID 3 /* each machine has a vsock of its own, so all may have the same */
 
 static bool has_entropy(const char *version)
@@ -215,6 +216,7 @@ static bool plan(const struct machine_spec *spec, const struct machine_boot *boo
     strings_add(&made.argv, "--id"); /* part of the machine's identity: see machine_control.h */
     strings_add(&made.argv, spec->uuid);
     add_calls(&made, spec, boot, &disks, found.version);
+    made.memory = memory_strdup(boot->memory);
     *out = made;
     return true;
 }
@@ -247,6 +249,22 @@ static bool await_socket(const struct api_target *target, const struct vmm_start
     }
 }
 
+/* In place of all other calls: what the machine is made of is in its state. */
+static bool load_machine(
+    const struct api_target *target, const char *where, uint64_t timeout_ms, struct error *err)
+{
+    auto_free char *state = memory_printf("%s/" VMM_STATE_FILE, where);
+    auto_free char *memory = memory_printf("%s/" VMM_MEMORY_FILE, where);
+    auto_json struct json *body = json_new_object();
+    struct json *source = json_new_object();
+    json_put_string(source, "backend_type", "File");
+    json_put_string(source, "backend_path", memory);
+    json_put_string(body, "snapshot_path", state);
+    json_put(body, "mem_backend", source);
+    json_put_bool(body, "resume_vm", true);
+    return api_call(target, "PUT", "/snapshot/load", body, timeout_ms, NULL, NULL, err);
+}
+
 static bool boot_machine(const struct vmm_start *start, struct text *rest, struct error *err)
 {
     (void)rest;
@@ -255,6 +273,9 @@ static bool boot_machine(const struct vmm_start *start, struct text *rest, struc
     uint64_t deadline = clock_deadline(start->timeout_ms);
     if (!await_socket(&target, start, deadline, err)) {
         return false;
+    }
+    if (start->plan->memory != NULL) {
+        return load_machine(&target, start->plan->memory, (uint64_t)clock_left_ms(deadline), err);
     }
     for (size_t i = 0; i + 1 < calls->count; i += 2) {
         const char *words = calls->items[i + 1];
@@ -328,6 +349,38 @@ static bool resume_machine(
            call_with(vm_dir, "PATCH", "/vm", "state", "Resumed", timeout_ms, cancel, err);
 }
 
+/* The process that is to be asked must not have been stopped, and must go on afterwards with what it
+ * had: see loses_vsock. */
+static bool can_save(int vm_dir, uint64_t timeout_ms, const struct cancel *cancel, char *version,
+    size_t size, struct error *err)
+{
+    struct api_target target = target_in(vm_dir);
+    struct json *said = NULL;
+    if (!api_call(&target, "GET", "/version", NULL, timeout_ms, cancel, &said, err)) {
+        return false;
+    }
+    snprintf(version, size, "%s", json_string(said, "firecracker_version", ""));
+    json_free(said);
+    return !loses_vsock(version) ||
+           error_set(err, ERROR_UNSUPPORTED,
+               "Firecracker %s reaches no agent any more after its memory was kept: leave --memory "
+               "out, or use another version or --vmm qemu",
+               version);
+}
+
+static bool save_machine(
+    int vm_dir, const char *where, const struct cancel *cancel, struct error *err)
+{
+    struct api_target target = target_in(vm_dir);
+    auto_free char *state = memory_printf("%s/" VMM_STATE_FILE, where);
+    auto_free char *memory = memory_printf("%s/" VMM_MEMORY_FILE, where);
+    auto_json struct json *body = json_new_object();
+    json_put_string(body, "snapshot_type", "Full");
+    json_put_string(body, "snapshot_path", state);
+    json_put_string(body, "mem_file_path", memory);
+    return api_call(&target, "PUT", "/snapshot/create", body, SAVE_TIMEOUT_MS, cancel, NULL, err);
+}
+
 static const char *explain_status(int status)
 {
     static const char *const sentences[] = {
@@ -369,5 +422,7 @@ const struct vmm_backend vmm_firecracker = {
     .press_ctrl_alt_del = press_ctrl_alt_del,
     .pause = pause_machine,
     .resume = resume_machine,
+    .can_save = can_save,
+    .save = save_machine,
     .explain_status = explain_status,
 };

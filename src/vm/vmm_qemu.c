@@ -18,6 +18,7 @@
 #include "vm/disk.h"
 #include "vm/machine_control.h"
 #include "vm/net.h"
+#include "vm/qemu_memory.h"
 #include "vm/qmp.h"
 #include "vm/vmm_host.h"
 
@@ -220,13 +221,18 @@ static bool plan(const struct machine_spec *spec, const struct machine_boot *boo
     for (size_t line = 0; line < VMM_LINE_COUNT; line++) {
         made.has_line[line] = true;
     }
+    if (boot->memory != NULL) {
+        made.memory = memory_strdup(boot->memory);
+        add(argv, "-incoming", "defer");
+        made.memory_words = 2;
+    }
     *out = made;
     return true;
 }
 
-/* Negotiates and, if there is a command, calls it. */
-static bool open_events(
-    int events_fd, const char *command, uint64_t timeout_ms, struct text *rest, struct error *err)
+/* Negotiates and, if there is a start, makes the guest run. */
+static bool open_events(int events_fd, const struct vmm_start *start, uint64_t timeout_ms,
+    struct text *rest, struct error *err)
 {
     struct qmp qmp;
     int fd = fcntl(events_fd, F_DUPFD_CLOEXEC, 0);
@@ -236,7 +242,10 @@ static bool open_events(
     if (!qmp_adopt(&qmp, fd, timeout_ms, NULL, err)) {
         return false;
     }
-    bool is_open = command == NULL || qmp_call(&qmp, command, NULL, timeout_ms, NULL, NULL, err);
+    const char *memory = start != NULL ? start->plan->memory : NULL;
+    bool is_open =
+        (memory == NULL || qemu_memory_load(&qmp, start->vm_dir, memory, timeout_ms, err)) &&
+        (start == NULL || qmp_call(&qmp, "cont", NULL, timeout_ms, NULL, NULL, err));
     if (is_open && qmp.input.len > 0) {
         text_append_bytes(rest, qmp.input.data, qmp.input.len);
     }
@@ -246,7 +255,7 @@ static bool open_events(
 
 static bool boot_machine(const struct vmm_start *start, struct text *rest, struct error *err)
 {
-    return open_events(start->events_fd, "cont", start->timeout_ms, rest, err);
+    return open_events(start->events_fd, start, start->timeout_ms, rest, err);
 }
 
 static bool attach_machine(int events_fd, uint64_t timeout_ms, struct text *rest, struct error *err)
@@ -360,4 +369,6 @@ const struct vmm_backend vmm_qemu = {
     .press_ctrl_alt_del = press_ctrl_alt_del,
     .pause = pause_machine,
     .resume = resume_machine,
+    .can_save = qemu_memory_version,
+    .save = qemu_memory_save,
 };

@@ -51,6 +51,7 @@ batch_world_tests = \
 	tests/batch/room.py \
 	tests/batch/scripts.py \
 	tests/batch/signals.py \
+	tests/batch/real_snapshots.py \
 	tests/batch/snapshots.py \
 	tests/batch/speed.py \
 	tests/batch/terminal.py \

@@ -10,13 +10,14 @@ import sys
 import machine_world
 import world
 
-MODULES = ("machines", "machine_life", "terminal", "guest", "publish", "machine_truth")
+MODULES = ("machines", "machine_life", "terminal", "guest", "publish", "machine_truth",
+           "snapshots")
 OF_QEMU = (
     "machines_qemu_is_missing",  # there is a twin below
     "machine_life_set_of_a_running_machine_holds_from_the_next_start",  # reads QEMU's command line
     "machine_life_work_disk",  # the same
 )
-ALWAYS = ("machines_life", "machine_life_pause_and_resume", "terminal_console",
+ALWAYS = ("machines_life", "snapshots_memory", "machine_life_pause_and_resume", "terminal_console",
           "machine_life_a_paused_machine_is_stopped_in_order")
 SAMPLE = 6
 

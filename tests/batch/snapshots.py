@@ -4,6 +4,7 @@ cannot come back is refused before anything is changed."""
 import json
 import os
 import shutil
+import signal
 import subprocess
 
 from machine_world import clean, prepare, run, state
@@ -231,6 +232,108 @@ def test_snapshots_that_were_tampered_with(world):
     world.fails(66, "vm", "snapshot", "restore", "web", "bad")
     world.ok("vm", "snapshot", "rm", "web", "bad")
     assert read(world) == "now" and os.path.exists(world.path("victim"))
+    clean(world)
+
+
+def console(world):
+    return world.ok("vm", "logs", "web").out
+
+
+def started_with(world):
+    """The command line of its VMM."""
+    with open(f"/proc/{world.json('vm', 'show', 'web')['pid']}/cmdline", encoding="utf-8") as file:
+        return file.read().split("\0")
+
+
+def test_memory(world):
+    """It goes on where it was, without a boot; a boot after that is one."""
+    prepare(world)
+    before = run(world, "web", "", "--restart", "always", "--publish", "0:80")
+    write(world, "first")
+    made = snapshot(world, "one", "web", "--memory")
+    assert made["memory"] is True and made["vmm"] == before["vmm"], made
+    assert made["accel"] == before["accel"] and made["vmm_version"], made
+    assert state(world) == "running" and console(world).count("Linux version") == 1
+    write(world, "second")
+    plan = world.json("vm", "snapshot", "restore", "web", "one", "--force", "--dry-run")["plan"]
+    assert [step["action"] for step in plan] == ["kill", "restore", "resume"], plan
+    back = restore(world, "one", "web", "--force")
+    assert back["state"] == "running" and back["pid"] != before["pid"], back
+    assert back["ready_ms"] >= 0 and read(world) == "first", back
+    assert console(world).count("goes on") == 1
+    assert world.run("vm", "exec", "web", "--", "exit", "3").status == 3
+    assert ":80" in world.json("vm", "show", "web")["publish"][0]
+    (row,) = world.json("vm", "snapshot", "list", "web")
+    assert row["memory"] is True, row
+    talked = console(world).count("Linux version")
+    os.kill(back["pid"], signal.SIGKILL)
+    world.wait_until(lambda: console(world).count("Linux version") == talked + 1, "it boots again")
+    assert "-incoming" not in started_with(world)
+    world.ok("vm", "wait", "web")
+    assert console(world).count("goes on") == 1
+    assert restore(world, "one", "web", "--force")["state"] == "running"
+    assert restore(world, "one", "web", "--force", "--no-memory")["state"] != "running"
+    clean(world)
+
+
+def test_memory_of_a_paused_one(world):
+    prepare(world)
+    run(world)
+    world.ok("vm", "pause", "web")
+    assert snapshot(world, "one", "web", "--memory")["state"] == "paused"
+    assert state(world) == "paused"
+    world.ok("vm", "rm", "web", "--force")
+    clean(world)
+
+
+def test_memory_that_cannot_be_kept(world):
+    """Refused while the machine runs on, and nothing is left."""
+    prepare(world)
+    world.ok("vm", "create", "small", "--name", "web", "--disk-size", "64M")
+    assert world.fails(64, "vm", "snapshot", "create", "web", "one", "--memory")["message"]
+    with open(world.path("more.img"), "wb") as file:
+        file.truncate(1 << 20)
+    world.ok("vm", "set", "web", "--disk", "./more.img")
+    world.ok("vm", "start", "web")
+    assert "--memory" in world.fails(69, "vm", "snapshot", "create", "web", "one",
+                                     "--memory")["message"]
+    assert snapshot(world, "disks")["memory"] is False
+    world.ok("vm", "stop", "web")
+    world.ok("vm", "set", "web", "--no-disk", "disk1", "--append", "fake.nosave")
+    if world.json("vm", "start", "web")["vmm"] == "qemu":
+        failure = world.fails(69, "vm", "snapshot", "create", "web", "one", "--memory")
+        assert "No space left" in failure["message"], failure
+        assert state(world) == "running" and names(world) == ["disks"]
+        assert os.listdir(place(world, "snapshots")) == ["disks"]
+    clean(world)
+
+
+def test_memory_that_nobody_here_can_go_on_from(world):
+    """Another version, another accelerator, another kernel: said before anything is changed."""
+    prepare(world)
+    run(world)
+    snapshot(world, "one", "web", "--memory")
+    world.ok("vm", "stop", "web")
+    write(world, "second")
+    path = place(world, "snapshots", "one", "manifest.json")
+    with open(path, encoding="utf-8") as file:
+        sound = json.load(file)
+    for key, value in (("vmm_version", "1.0.0"), ("vmm", "other"), ("kernel_identity", "other"),
+                       ("accel", "kvm" if sound["accel"] == "tcg" else "tcg")):
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({**sound, key: value}, file)
+        result = world.run("vm", "snapshot", "restore", "web", "one", "--format", "json")
+        assert result.status in (65, 69), str(result)
+        assert "--no-memory" in json.loads(result.out)["error"]["message"], str(result)
+        assert read(world) == "second" and state(world) == "stopped"
+    # A stream that is none: its disks are what they were, and it can be booted.
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(sound, file)
+    with open(place(world, "snapshots", "one", "memory"), "r+b") as file:
+        file.write(b"nonsense")
+    assert "vm start web" in world.fails(69, "vm", "snapshot", "restore", "web", "one")["message"]
+    assert state(world) in ("stopped", "crashed") and read(world) != "second"
+    world.ok("vm", "start", "web")
     clean(world)
 
 

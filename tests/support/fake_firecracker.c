@@ -59,6 +59,7 @@ struct fake {
     bool is_running;
     bool is_paused;
     bool is_deaf;
+    bool has_talked;
     unsigned connects;
     unsigned drives;
 };
@@ -236,6 +237,81 @@ static const char *patch_vm(struct fake *fake, const struct json *body, const ch
     return NULL;
 }
 
+static bool write_file(const char *path, const char *words)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool is_written = fd >= 0 && write(fd, words, strlen(words)) == (ssize_t)strlen(words);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return is_written;
+}
+
+static bool read_file(const char *path, char *words, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd >= 0 ? read(fd, words, size - 1) : -1;
+    words[got > 0 ? got : 0] = '\0';
+    if (fd >= 0) {
+        close(fd);
+    }
+    return got > 0;
+}
+
+/* Its state is what it was told; its memory is a mark. */
+static const char *put_snapshot(struct fake *fake, const struct json *body, const char *id)
+{
+    (void)id;
+    if (!fake->is_paused) {
+        return "Cannot create a snapshot of a microVM that is not paused.";
+    }
+    auto_free char *state =
+        memory_printf("%s\n%s\n%s", fake->version, fake->kernel, fake->boot_args);
+    return write_file(json_string(body, "snapshot_path", ""), state) &&
+                   write_file(json_string(body, "mem_file_path", ""), "fake memory")
+               ? NULL
+               : "The snapshot's files cannot be written.";
+}
+
+/* The real one ends when that fails. */
+static _Noreturn void end_load(const char *why)
+{
+    fprintf(stderr, "fake-firecracker: %s\n", why);
+    exit(1);
+}
+
+static const char *load_snapshot(struct fake *fake, const struct json *body, const char *id)
+{
+    (void)id;
+    char state[8192];
+    char memory[64];
+    const struct json *backend = json_get(body, "mem_backend");
+    if (fake->has_machine || fake->boot_args != NULL || fake->drives > 0 || fake->fds[VSOCK] >= 0) {
+        return "Loading a microVM snapshot not allowed after configuring boot-specific resources.";
+    }
+    if (strcmp(json_string(backend, "backend_type", ""), "File") != 0) {
+        return "unknown variant";
+    }
+    if (!read_file(json_string(body, "snapshot_path", ""), state, sizeof state) ||
+        !read_file(json_string(backend, "backend_path", ""), memory, sizeof memory) ||
+        strcmp(memory, "fake memory") != 0) {
+        end_load("the snapshot cannot be read");
+    }
+    char *kernel = strchr(state, '\n');
+    char *words = kernel != NULL ? strchr(kernel + 1, '\n') : NULL;
+    if (words == NULL || strncmp(state, fake->version, (size_t)(kernel - state)) != 0) {
+        end_load("the snapshot is of another version");
+    }
+    *words = '\0';
+    fake->kernel = memory_strdup(kernel + 1);
+    fake->boot_args = memory_strdup(words + 1);
+    fake->fds[VSOCK] = listen_at("vsock.sock");
+    fake->is_running = fake->has_talked = true;
+    fake->is_paused = !json_bool(body, "resume_vm", false);
+    print("[   99.000000] goes on\r\n");
+    return fake->fds[VSOCK] < 0 ? "Cannot bind the vsock: Address in use" : NULL;
+}
+
 static const struct row {
     const char *method;
     const char *path; /* one that ends with / is followed by an id */
@@ -260,6 +336,12 @@ static const struct row {
     {"PUT", "/entropy", BEFORE, " rate_limiter ", "", put_device},
     {"PUT", "/balloon", BEFORE, " amount_mib deflate_on_oom stats_polling_interval_s ",
         "amount_mib deflate_on_oom", put_device},
+    {"PUT", "/snapshot/create", AFTER, " snapshot_path mem_file_path snapshot_type version ",
+        "snapshot_path mem_file_path", put_snapshot},
+    {"PUT", "/snapshot/load", BEFORE,
+        " snapshot_path mem_backend mem_file_path resume_vm enable_diff_snapshots "
+        "track_dirty_pages ",
+        "snapshot_path", load_snapshot},
     {"PUT", "/actions", ANY, " action_type ", "action_type", act},
     {"PATCH", "/vm", AFTER, " state ", "state", patch_vm},
 };
@@ -535,7 +617,6 @@ static void talk(const struct fake *fake)
 
 static void run(struct fake *fake)
 {
-    bool has_talked = false;
     for (;;) {
         struct pollfd fds[SLOTS + PEERS + 1];
         if (is_reboot_asked) {
@@ -545,8 +626,8 @@ static void run(struct fake *fake)
             is_power_off_asked = 0;
             halt();
         }
-        if (fake->is_running && !has_talked) {
-            has_talked = true;
+        if (fake->is_running && !fake->has_talked) {
+            fake->has_talked = true;
             fake->agent.words = fake->boot_args;
             talk(fake);
         }

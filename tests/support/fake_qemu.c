@@ -10,6 +10,9 @@
  *     fake.panic       a kernel panic, then a reset
  *     fake.stubborn    ignores ctrl-alt-del, the agent's power-off and TERM
  *     fake.realagent   the guest's own agent behind the port, in this host's world (real_agent.c)
+ *     fake.nosave      what it holds in memory cannot be written
+ * Memory is what it said when it booted, behind a mark: it is written to a descriptor while it is
+ * stopped, and taken from one after -incoming defer, before it runs; then it says "goes on".
  * On the serial port: "off" powers off, "reboot" resets, "crash" exits with 3, anything else is
  * echoed as "got …". The agent is fake_agent.h's, whose words count too. */
 #include "base/error.h"
@@ -27,6 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum line { SERIAL, EVENTS, AGENT, CONTROL, LINES };
@@ -38,6 +42,9 @@ struct fake {
     const char *append;
     bool is_running;
     bool has_talked;
+    bool is_stopped;
+    bool is_incoming; /* waits for its memory */
+    int passed_fd;
     struct wire_buffer serial_out;
     struct fake_agent agent; /* its descriptor is fds[AGENT] */
 };
@@ -108,7 +115,98 @@ static void talk(struct fake *fake)
     }
 }
 
+/* ---- memory --------------------------------------------------------------------------------- */
+
+#define MEMORY_MARK "fake memory\n"
+
+static const char *put_memory(struct fake *fake, const char *uri)
+{
+    if (strcmp(uri, "fd:memory") != 0 || fake->passed_fd < 0 || !fake->is_stopped) {
+        return "it runs, or there is no such descriptor";
+    }
+    (void)!write(fake->passed_fd, MEMORY_MARK, strlen(MEMORY_MARK));
+    (void)!write(fake->passed_fd, fake->append, strlen(fake->append));
+    close(fake->passed_fd);
+    fake->passed_fd = -1;
+    return NULL;
+}
+
+/* The real one ends when the stream is none. */
+static const char *take_memory(struct fake *fake, const char *uri)
+{
+    char bytes[4096] = "";
+    if (strcmp(uri, "fd:memory") != 0 || fake->passed_fd < 0 || !fake->is_incoming) {
+        return "nothing is expected, or there is no such descriptor";
+    }
+    ssize_t got = read(fake->passed_fd, bytes, sizeof bytes - 1);
+    if (got <= 0 || strncmp(bytes, MEMORY_MARK, strlen(MEMORY_MARK)) != 0) {
+        (void)!write(2, "fake-qemu: load of migration failed: Invalid argument\n", 54);
+        exit(1);
+    }
+    close(fake->passed_fd);
+    fake->passed_fd = -1;
+    fake->is_incoming = false;
+    fake->has_talked = true;
+    print(fake, "[   99.000000] goes on\r\n");
+    return NULL;
+}
+
 /* ---- QMP ------------------------------------------------------------------------------------ */
+
+static void say_return(struct fake *fake, enum line line, const char *value, int64_t id)
+{
+    auto_free char *said =
+        memory_printf("{\"return\": %s, \"id\": %lld}\r\n", value, (long long)id);
+    say_json(fake->fds[line], said);
+}
+
+static void say_fault(struct fake *fake, enum line line, const char *why, int64_t id)
+{
+    auto_free char *said =
+        memory_printf("{\"error\": {\"class\": \"GenericError\", \"desc\": \"%s\"}, \"id\": "
+                      "%lld}\r\n",
+            why, (long long)id);
+    say_json(fake->fds[line], said);
+}
+
+/* True when it was one of these. */
+static bool obey_memory(
+    struct fake *fake, enum line line, const char *command, const struct json *message)
+{
+    int64_t id = json_integer(message, "id", 0);
+    const struct json *arguments = json_get(message, "arguments");
+    const char *uri = json_string(arguments, "uri", "");
+    const char *fault = NULL;
+    if (strcmp(command, "query-version") == 0) {
+        say_return(fake, line,
+            "{\"qemu\": {\"micro\": 99, \"minor\": 2, \"major\": 7}, \"package\": \"fake\"}", id);
+        return true;
+    }
+    if (strcmp(command, "query-migrate") == 0) {
+        say_return(fake, line,
+            has_word(fake, "fake.nosave")
+                ? "{\"status\": \"failed\", \"error-desc\": \"No space left on device\"}"
+                : "{\"status\": \"completed\"}",
+            id);
+        return true;
+    }
+    if (strcmp(command, "migrate") == 0) {
+        fault = put_memory(fake, uri);
+    } else if (strcmp(command, "migrate-incoming") == 0) {
+        fault = take_memory(fake, uri);
+    } else if (strcmp(command, "getfd") == 0) {
+        fault = fake->passed_fd < 0 ? "no descriptor came with it" : NULL;
+    } else if (strcmp(command, "migrate-set-parameters") != 0 &&
+               strcmp(command, "migrate_cancel") != 0) {
+        return false;
+    }
+    if (fault != NULL) {
+        say_fault(fake, line, fault, id);
+    } else {
+        say_return(fake, line, "{}", id);
+    }
+    return true;
+}
 
 static void obey(struct fake *fake, enum line line, const char *text, size_t len)
 {
@@ -117,10 +215,19 @@ static void obey(struct fake *fake, enum line line, const char *text, size_t len
     const char *command = json_string(message, "execute", "");
     auto_free char *done = memory_printf(
         "{\"return\": {}, \"id\": %lld}\r\n", (long long)json_integer(message, "id", 0));
+    if (obey_memory(fake, line, command, message)) {
+        return;
+    }
     if (strcmp(command, "cont") == 0) {
+        if (fake->is_incoming) {
+            say_fault(fake, line, "it waits for its memory", json_integer(message, "id", 0));
+            return;
+        }
+        fake->is_stopped = false;
         event(fake, "{\"timestamp\": {\"seconds\": 1}, \"event\": \"RESUME\"}\r\n");
         fake->is_running = true;
     } else if (strcmp(command, "stop") == 0) {
+        fake->is_stopped = true;
         event(fake, "{\"timestamp\": {\"seconds\": 1}, \"event\": \"STOP\"}\r\n");
     } else if (strcmp(command, "send-key") == 0) {
         say_json(fake->fds[line], done);
@@ -155,10 +262,30 @@ static bool take_serial(struct fake *fake, const char *text, size_t len)
     return true;
 }
 
+/* As recv(2); a descriptor that comes along is kept. */
+static ssize_t receive(struct fake *fake, int fd, char *chunk, size_t size)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = {0};
+    struct iovec part = {.iov_base = chunk, .iov_len = size};
+    struct msghdr message = {.msg_iov = &part,
+        .msg_iovlen = 1,
+        .msg_control = control.bytes,
+        .msg_controllen = sizeof control.bytes};
+    ssize_t got = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const struct cmsghdr *header = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (header != NULL && header->cmsg_type == SCM_RIGHTS) {
+        memcpy(&fake->passed_fd, CMSG_DATA(header), sizeof(int));
+    }
+    return got;
+}
+
 static void read_lines(struct fake *fake, enum line line)
 {
     char chunk[4096];
-    ssize_t got = recv(fake->fds[line], chunk, sizeof chunk, MSG_DONTWAIT);
+    ssize_t got = receive(fake, fake->fds[line], chunk, sizeof chunk);
     if (got <= 0) {
         if (got == 0 || errno != EAGAIN) {
             close(fake->fds[line]);
@@ -279,6 +406,9 @@ static void take_option(struct fake *fake, const char *option, const char *value
     if (strcmp(option, "-append") == 0) {
         fake->append = value;
     }
+    if (strcmp(option, "-incoming") == 0) {
+        fake->is_incoming = strcmp(value, "defer") == 0;
+    }
     if (strcmp(option, "-chardev") != 0) {
         return;
     }
@@ -298,6 +428,7 @@ int main(int argc, char **argv)
         return 0;
     }
     fake.append = "";
+    fake.passed_fd = -1;
     for (int i = 0; i < LINES; i++) {
         fake.listeners[i] = -1;
         fake.fds[i] = -1;

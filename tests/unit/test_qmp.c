@@ -14,9 +14,12 @@
 #include "vm/local_socket.h"
 #include "vm/qmp.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n"
 #define EVENT "{\"timestamp\": {\"seconds\": 1}, \"event\": \"RESUME\"}\r\n"
@@ -208,10 +211,70 @@ static void test_long_paths(void **state)
     scratch_remove(path);
 }
 
+/* Reads what was sent up to there, and the descriptor that came with it. */
+static int receive_fd(int socket_fd, struct text *sent)
+{
+    int fd = -1;
+    char bytes[1024];
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    for (;;) {
+        struct iovec part = {.iov_base = bytes, .iov_len = sizeof bytes};
+        struct msghdr message = {.msg_iov = &part,
+            .msg_iovlen = 1,
+            .msg_control = control.bytes,
+            .msg_controllen = sizeof control.bytes};
+        ssize_t got = recvmsg(socket_fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        if (got <= 0) {
+            return fd;
+        }
+        text_append_bytes(sent, bytes, (size_t)got);
+        const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        if (header != NULL) {
+            assert_int_equal(header->cmsg_type, SCM_RIGHTS);
+            memcpy(&fd, CMSG_DATA(header), sizeof fd);
+        }
+    }
+}
+
+/* It arrives with the call that gives it its name, as a descriptor of the same file. */
+static void test_descriptor(void **state)
+{
+    (void)state;
+    static const char answers[] =
+        GREETING "{\"return\": {}, \"id\": 1}\n" EVENT "{\"return\": {}, \"id\": 2}\n";
+    int pair[2], ends[2];
+    struct qmp qmp;
+    struct error err = {0};
+    char byte = 0;
+    auto_done(text) struct text sent = {0};
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(send(pair[0], answers, strlen(answers), 0), strlen(answers));
+    assert_true(qmp_adopt(&qmp, pair[1], 5000, NULL, &err));
+    assert_true(qmp_pass_fd(&qmp, "memory", ends[1], 5000, NULL, &err));
+    int fd = receive_fd(pair[0], &sent);
+    assert_true(fd >= 0);
+    assert_non_null(strstr(text_cstr(&sent), "\"getfd\""));
+    assert_non_null(strstr(text_cstr(&sent), "\"memory\""));
+    assert_int_equal(write(fd, "x", 1), 1);
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    assert_int_equal(byte, 'x');
+    close(fd);
+    close(pair[0]);
+    assert_false(qmp_pass_fd(&qmp, "memory", ends[1], 5000, NULL, &err));
+    qmp_done(&qmp);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conversation),
+        cmocka_unit_test(test_descriptor),
         cmocka_unit_test(test_late_answers_are_dropped),
         cmocka_unit_test(test_not_qemu),
         cmocka_unit_test(test_endless_line),

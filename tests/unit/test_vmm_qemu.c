@@ -8,19 +8,25 @@
 
 #include "support/machine_world.h"
 
+#include "vm/monitor_order.h"
 #include "vm/net.h"
 #include "vm/vmm.h"
 
-static void make_plan(struct world *world, enum accel_kind kind, struct vmm_plan *plan)
+static struct machine_boot boot_of(const struct world *world)
 {
-    struct error err = {0};
-    struct accel_choice accel = {.kind = kind};
-    struct machine_boot boot = {.vm_dir = world->dir,
+    return (struct machine_boot){.vm_dir = world->dir,
         .kernel_path = "/k,x=y",
         .initrd_path = "initrd.img",
         .image_path = "rootfs.ext4",
         .guest_args = "banger.x=1",
         .qemu = world->qemu};
+}
+
+static void make_plan(struct world *world, enum accel_kind kind, struct vmm_plan *plan)
+{
+    struct error err = {0};
+    struct accel_choice accel = {.kind = kind};
+    struct machine_boot boot = boot_of(world);
     assert_true(vmm_qemu.plan(&world->spec, &boot, &accel, plan, &err));
     assert_fine(err);
 }
@@ -106,6 +112,47 @@ static void test_disks(void **state)
     world_remove(&world);
 }
 
+/* The first start waits for what it held in memory; every one after that is a boot. */
+static void test_memory(void **state)
+{
+    (void)state;
+    struct world world;
+    struct vmm_plan plan, boot_plan;
+    struct error err = {0};
+    world_make(&world, "", NULL);
+    make_plan(&world, ACCEL_TCG, &boot_plan);
+    assert_null(boot_plan.memory);
+    assert_null(value_of(&boot_plan, "-incoming"));
+    struct accel_choice accel = {.kind = ACCEL_TCG};
+    struct machine_boot boot = boot_of(&world);
+    boot.memory = "snapshots/one";
+    assert_true(vmm_qemu.plan(&world.spec, &boot, &accel, &plan, &err));
+    assert_string_equal(plan.memory, "snapshots/one");
+    assert_string_equal(value_of(&plan, "-incoming"), "defer");
+    struct monitor_order order = {.name = memory_strdup("web"), .plan = plan};
+    struct monitor_order read;
+    memcpy(order.uuid, world.spec.uuid, sizeof order.uuid);
+    auto_json struct json *json = monitor_order_to_json(&order);
+    assert_true(monitor_order_from_json(json, &read, &err));
+    assert_string_equal(read.plan.memory, "snapshots/one");
+    vmm_plan_forget_memory(&read.plan);
+    vmm_plan_forget_memory(&read.plan); /* once is enough */
+    assert_null(read.plan.memory);
+    assert_int_equal(read.plan.argv.count, boot_plan.argv.count);
+    for (size_t i = 0; i < boot_plan.argv.count; i++) {
+        if (strncmp(boot_plan.argv.items[i], "console=", 8) != 0) { /* holds a measured clock */
+            assert_string_equal(read.plan.argv.items[i], boot_plan.argv.items[i]);
+        }
+    }
+    json_put_integer(json, "memory_words", 1000);
+    monitor_order_done(&read);
+    assert_false(monitor_order_from_json(json, &read, &err));
+    assert_code(err, ERROR_FORMAT);
+    monitor_order_done(&order);
+    vmm_plan_done(&boot_plan);
+    world_remove(&world);
+}
+
 static void test_missing_program(void **state)
 {
     (void)state;
@@ -166,6 +213,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_command_line),
         cmocka_unit_test(test_disks),
+        cmocka_unit_test(test_memory),
         cmocka_unit_test(test_missing_program),
         cmocka_unit_test(test_events),
     };
