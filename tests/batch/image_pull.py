@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 
+import web_world
 from images_world import import_kernel, registry
 from world import PATIENCE_S, PROGRAM, interrupt, main, need, sha256_of
 
@@ -85,6 +86,21 @@ def test_the_tag_moves(world):
     assert world.tree() == before, "only asked"
     world.ok("image", "pull", reference, "--kernel-ref", "lab", "--name", "here", "--force")
     assert world.json("image", "refresh", "here")[0]["moved"] is False
+
+
+def test_a_registry_that_speaks_tls(world):
+    """Plain HTTP would be fine here, but is never spoken to who speaks TLS: a certificate that nobody
+    vouches for is the end of it."""
+    import_kernel(world)
+    authority = web_world.Authority(world)
+    port = web_world.nginx(world, authority.certificate("registry", "IP:127.0.0.1"))
+    words = ("image", "pull", f"127.0.0.1:{port}/real/plain:t", "--kernel-ref", "lab")
+    world.fails(69, *words)
+    assert web_world.asked(world, port) == []
+    world.env["SSL_CERT_FILE"] = authority.file
+    world.fails(66, *words)
+    world.wait_until(lambda: web_world.asked(world, port), "nginx tells of it")
+    assert web_world.asked(world, port)[-1] == "/v2/real/plain/manifests/t", web_world.asked(world, port)
 
 
 def test_like_the_hub(world):
