@@ -8,6 +8,7 @@
 #include "artifact/archive.h"
 #include "artifact/bundle_child.h"
 #include "artifact/decompress.h"
+#include "artifact/decompress_ahead.h"
 #include "artifact/tar_header.h"
 #include "artifact/unpack.h"
 #include "base/cancel.h"
@@ -21,7 +22,9 @@
 /* One extraction under way. */
 struct extraction {
     bool is_kernel;
-    struct decompress *stream;
+    struct decompress_ahead *stream;
+    const uint8_t *bytes; /* of the stream, not yet handed on */
+    size_t left;
     struct archive_reader *reader;
     struct unpack unpack;
     struct bundle_report *report;
@@ -46,10 +49,20 @@ static ssize_t read_stream(void *context, void *buffer, size_t len, struct error
     if (cancel_check(work->cancel, err)) {
         return -1;
     }
-    ssize_t got = decompress_read(work->stream, buffer, len, err);
-    progress_report(work->progress, PROGRESS_EXTRACT, PROGRESS_BYTES,
-        decompress_total_in(work->stream), work->blob_bytes);
-    return got;
+    if (work->left == 0) {
+        ssize_t got = decompress_ahead_next(work->stream, &work->bytes, err);
+        if (got <= 0) {
+            return got;
+        }
+        work->left = (size_t)got;
+        progress_report(work->progress, PROGRESS_EXTRACT, PROGRESS_BYTES,
+            decompress_ahead_in(work->stream), work->blob_bytes);
+    }
+    size_t used = len < work->left ? len : work->left;
+    memcpy(buffer, work->bytes, used);
+    work->bytes += used;
+    work->left -= used;
+    return (ssize_t)used;
 }
 
 void bundle_note_skipped(struct bundle_report *report, const char *what, const char *path)
@@ -205,7 +218,7 @@ static bool check_whole(struct extraction *work, struct error *err)
 static void extraction_done(struct extraction *work)
 {
     archive_reader_free(work->reader);
-    decompress_free(work->stream);
+    decompress_ahead_free(work->stream);
     unpack_done(&work->unpack);
 }
 
@@ -226,11 +239,12 @@ bool bundle_unpack(const struct extract_job *job, const struct progress *progres
         .cancel = cancel,
         .blob_bytes = (uint64_t)status.st_size,
     };
-    work.stream = decompress_new_fd(
+    struct decompress *stream = decompress_new_fd(
         job->fds[0], 0, UINT64_MAX, DECOMPRESS_ZSTD, job->limits, job->shown[0], cancel, err);
-    if (!work.stream) {
+    if (!stream) {
         return false;
     }
+    work.stream = decompress_ahead_new(stream, work.blob_bytes);
     work.reader = archive_reader_new(ARCHIVE_TAR_BUNDLE, read_stream, &work, job->limits, err);
     if (!work.reader || !take_members(&work, err) || !check_whole(&work, err)) {
         return false;

@@ -2,6 +2,7 @@
 #include "artifact/confine.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/prctl.h>
@@ -129,8 +130,6 @@ static const int refused_calls[] = {
     SYS_pivot_root,
     SYS_bpf,
     SYS_keyctl,
-    SYS_clone,
-    SYS_clone3,
     SYS_io_uring_setup,
     SYS_userfaultfd,
     SYS_perf_event_open,
@@ -146,28 +145,44 @@ static const int refused_calls[] = {
 /* x86-64 knows every call a second time, with this bit set (x32). */
 #define SECOND_NUMBERS 0x40000000U
 
-/* Refused calls give EPERM; another machine's calling convention ends the process. */
+#define REFUSED (SECCOMP_RET_ERRNO | EPERM)
+
+/* Flags of clone(2) that have no place in a new thread. */
+#define NEW_SPACES                                                                                 \
+    (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |  \
+        CLONE_NEWNET | CLONE_PTRACE | CLONE_UNTRACED)
+
+/* Refused calls give EPERM; another machine's calling convention ends the process. Threads may be
+ * started, processes may not: a thread is as confined as who starts it. */
 static bool restrict_calls(void)
 {
     if (THIS_ARCH == 0 || HAS_SANITIZER) {
         return false;
     }
-    struct sock_filter code[CALL_COUNT + 8];
-    unsigned short at = 0;
-    code[at++] =
-        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
-    code[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCH, 1, 0);
-    code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
-    code[at++] =
-        (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-    code[at++] = (struct sock_filter)BPF_JUMP(
-        BPF_JMP | BPF_JGE | BPF_K, SECOND_NUMBERS, (uint8_t)(CALL_COUNT + 1), 0);
+    struct sock_filter code[CALL_COUNT + 20] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, THIS_ARCH, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, SECOND_NUMBERS, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, REFUSED),
+        /* The newer call hides its flags in memory; without it the C library uses the older one. */
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 5),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, CLONE_THREAD | NEW_SPACES),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, CLONE_THREAD, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        BPF_STMT(BPF_RET | BPF_K, REFUSED),
+    };
+    unsigned short at = 14;
     for (size_t i = 0; i < CALL_COUNT; i++) {
         code[at++] = (struct sock_filter)BPF_JUMP(
             BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)refused_calls[i], (uint8_t)(CALL_COUNT - i), 0);
     }
     code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-    code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+    code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, REFUSED);
     struct sock_fprog program = {.len = at, .filter = code};
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }

@@ -3,7 +3,8 @@
 
 /* What a process gives up before it parses bytes that nobody vouches for: new privileges, core
  * dumps, memory, processor time, large files, descriptors; by Landlock writing anywhere but below
- * one directory and TCP; by seccomp sockets, other programs, mounts and looking into processes. The
+ * one directory and TCP; by seccomp sockets, other processes and programs, mounts and looking into
+ * processes, but not threads of its own. The
  * limits always hold; Landlock and seccomp as far as the kernel has them. For the whole process,
  * and for good. Sources: prctl(2), setrlimit(2), landlock(7), seccomp(2). */
 

@@ -8,6 +8,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -27,7 +30,7 @@ enum {
     CANNOT_WORK = 2, /* not even write where it should */
     WROTE_OUTSIDE = 4,
     MADE_OUTSIDE = 8,
-    MADE_SOCKET = 16,
+    MADE_MORE = 16,    /* a socket, or a process */
     HAS_NO_LIMIT = 32, /* or may gain privileges */
     HAS_LANDLOCK = 64,
     HAS_SECCOMP = 128,
@@ -61,6 +64,40 @@ static bool is_landlock_here(void)
            0;
 }
 
+static void *note_here(void *here)
+{
+    *(bool *)here = true;
+    return NULL;
+}
+
+static bool can_start_thread(void)
+{
+    pthread_t thread;
+    bool was_here = false;
+    return pthread_create(&thread, NULL, note_here, &was_here) == 0 &&
+           pthread_join(thread, NULL) == 0 && was_here;
+}
+
+/* In any way there is, with spaces of its own or without. */
+static bool makes_process(void)
+{
+    static const unsigned long flags[] = {SIGCHLD, SIGCHLD | CLONE_NEWUSER, SIGCHLD | CLONE_NEWNS,
+        SIGCHLD | CLONE_VFORK, CLONE_NEWUSER | CLONE_THREAD | CLONE_SIGHAND | CLONE_VM};
+    bool has_made = false;
+    for (size_t i = 0; i < array_length(flags); i++) {
+        long pid = syscall(SYS_clone, flags[i], 0UL, 0UL, 0UL, 0UL);
+        if (pid == 0) {
+            _exit(0);
+        }
+        has_made |= pid > 0;
+    }
+    pid_t pid = fork();
+    if (pid == 0) {
+        _exit(0);
+    }
+    return has_made || pid > 0;
+}
+
 static int probe(const char *inside, const char *outside)
 {
     struct error err = {0};
@@ -88,7 +125,9 @@ static int probe(const char *inside, const char *outside)
     }
     found |= open(victim, O_WRONLY | O_CLOEXEC) >= 0 ? WROTE_OUTSIDE : 0;
     found |= open(stranger, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >= 0 ? MADE_OUTSIDE : 0;
-    found |= socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0 ? MADE_SOCKET : 0;
+    found |= socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0 ? MADE_MORE : 0;
+    found |= can_start_thread() ? 0 : CANNOT_WORK;
+    found |= makes_process() ? MADE_MORE : 0;
     char *const argv[] = {(char *)"true", NULL};
     execv("/bin/true", argv);
     return found;
@@ -124,7 +163,7 @@ static void a_confined_process_can_only_write_inside(void **state)
         print_message("no Landlock here\n");
     }
     if (found & HAS_SECCOMP) {
-        assert_int_equal(found & MADE_SOCKET, 0);
+        assert_int_equal(found & MADE_MORE, 0);
     } else {
         print_message("no seccomp filter here\n");
     }
