@@ -42,6 +42,7 @@ engine_ops = \
 	src/engine/ops_boot_kernel.c src/engine/ops_boot_kernel.h \
 	src/engine/ops_catalog.c src/engine/ops_catalog.h \
 	src/engine/ops_catalog_document.c \
+	src/engine/ops_cgroup.c \
 	src/engine/ops_catalog_key.c \
 	src/engine/ops_catalog_apt.c \
 	src/engine/ops_catalog_load.c \

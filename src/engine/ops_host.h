@@ -3,8 +3,11 @@
 
 /* What operations need to know of this host. Workers only. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
+struct error;
+struct json;
 struct ops;
 
 /* Paths of the VMM programs as configured, else in PATH; NULL when missing. Caller frees. */
@@ -14,3 +17,8 @@ char *ops_find_firecracker(const struct ops *ops);
 void ops_host_memory(uint64_t *total, uint64_t *available);
 /* "auto", "kvm", "tcg" as the flag, environment or configuration say; NULL for auto. */
 const char *ops_accel_mode(const struct ops *ops);
+
+/* ops_cgroup.c. Removes control groups of machines that are nobody's, and what is left in them of a
+ * machine that is down: adds what was done to done, or what would be to plan (the other is NULL). */
+bool ops_cgroup_gc(struct ops *ops, struct json *done, struct json *plan, struct error *err);
+void ops_cgroup_doctor(struct json *rows);

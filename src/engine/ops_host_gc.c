@@ -9,6 +9,7 @@
 #include "engine/command.h"
 #include "engine/ops.h"
 #include "engine/ops_common.h"
+#include "engine/ops_host.h"
 #include "engine/ops_net.h"
 #include "engine/ops_vm.h"
 #include "engine/state.h"
@@ -130,7 +131,7 @@ static bool plan(struct ops *ops, struct json **result, struct error *err)
             ops_plan_add(*result, "settle", object, 0);
         }
     }
-    if (!ops_net_gc(ops, NULL, *result, err)) {
+    if (!ops_net_gc(ops, NULL, *result, err) || !ops_cgroup_gc(ops, NULL, *result, err)) {
         return false;
     }
     if (leftovers > 0) {
@@ -158,7 +159,9 @@ bool ops_host_gc(struct ops *ops, struct json **result, struct error *err)
     settle_machines(ops, done);
     struct json *network = json_new_array();
     json_put(done, "network", network);
-    if (!ops_net_gc(ops, network, NULL, err)) {
+    struct json *groups = json_new_array();
+    json_put(done, "cgroups", groups);
+    if (!ops_net_gc(ops, network, NULL, err) || !ops_cgroup_gc(ops, groups, NULL, err)) {
         return false;
     }
     if (!store_sweep(ops->store, &swept, err) ||
@@ -168,7 +171,8 @@ bool ops_host_gc(struct ops *ops, struct json **result, struct error *err)
     json_put_integer(done, "swept", (int64_t)swept);
     json_put_integer(done, "freed_bytes", (int64_t)freed_bytes);
     bool is_changed = swept > 0 || freed_bytes > 0 || json_get(done, "settled") != NULL ||
-                      json_count(json_get(done, "processes")) > 0 || json_count(network) > 0;
+                      json_count(json_get(done, "processes")) > 0 || json_count(network) > 0 ||
+                      json_count(groups) > 0;
     json_put_bool(done, "changed", is_changed);
     ops_vms_changed(ops);
     return true;

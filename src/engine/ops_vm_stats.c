@@ -41,6 +41,22 @@ static void put_network(
     }
 }
 
+/* With the page cache of its disks, unlike resident memory. */
+static void put_group(const char *path, const struct cgroup_use *group, struct json *row)
+{
+    json_put_string(row, "cgroup", group->has_cpu ? path : NULL);
+    if (group->has_memory) {
+        json_put_integer(row, "cgroup_memory_bytes", (int64_t)group->memory_bytes);
+        json_put_integer(row, "cgroup_memory_peak_bytes", (int64_t)group->memory_peak_bytes);
+    }
+    if (group->cpu_pressure >= 0) {
+        json_put_number(row, "cpu_pressure_percent", (double)group->cpu_pressure / 100);
+    }
+    if (group->memory_pressure >= 0) {
+        json_put_number(row, "memory_pressure_percent", (double)group->memory_pressure / 100);
+    }
+}
+
 /* Which of its figures is whose word. */
 static void put_sources(const struct machine_figures *now, struct json *row)
 {
@@ -63,6 +79,7 @@ static void put_use(const struct watched *vm, struct json *row)
     json_put_integer(row, "read_bytes", (int64_t)now->read_bytes);
     json_put_integer(row, "written_bytes", (int64_t)now->written_bytes);
     put_network(&vm->first, now, row);
+    put_group(vm->hand.facts.handle.cgroup, &now->group, row);
     put_sources(now, row);
     json_put_integer(row, "pid", vm->hand.facts.handle.vmm.pid);
     if (now->has_guest && vm->hand.facts.state == MACHINE_RUNNING) {

@@ -12,6 +12,7 @@ src_libvm_a_SOURCES = \
 	src/vm/agent_stream.c src/vm/agent_stream.h \
 	src/vm/api_client.c src/vm/api_client.h \
 	src/vm/boot_watch.c src/vm/boot_watch.h \
+	src/vm/cgroup.c src/vm/cgroup.h \
 	src/vm/console.c src/vm/console.h \
 	src/vm/console_bell.c src/vm/console_bell.h \
 	src/vm/console_log.c \

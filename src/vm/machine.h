@@ -11,6 +11,7 @@
 
 #include "base/process.h"
 #include "base/text.h"
+#include "vm/cgroup.h"
 #include "vm/machine_mount.h"
 #include "vm/net.h"
 
@@ -127,7 +128,9 @@ struct machine_handle {
     int64_t started_at;  /* wall seconds */
     uint64_t log_offset; /* where this boot begins in the serial stream */
     struct net_link net;
-    size_t port_count; /* as published, with the host ports that were chosen */
+    char cgroup[CGROUP_PATH_MAX]; /* a control group of its own; "": none */
+    uint64_t cgroup_cpu_ms;       /* that it had used in boots before this one */
+    size_t port_count;            /* as published, with the host ports that were chosen */
     struct machine_port ports[MACHINE_PORT_MAX];
 };
 

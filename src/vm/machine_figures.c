@@ -22,6 +22,7 @@
 
 static const char *const source_names[] = {[FIGURES_UNKNOWN] = "unknown",
     [FIGURES_PROCESS] = "process",
+    [FIGURES_CGROUP] = "cgroup",
     [FIGURES_LINK] = "link",
     [FIGURES_GUEST] = "guest"};
 
@@ -64,6 +65,28 @@ static void read_storage(pid_t pid, struct machine_figures *figures)
         sscanf(of_reads, "\nread_bytes: %" SCNu64, &figures->read_bytes) == 1 &&
         sscanf(of_writes, "\nwrite_bytes: %" SCNu64, &figures->written_bytes) == 1) {
         figures->storage_from = FIGURES_PROCESS;
+    }
+}
+
+/* ---- the group -------------------------------------------------------------------------------- */
+
+/* What it counts is in place of the process's: whatever its controllers leave out stays. */
+static void read_group(const struct machine_handle *handle, struct machine_figures *figures)
+{
+    struct cgroup_use *group = &figures->group;
+    *group = (struct cgroup_use){.cpu_pressure = -1, .memory_pressure = -1};
+    if (handle->cgroup[0] == '\0' || figures->memory_from == FIGURES_UNKNOWN) {
+        return;
+    }
+    cgroup_read(handle->cgroup, group);
+    if (group->has_cpu && group->cpu_ms >= handle->cgroup_cpu_ms) {
+        figures->cpu_ms = group->cpu_ms - handle->cgroup_cpu_ms;
+        figures->cpu_from = FIGURES_CGROUP;
+    }
+    if (group->has_storage) {
+        figures->read_bytes = group->read_bytes;
+        figures->written_bytes = group->written_bytes;
+        figures->storage_from = FIGURES_CGROUP;
     }
 }
 
@@ -180,6 +203,7 @@ void machine_figures_take(struct figures_request *request, const struct machine_
     read_memory(handle->vmm.pid, figures);
     figures->cpu_from = figures->memory_from; /* it is there */
     read_storage(handle->vmm.pid, figures);
+    read_group(handle, figures);
 }
 
 void machine_figures_read(int vm_dir, const struct machine_handle *handle,

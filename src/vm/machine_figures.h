@@ -6,6 +6,7 @@
  * rates are what the caller makes of two looks. Any thread. Sources: proc(5) stat, statm, io,
  * net/dev; the guest by way of its monitor. */
 
+#include "vm/cgroup.h"
 #include "vm/monitor_client.h"
 
 #include <stdbool.h>
@@ -18,6 +19,7 @@ struct machine_handle;
 enum figures_source {
     FIGURES_UNKNOWN, /* nothing is known: the figure is 0 */
     FIGURES_PROCESS, /* the VMM's process */
+    FIGURES_CGROUP,  /* its control group: VMM, monitor and what serves them */
     FIGURES_LINK,    /* the counters of the machine's network interface on this host */
     FIGURES_GUEST,   /* what the guest's agent says: foreign, and only as true as the guest */
 };
@@ -26,7 +28,8 @@ struct machine_figures {
     uint64_t at_ms; /* monotonic */
     uint64_t cpu_ms;
     uint64_t rss_bytes;
-    uint64_t read_bytes; /* from and to storage: what the page cache serves is not in it */
+    struct cgroup_use group; /* all there is where it has a group of its own */
+    uint64_t read_bytes;     /* from and to storage: what the page cache serves is not in it */
     uint64_t written_bytes;
     uint64_t net_at_ms;          /* when the next two were true */
     uint64_t net_received_bytes; /* by the guest */
@@ -41,7 +44,7 @@ struct machine_figures {
     enum figures_source network_from;
 };
 
-/* "process", "link", "guest"; "unknown". */
+/* "process", "cgroup", "link", "guest"; "unknown". */
 const char *figures_source_name(enum figures_source source);
 /* vm_dir: the machine's directory. Of the guest's own figures it has the latest, and asks it for the
  * next ones; never waits for a guest. */

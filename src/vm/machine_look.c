@@ -246,6 +246,10 @@ bool machine_settle(int vm_dir, struct error *err)
         !net_host_down(&facts.handle.net, &ignored)) {
         error_clear(&ignored); /* found by host gc */
     }
+    if (facts.has_handle && facts.handle.cgroup[0] != '\0') {
+        cgroup_kill(facts.handle.cgroup); /* no monitor is there, and no VMM */
+        cgroup_remove(facts.handle.cgroup);
+    }
     launch_sweep(vm_dir);
     return facts.has_handle && unlinkat(vm_dir, MACHINE_HANDLE_FILE, 0) == 0;
 }

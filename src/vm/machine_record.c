@@ -110,6 +110,10 @@ struct json *machine_handle_to_json(const struct machine_handle *handle)
     if (net != NULL) {
         json_put(json, "net", net);
     }
+    if (handle->cgroup[0] != '\0') {
+        json_put_string(json, "cgroup", handle->cgroup);
+        json_put_integer(json, "cgroup_cpu_ms", (int64_t)handle->cgroup_cpu_ms);
+    }
     if (handle->port_count > 0) {
         struct json *ports = json_new_array();
         for (size_t i = 0; i < handle->port_count; i++) {
@@ -138,6 +142,19 @@ static bool read_ports(const struct json *json, struct machine_handle *handle, s
     return true;
 }
 
+/* What is no group of this machine's is nobody's to end or to remove. */
+static void read_cgroup(const struct json *json, struct machine_handle *handle)
+{
+    const char *path = json_string(json, "cgroup", "");
+    const char *uuid = cgroup_uuid(path);
+    int64_t cpu_ms = json_integer(json, "cgroup_cpu_ms", 0);
+    if (path[0] == '/' && strlen(path) < sizeof(handle->cgroup) && uuid != NULL &&
+        strcmp(uuid, handle->uuid) == 0) {
+        snprintf(handle->cgroup, sizeof(handle->cgroup), "%s", path);
+        handle->cgroup_cpu_ms = cpu_ms > 0 ? (uint64_t)cpu_ms : 0;
+    }
+}
+
 bool machine_handle_from_json(
     const struct json *json, struct machine_handle *handle, struct error *err)
 {
@@ -156,6 +173,7 @@ bool machine_handle_from_json(
         return false;
     }
     read.started_at = read_time(json, "started_at");
+    read_cgroup(json, &read);
     *handle = read;
     return true;
 }

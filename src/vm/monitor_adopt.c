@@ -66,6 +66,9 @@ bool monitor_adopt(struct monitor *monitor, struct error *err)
     uint64_t now_ms = clock_monotonic_ms();
     monitor->exec_ms = age_ms < now_ms ? now_ms - age_ms : 0;
     monitor->handle.monitor = process_self();
+    if (monitor->handle.cgroup[0] != '\0' && !cgroup_enter(monitor->handle.cgroup, 0, &ignored)) {
+        log_write(LOG_WARNING, "%s", ignored.text);
+    }
     auto_json struct json *record = machine_handle_to_json(&monitor->handle);
     if (!monitor_record(monitor, MACHINE_HANDLE_FILE, record, err)) {
         return false;

@@ -196,6 +196,19 @@ static void take_network_down(const struct net_link *link)
     }
 }
 
+static void take_cgroup_down(struct monitor *monitor)
+{
+    const char *path = monitor->handle.cgroup;
+    if (path[0] == '\0') {
+        return;
+    }
+    net_server_done(&monitor->launch.server); /* it is in there too */
+    cgroup_leave(path);
+    if (!cgroup_remove(path)) {
+        log_write(LOG_WARNING, "the control group %s is left: see host gc", path);
+    }
+}
+
 /* The record first, then the farewell, then nothing of the run is left but its logs. */
 void monitor_finish(struct monitor *monitor, struct machine_exit *exit)
 {
@@ -203,6 +216,7 @@ void monitor_finish(struct monitor *monitor, struct machine_exit *exit)
     monitor_explain(monitor, exit);
     keep_words(monitor);
     take_network_down(&monitor->handle.net);
+    take_cgroup_down(monitor);
     auto_json struct json *record = machine_exit_to_json(exit);
     struct error failure = {0};
     if (monitor_record(monitor, MACHINE_EXIT_FILE, record, &failure)) {

@@ -3,6 +3,7 @@
  * everything down again when that fails. */
 #include "vm/monitor_state.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +13,57 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/process.h"
+
+/* Only its path: the record comes first. In a boot after the first, its monitor is in it. */
+static void fill_cgroup(struct machine_handle *handle)
+{
+    struct cgroup_use use;
+    auto_free char *path = cgroup_of_machine(handle->uuid);
+    if (path == NULL) {
+        return;
+    }
+    cgroup_read(path, &use);
+    snprintf(handle->cgroup, sizeof(handle->cgroup), "%s", path);
+    handle->cgroup_cpu_ms = use.cpu_ms;
+}
+
+/* Of the state directory: two above the machine's. NULL: not to be told. Caller frees. */
+static char *state_path(void)
+{
+    char path[PATH_MAX];
+    if (getcwd(path, sizeof(path)) == NULL) {
+        return NULL;
+    }
+    for (int i = 0; i < 2; i++) {
+        char *slash = strrchr(path, '/');
+        if (slash == NULL) {
+            return NULL;
+        }
+        *slash = '\0';
+    }
+    return memory_strdup(path);
+}
+
+static bool enter_cgroup(const char *path, struct error *err)
+{
+    auto_free char *owner = state_path();
+    return cgroup_make(path, owner != NULL ? owner : "", err) && cgroup_enter(path, 0, err);
+}
+
+/* Without it, the machine runs as well: its figures come from its process. */
+static void join_cgroup(const struct monitor *monitor)
+{
+    const char *path = monitor->handle.cgroup;
+    struct error failure = {0};
+    if (path[0] == '\0') {
+        return;
+    }
+    if (!enter_cgroup(path, &failure) || !cgroup_enter(path, monitor->launch.pid, &failure)) {
+        log_write(LOG_WARNING, "%s", failure.text);
+    }
+}
 
 static bool fill_handle(struct monitor *monitor, struct error *err)
 {
@@ -30,6 +81,7 @@ static bool fill_handle(struct monitor *monitor, struct error *err)
     if (!process_identify(monitor->launch.pid, &handle->vmm)) {
         return error_set(err, ERROR_VMM, "the process for the VMM died before it began");
     }
+    fill_cgroup(handle);
     return true;
 }
 
@@ -53,6 +105,7 @@ bool monitor_start_vmm(struct monitor *monitor, struct error *err)
     }
     monitor->timeline.is_restarting = false;
     monitor_answer_handle(monitor, "recorded", false);
+    join_cgroup(monitor);
     monitor->exec_ms = clock_monotonic_ms();
     if (!launch_release(&monitor->order, &monitor->launch, err)) {
         return false;

@@ -3,6 +3,7 @@
 batch_world_tests = \
 	tests/batch/apt_kernels.py \
 	tests/batch/catalogs.py \
+	tests/batch/cgroups.py \
 	tests/batch/complete.py \
 	tests/batch/config.py \
 	tests/batch/df.py \

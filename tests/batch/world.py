@@ -5,6 +5,7 @@ A test file defines functions test_*(world) and calls main(). Each gets a fresh 
 program, and looks at exit status, JSON and files: never at wording. World.close() fails the test when
 a process that it started is still there.
 """
+import glob
 import hashlib
 import json
 import os
@@ -251,6 +252,17 @@ class World:
         self.make("tree", path, "--layout", layout)
         return path
 
+    def control_groups(self):
+        """Those of this world's machines, that are there now."""
+        found = []
+        for group in glob.glob("/sys/fs/cgroup/banger-*") + glob.glob("/sys/fs/cgroup/*/banger-*"):
+            try:
+                if os.getxattr(group, "user.banger.state").decode() == self.state:
+                    found.append(group)
+            except OSError:
+                pass  # somebody else's, which just went
+        return found
+
     def close(self):
         left = []
         for name in self.entries("vms"):
@@ -265,6 +277,9 @@ class World:
             for stream in (child.stdin, child.stdout, child.stderr):
                 if stream:
                     stream.close()
+        for group in self.control_groups():
+            left.append(group)
+            self.run("host", "gc")
         for folder, _, _ in os.walk(self.place):
             os.chmod(folder, 0o700)
         shutil.rmtree(self.place)

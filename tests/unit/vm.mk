@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 vm_tests = tests/unit/test_accel tests/unit/test_agent_client tests/unit/test_api_client \
-	tests/unit/test_agent_relay tests/unit/test_console tests/unit/test_firecracker \
+	tests/unit/test_agent_relay tests/unit/test_cgroup tests/unit/test_console tests/unit/test_firecracker \
 	tests/unit/test_host_sleep tests/unit/test_kernel_needs tests/unit/test_machine \
 	tests/unit/test_machine_kill \
 	tests/unit/test_monitor tests/unit/test_monitor_again tests/unit/test_net tests/unit/test_net_rules tests/unit/test_net_space tests/unit/test_pid_reuse tests/unit/test_qemu tests/unit/test_qmp \
@@ -20,6 +20,8 @@ tests_unit_test_api_client_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_api_client_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 EXTRA_DIST += tests/support/machine_world.h tests/support/tiny_guest.S
 
+tests_unit_test_cgroup_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_cgroup_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 tests_unit_test_accel_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_accel_LDADD = $(LINK_VM) $(CMOCKA_LIBS)
 tests_unit_test_kernel_needs_CPPFLAGS = $(TEST_CPPFLAGS)
