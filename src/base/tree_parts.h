@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* What tree_pack.c and tree_take.c share: one header of the stream as data, to and from its bytes.
- * Private to tree_stream. */
+/* What tree_pack.c and tree_take.c share: one header of the stream as data, to and from its bytes;
+ * and what tree_take.c reads a stream for: files that come into being below a directory
+ * (tree_place.c), through no link, whatever names the stream has. Private to tree_stream. */
 
 #include "base/tree_stream.h"
 
@@ -64,3 +65,29 @@ bool tree_fail_errno(struct tree_failure *failure, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void *tree_grow(void *old, size_t size) __attribute__((returns_nonnull));
 char *tree_text(const char *text, size_t len) __attribute__((returns_nonnull));
+
+/* Where entries go, and the file that is being made there. */
+struct tree_place {
+    struct tree_rules rules;
+    uint64_t skipped; /* what may not be made here */
+    int dir;
+    char *from, *to; /* the first component `from` is called `to` here; NULL: any name */
+    bool is_directory_wanted;
+    const struct tree_entry *entry; /* that is being made; the caller's */
+    char *shown;                    /* its name, for sentences */
+    int file;                       /* it is a file, whose bytes go here; -1: none is open */
+    char *parent;                   /* path of the directory that parent_fd is */
+    int parent_fd;
+    struct made *made; /* directories, whose modes come last */
+    size_t made_count;
+};
+/* As tree_take_open says. On failure as well, tree_place_done. */
+bool tree_place_open(struct tree_place *place, const char *path, const char *top,
+    const struct tree_rules *rules, struct tree_failure *failure);
+/* A regular file stays open in place->file until tree_place_end_file, and the entry has to stay. */
+bool tree_place_make(struct tree_place *place, const struct tree_entry *entry, bool is_first,
+    struct tree_failure *failure);
+bool tree_place_end_file(struct tree_place *place, struct tree_failure *failure);
+/* Modes and times of the directories. */
+bool tree_place_finish(struct tree_place *place, struct tree_failure *failure);
+void tree_place_done(struct tree_place *place);

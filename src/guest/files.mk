@@ -30,6 +30,7 @@ guest_sources = \
 	src/guest/util.c \
 	src/guest/volumes.c \
 	src/base/tree_entry.c \
+	src/base/tree_place.c \
 	src/base/tree_pack.c \
 	src/base/tree_take.c \
 	src/base/wire.c \
