@@ -12,11 +12,13 @@ import time
 
 from machine_world import add_program, clean, prepare_probe
 from seat import Seat
-from world import BUILDDIR, PATIENCE_S, interrupt, main, sha256_of
+from world import BUILDDIR, PATIENCE_S, SANITIZED, interrupt, main, sha256_of
 
 SERVICE_PORT = 7777
-PAUSE_S = 3
+PAUSE_S, HOUR_S = 3, 3600
+SLEPT = os.path.join(BUILDDIR, "tests", "support", "slept.so")
 MIB = 1 << 20
+KEY = "ssh-ed25519 " + "A" * 68
 
 
 def start(world):
@@ -29,6 +31,8 @@ def start(world):
         shutil.copy(probe_file, world.path("tree", "sbin", "init"))
     prepare_probe(world)
     del world.env["BANGER_CLOCK"]  # the guest's time is the host's, not the one of the tests
+    if os.path.exists(SLEPT) and not SANITIZED:
+        world.env.update(LD_PRELOAD=SLEPT, BANGER_TEST_SLEPT=world.path("slept"))
     world.ok("vm", "run", "small", "--name", "web", "--memory", "128M", "--publish",
              f"0:{SERVICE_PORT}")
     return int(world.json("vm", "show", "web")["publish"][0].split(":")[1])
@@ -80,23 +84,34 @@ def assert_reboot_keeps_ports(world, port):
     assert interrupt(child, signal.SIGTERM) == 143
 
 
-def assert_clock(world):
+def is_clock_right(world):
     """The guest's time lies between what the host's was before and after it was asked; half of the
     pause is for all that is not exact."""
     slack_ms = PAUSE_S * 1000 // 2
     before = time.time() * 1000
     guest = int(probe(world, "time"))
     after = time.time() * 1000
-    assert before - slack_ms <= guest <= after + slack_ms, (before, guest, after)
+    return before - slack_ms <= guest <= after + slack_ms
 
 
 def assert_pause_costs_no_time(world):
-    assert_clock(world)
+    assert is_clock_right(world)
     world.ok("vm", "pause", "web")
     until = time.monotonic() + PAUSE_S
     world.wait_until(lambda: time.monotonic() >= until, "a while")
     world.ok("vm", "resume", "web")
-    assert_clock(world)
+    assert is_clock_right(world)
+
+
+def assert_a_sleep_of_the_host_costs_no_time(world):
+    """The guest's clock stood still for an hour, as it does in a host that sleeps; the monitor sees
+    that the host did."""
+    if "LD_PRELOAD" not in world.env:
+        return
+    probe(world, "settime", str(int(time.time()) - HOUR_S))
+    assert not is_clock_right(world)
+    world.write("slept", str(HOUR_S))
+    world.wait_until(lambda: is_clock_right(world), "the guest's clock")
 
 
 def drivers(world):
@@ -123,6 +138,7 @@ def test_over_the_life_of_a_guest(world):
     assert echoed(port, b"hello") == b"hello"
     assert_devices(world)
     assert_pause_costs_no_time(world)
+    assert_a_sleep_of_the_host_costs_no_time(world)
     assert_reboot_keeps_ports(world, port)
     assert world.json("vm", "stop", "web")["exit"]["reason"] in ("guest-poweroff", "guest-reboot")
     clean(world)
@@ -136,7 +152,20 @@ def start_shell(world):
     for program in ("/bin/sh", "/bin/cat", "/bin/sleep", "/bin/stty"):
         add_program(world.path("tree"), program)
     prepare_probe(world)
-    world.ok("vm", "run", "small", "--name", "web", "--memory", "256M")
+    world.write("seed/root/mine", "at home")
+    subprocess.run(["mkfs.ext4", "-q", "-F", "-d", world.path("seed"), os.path.join(
+        world.state, "images", "small", "work-seed.ext4"), "32M"], check=True)
+    world.ok("vm", "run", "small", "--name", "web", "--memory", "256M", "--ssh-key",
+             world.write("key.pub", f"{KEY} of the operator\n"))
+
+
+def assert_home(world):
+    """A seed whose home is nested: put right before the start, so that the key finds its place."""
+    def inside(*words):
+        return world.run("vm", "exec", "web", "--", *words)
+    assert inside("cat", "/root/mine").out == "at home"
+    assert KEY in inside("cat", "/root/.ssh/authorized_keys").out
+    assert inside("sh", "-c", "test ! -e /root/root").status == 0
 
 
 def assert_twenty_at_once(world):
@@ -196,6 +225,7 @@ def assert_many_bytes(world):
 
 def test_commands_and_bytes(world):
     start_shell(world)
+    assert_home(world)
     assert_twenty_at_once(world)
     assert_terminal(world)
     assert_signals(world)
