@@ -186,11 +186,11 @@ static void tell_end(const struct job *job, const struct error *failure)
 {
     struct state *state = job->engine->state;
     if (failure == NULL) {
-        state_log(state, LOG_INFO, "%s: done", job->title);
+        state_log(state, LOG_INFO, "%s: done", job->line);
     } else if (failure->code == ERROR_CANCELLED) {
-        state_log(state, LOG_INFO, "%s: cancelled", job->title);
+        state_log(state, LOG_INFO, "%s: cancelled", job->line);
     } else {
-        state_log(state, LOG_ERROR, "%s: failed: %s", job->title, failure->text);
+        state_log(state, LOG_ERROR, "%s: failed: %s", job->line, failure->text);
     }
 }
 

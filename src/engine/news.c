@@ -44,6 +44,8 @@ static const struct deed deeds[] = {
     {"vm", "kill", false, "Killed", NULL},
     {"vm", "restart", false, "Restarted", NULL},
     {"vm", "pause", false, "Paused", NULL},
+    {"vm", "snapshot restore", false, "Taken back to a snapshot", NULL},
+    {"vm", "snapshot rm", false, "Removed a snapshot of", NULL},
     {"host", "trash empty", false, "Emptied", "the trash"},
     {"image", "cache prune", false, "Emptied", "the cache of layers"},
 };

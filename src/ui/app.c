@@ -215,16 +215,22 @@ static void handle_key(struct app *app, int key)
     }
 }
 
-/* What runs on without us is handed over; the engine cancels the rest when it is freed. */
+/* Nobody is there to be asked: what can run on without us does. */
 static void leave_transfers_running(struct seat *seat)
 {
-    for (size_t i = 0; i < seat->snapshot->jobs_count; i++) {
-        const struct job_item *job = &seat->snapshot->jobs[i];
-        struct error err = {0};
-        if (format_job_is_active(job) && !job->is_foreign &&
-            (job->verb->flags & VERB_TRANSFERS) != 0) {
-            engine_leave_running(seat->engine, job->id, &err);
-        }
+    struct error ignored = {0};
+    seat_leave_transfers(seat, &ignored);
+}
+
+/* Below what the terminal had before: what goes on, and how to look at it. */
+static void tell_what_goes_on(const struct seat *seat)
+{
+    auto_free char *words = text_safe(text_cstr(&seat->left_running), true);
+    if (words[0] != '\0') {
+        printf("%s on without this screen; banger-tui --batch job list shows how far, and so does "
+               "the next console\n",
+            words);
+        fflush(stdout);
     }
 }
 
@@ -404,5 +410,7 @@ int ui_run(struct engine *engine, const struct ui_options *options)
     undo_done(&seat->undo);
     free(seat->failed_line);
     term_close();
+    tell_what_goes_on(seat);
+    text_done(&seat->left_running);
     return seat->exit_status;
 }

@@ -203,13 +203,15 @@ static void add_digest(
     page_add(page, role, label, digest_format(digest, hex));
 }
 
-static void fill_job(struct page *page, const struct job_item *job, int64_t now, int width)
+static void fill_job(
+    struct page *page, const struct snapshot *snapshot, size_t index, int64_t now, int width)
 {
+    const struct job_item *job = &snapshot->jobs[index];
     auto_done(text) struct text proof = {0};
     char buffer[UNITS_MAX];
     format_proof(&proof, job);
     auto_done(text) struct text title = {0};
-    format_job_title(&title, job);
+    format_job_title(&title, job, snapshot);
     page_add(page, ROLE_STRONG, NULL, text_cstr(&title));
     page_print(page, format_job_role(job->state), "state", "%s%s%s", job_state_name(job->state),
         job->note[0] != '\0' ? ", " : "", job->note);
@@ -265,7 +267,7 @@ void details_fill(struct page *page, const struct snapshot *snapshot, enum pane 
         fill_vm(page, &snapshot->vms[index], now, width, is_brief);
         return;
     case PANE_JOBS:
-        fill_job(page, &snapshot->jobs[index], now, width);
+        fill_job(page, snapshot, index, now, width);
         return;
     }
 }

@@ -165,7 +165,43 @@ const char *format_verb_word(const struct verb *verb)
 }
 
 /* The machine rather than the image it is made from; of what is in the trash its name alone. */
-void format_job_title(struct text *out, const struct job_item *job)
+static bool is_offered_as(const struct snapshot *snapshot, enum offer_kind kind, const char *name)
+{
+    for (size_t i = 0; i < snapshot->offers_count; i++) {
+        if (snapshot->offers[i].kind == kind && strcmp(snapshot->offers[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* There are few images, and most names are none's: only then kernels are gone through. */
+static bool is_kernel_and_image(const struct snapshot *snapshot, const char *name)
+{
+    bool is_image = is_offered_as(snapshot, OFFER_IMAGE, name);
+    for (size_t i = 0; i < snapshot->images_count && !is_image; i++) {
+        is_image = strcmp(snapshot->images[i].name, name) == 0;
+    }
+    bool is_kernel = is_image && is_offered_as(snapshot, OFFER_KERNEL, name);
+    for (size_t i = 0; is_image && !is_kernel && i < snapshot->kernels_count; i++) {
+        is_kernel = strcmp(snapshot->kernels[i].name, name) == 0;
+    }
+    return is_kernel;
+}
+
+/* "image " where the name alone would not say which of two it is. */
+static const char *kind_word(
+    const struct job_item *job, const struct snapshot *snapshot, const char *name)
+{
+    bool is_kernel = strcmp(job->verb->subject, "kernel") == 0;
+    bool is_image = strcmp(job->verb->subject, "image") == 0;
+    if (!(is_kernel || is_image) || !is_kernel_and_image(snapshot, name)) {
+        return "";
+    }
+    return is_kernel ? "kernel " : "image ";
+}
+
+void format_job_title(struct text *out, const struct job_item *job, const struct snapshot *snapshot)
 {
     const char *word = format_verb_word(job->verb);
     size_t verb_len = strlen(job->verb->name);
@@ -177,7 +213,7 @@ void format_job_title(struct text *out, const struct job_item *job)
     } else if (word != job->verb->name && at != NULL) {
         text_printf(out, "%s %.*s", word, (int)strcspn(at + 1, "@"), at + 1);
     } else if (has_verb) {
-        text_printf(out, "%s %s", word, object);
+        text_printf(out, "%s %s%s", word, kind_word(job, snapshot, object), object);
     } else {
         text_append(out, job->title);
     }

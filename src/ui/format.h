@@ -33,8 +33,10 @@ void format_digest(struct text *out, const struct digest *digest, int digits);
 void format_proof(struct text *out, const struct job_item *job);
 /* What people call it: "remove" for "rm". */
 const char *format_verb_word(const struct verb *verb);
-/* "pull debian-cloud", "remove web": the verb as a word of people's and what it is done to. */
-void format_job_title(struct text *out, const struct job_item *job);
+/* "pull debian-cloud", "remove web": the verb as a word of people's and what it is done to; "pull
+ * image debian" where that name is a kernel's as well. */
+void format_job_title(
+    struct text *out, const struct job_item *job, const struct snapshot *snapshot);
 enum role format_vm_role(enum vm_state state);
 enum role format_job_role(enum job_state state);
 /* True while it can be asked to stop. */

@@ -232,7 +232,7 @@ static void draw_job(const struct job_item *job, const struct snapshot *snapshot
     int title = title_cells(line);
     int x = line.x + title + GAP;
     auto_done(text) struct text words = {0};
-    format_job_title(&words, job);
+    format_job_title(&words, job, snapshot);
     draw_text(frame, line.y, line.x, title, ROLE_TEXT, text_cstr(&words));
     switch (job->state) {
     case JOB_QUEUED:

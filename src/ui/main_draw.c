@@ -169,8 +169,7 @@ static void draw_welcome(struct main_screen *main, struct seat *seat, struct fra
     size_t index = 0;
     bool has_offer = table_selected(&main->tables[PANE_CATALOG], &index);
     draw_pane(main, seat, frame, left, PANE_CATALOG);
-    welcome_draw(
-        seat, frame, right, has_offer ? pane_name(PANE_CATALOG, seat->snapshot, index) : "");
+    welcome_draw(seat, frame, right, has_offer ? &seat->snapshot->offers[index] : NULL);
     draw_pane(main, seat, frame, areas[PANE_JOBS], PANE_JOBS);
 }
 

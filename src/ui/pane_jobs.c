@@ -39,7 +39,7 @@ static void job_cell(
     auto_done(text) struct text title = {0};
     switch (column) {
     case JOB_TITLE:
-        format_job_title(&title, job);
+        format_job_title(&title, job, snapshot);
         cell_text(cell, ROLE_TEXT, &title);
         return;
     case JOB_STATE_WORD:

@@ -19,14 +19,10 @@ static bool is_ours(const struct job_item *job)
 static void leave_running(struct screen *screen, struct seat *seat)
 {
     (void)screen;
-    for (size_t i = 0; i < seat->snapshot->jobs_count; i++) {
-        const struct job_item *job = &seat->snapshot->jobs[i];
-        struct error err = {0};
-        if (is_ours(job) && (job->verb->flags & VERB_TRANSFERS) != 0 &&
-            !engine_leave_running(seat->engine, job->id, &err)) {
-            seat_say(seat, ROLE_BAD, "%s", err.text);
-            return; /* rather stay than lose what should have gone on */
-        }
+    struct error err = {0};
+    if (!seat_leave_transfers(seat, &err)) {
+        seat_say(seat, ROLE_BAD, "%s", err.text);
+        return; /* rather stay than lose what should have gone on */
     }
     seat_leave(seat, 0);
 }
@@ -51,7 +47,7 @@ struct screen *quit_screen_new(struct seat *seat)
         const struct job_item *job = &seat->snapshot->jobs[i];
         if (is_ours(job)) {
             text_append(&choice->question, count > 0 ? ", " : "Under way: ");
-            format_job_title(&choice->question, job);
+            format_job_title(&choice->question, job, seat->snapshot);
             count++;
         }
     }

@@ -106,7 +106,7 @@ static bool meet_end(struct seat *seat, const struct seat_job *watched)
         engine_forget(seat->engine, watched->id);
     } else if (job != NULL && job->state == JOB_FAILED && !job->is_quiet) {
         auto_done(text) struct text title = {0};
-        format_job_title(&title, job);
+        format_job_title(&title, job, seat->snapshot);
         seat_say(seat, ROLE_BAD, "%s: %s", text_cstr(&title), job->error.text);
         seat_remember_failure(seat, job->line, &job->error);
     } else if (job != NULL && job->state == JOB_OK) {
@@ -143,6 +143,27 @@ void seat_meet_news(struct seat *seat)
 bool seat_may_change(const struct seat *seat)
 {
     return !seat->options->is_readonly && !seat->snapshot->host.is_readonly;
+}
+
+bool seat_leave_transfers(struct seat *seat, struct error *err)
+{
+    struct text *words = &seat->left_running;
+    size_t count = 0;
+    text_clear(words);
+    for (size_t i = 0; i < seat->snapshot->jobs_count; i++) {
+        const struct job_item *job = &seat->snapshot->jobs[i];
+        if (!format_job_is_active(job) || job->is_quiet || job->is_foreign ||
+            (job->verb->flags & VERB_TRANSFERS) == 0) {
+            continue;
+        }
+        if (!engine_leave_running(seat->engine, job->id, err)) {
+            return false;
+        }
+        text_append(words, count++ > 0 ? ", " : "");
+        format_job_title(words, job, seat->snapshot);
+    }
+    text_append(words, count == 0 ? "" : count == 1 ? " goes" : " go");
+    return true;
 }
 
 void seat_leave(struct seat *seat, int exit_status)

@@ -6,6 +6,7 @@
  * makes one. Main thread. */
 
 #include "base/error.h"
+#include "base/text.h"
 #include "ui/keys.h"
 #include "ui/theme.h"
 #include "ui/undo.h"
@@ -43,6 +44,7 @@ struct seat {
     struct undo undo;
     char *failed_line;    /* the last command of this seat that failed, to be mended; NULL: none */
     struct error failure; /* why */
+    struct text left_running; /* "pull debian goes": told once the terminal is given back */
     bool has_mouse;
     bool is_leaving;
     int exit_status;
@@ -67,5 +69,8 @@ void seat_meet_ends(struct seat *seat);
 void seat_meet_news(struct seat *seat);
 /* The seat may change things. */
 bool seat_may_change(const struct seat *seat);
+/* Hands transfers that are under way to processes of their own; the engine cancels the rest when it
+ * is freed. False when one could not be handed over. */
+bool seat_leave_transfers(struct seat *seat, struct error *err);
 /* Ends the loop. */
 void seat_leave(struct seat *seat, int exit_status);

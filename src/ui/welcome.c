@@ -58,7 +58,8 @@ static void draw_host(const struct seat *seat, struct frame *frame, struct area 
     }
 }
 
-void welcome_draw(const struct seat *seat, struct frame *frame, struct area area, const char *offer)
+void welcome_draw(
+    const struct seat *seat, struct frame *frame, struct area area, const struct offer_item *offer)
 {
     draw_border(frame, area, false);
     draw_text(frame, area.y, area.x + 1, area.width - 2, ROLE_STRONG, " Start here ");
@@ -71,7 +72,9 @@ void welcome_draw(const struct seat *seat, struct frame *frame, struct area area
     y = draw_step(seat, frame, inner, y, REQUEST_DOCTOR, "Check this host",
         "what it has to run machines, and what it lacks");
     y += gap;
-    auto_free char *pull = memory_printf("Pull %s", offer[0] != '\0' ? offer : "from a catalog");
+    auto_free char *pull =
+        offer != NULL ? memory_printf("Pull %s %s", offer_kind_name(offer->kind), offer->name)
+                      : memory_strdup("Pull from a catalog");
     y = draw_step(seat, frame, inner, y, REQUEST_PULL, pull,
         "the entry marked at the left; its SHA-256 is proved before it is used");
     y += gap;

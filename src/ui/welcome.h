@@ -8,10 +8,11 @@
 
 struct area;
 struct frame;
+struct offer_item;
 struct seat;
 
 /* Nothing was ever pulled, imported or made here, and the store has been read. */
 bool welcome_is_due(const struct seat *seat);
-/* offer: name of the catalog's selected entry, "" for none. */
+/* offer: the catalog's selected entry, NULL for none. */
 void welcome_draw(
-    const struct seat *seat, struct frame *frame, struct area area, const char *offer);
+    const struct seat *seat, struct frame *frame, struct area area, const struct offer_item *offer);

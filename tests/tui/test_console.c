@@ -153,6 +153,9 @@ static void test_t08_leave_running(void **state)
     pty_send(world->pty, "l");
     int status = pty_wait_exit(world->pty);
     assert_true(WIFEXITED(status));
+    assert_false(pty_is_alternate(world->pty));
+    assert_true(
+        pty_shows(world->pty, "pull slow goes on without this screen; banger-tui --batch job"));
     pty_stop(world->pty);
     /* The next console sees it end, whoever runs it. */
     world_open(world);
@@ -279,6 +282,7 @@ static void test_undo_after_a_restart(void **state)
     pty_wait_text(world->pty, "as a line: host trash restore kernel@newer@");
     pty_send(world->pty, "\r"); /* No */
     pty_wait_gone(world->pty, "Take kernel newer back?");
+    pty_wait_text(world->pty, "? Help"); /* the last line, so all of the dialog is gone */
     assert_false(scratch_has(world->dir, "state/kernels/newer"));
     pty_send(world->pty, "u");
     pty_wait_text(world->pty, "Yes, take back");

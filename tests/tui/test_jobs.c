@@ -88,6 +88,37 @@ static void test_queued_jobs_are_put_in_order(void **state)
     world_quit(world);
 }
 
+/* A name that is a kernel's and an image's: every job says which of them it is about. */
+static void test_one_name_of_two_kinds(void **state)
+{
+    struct console_world *world = *state;
+    static const char hex[] = "3f9c41d2a0b84c57e1930fd2746ab8c5901e3d77f2a46b8cc013579bdf02468a";
+    auto_done(text) struct text kernel = {0};
+    auto_done(text) struct text image = {0};
+    add_entry(&kernel, world, "twin", "404/k.tar.zst", hex, 1000);
+    add_entry(&image, world, "twin", "404/i.tar.zst", hex, 1000);
+    auto_free char *catalog = memory_printf(
+        "{\"version\":1,\"kernels\":[%s],\"images\":[%s]}", text_cstr(&kernel), text_cstr(&image));
+    scratch_write(world->dir, "catalog.json", catalog);
+    world_open(world);
+    pty_wait_text(world->pty, "▸twin");
+    pty_send(world->pty, "p");
+    pty_wait_text(world->pty, "5 Jobs  1 failed");
+    pty_wait_text(world->pty, "pull kernel twin: "); /* why, in the last line */
+    pty_send(world->pty, "jp");
+    pty_wait_text(world->pty, "5 Jobs  2 failed");
+    pty_wait_text(world->pty, "pull image twin: ");
+    pty_send(world->pty, "5g");
+    pty_wait_text(world->pty, "▸pull image twin");
+    assert_true(pty_shows(world->pty, "pull kernel twin"));
+    pty_send(world->pty, "\r");
+    pty_wait_text(world->pty, "pull image twin");
+    pty_wait_text(world->pty, "state       failed");
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "1 Catalog");
+    world_quit(world);
+}
+
 /* A form whose command failed later is opened again as it was typed, from anywhere, and says why. */
 static void test_failed_forms_come_back(void **state)
 {
@@ -142,6 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_history_survives_a_quit),
         TEST(test_queued_jobs_are_put_in_order),
+        TEST(test_one_name_of_two_kinds),
         TEST(test_failed_forms_come_back),
         TEST(test_each_mirror_is_told),
     };
