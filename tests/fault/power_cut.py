@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The power fails at each change that a pull, an import, a replacement and a removal make to an ext4
-file system: its device is copied as it is at that moment, the copy is mounted (which replays the
+"""The power fails at each change that a pull, an import, a replacement and a removal of a kernel, and
+the pull of a registry's image, make to an ext4 file system: its device is copied as it is at that moment, the copy is mounted (which replays the
 journal), and every entry in it must be whole by its own hashes, the old one or the new one; what was
 reported as done before must be there. Needs root and loop devices.
 
@@ -64,9 +64,10 @@ class Device:
         os.mkdir(self.copy_at)
 
     def open(self):
+        """Blocks as large as those of the tests' own place: holes are looked at too."""
         with open(self.file, "wb") as file:
             file.truncate(DEVICE_MIB << 20)
-        run("mke2fs", "-q", "-F", "-t", "ext4", "-J", "size=4", "-m", "0", self.file)
+        run("mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-J", "size=4", "-m", "0", self.file)
         run("mount", "-o", self.options, self.file, self.at)
 
     def close(self):
@@ -115,7 +116,7 @@ def cut_everywhere(place, scenario, device, chosen):
             assert child.wait(timeout=60) == 0, scenario.name
 
         def check_done(at):
-            now = faults.published(at)
+            now = scenario.look(at)
             assert now == scenario.after, (
                 f"{scenario.name}: reported as done and lost: "
                 f"{faults.difference(now, scenario.after)}")
@@ -130,6 +131,7 @@ def test(place):
     if os.geteuid() != 0 or not shutil.which("mke2fs"):
         raise Skip("a loop device needs root and mke2fs")
     chance = faults.seeded()
+    images = faults.image_scenarios(place)[:1] if shutil.which("zstd") else []
     modes = [OPTIONS, OPTIONS + ",data=writeback,nodelalloc"] if faults.IS_ALL else [OPTIONS]
     for options in modes:
         device = Device(options)
@@ -138,7 +140,7 @@ def test(place):
                 device.open()
             except AssertionError as error:
                 raise Skip(f"no loop device here: {error}") from error
-            for scenario in faults.scenarios(place):
+            for scenario in [*faults.scenarios(place), *images]:
                 scenario.set_up(place)
                 calls = [call for call in scenario.calls(place, faults.CHANGES) if call.changes()]
                 chosen = set(faults.sample(chance, range(len(calls)), SAMPLED))

@@ -120,6 +120,9 @@ class Image:
         if "twosizes" in self.words:
             self.layers.append(dict(self.layers[0], size=self.layers[0]["size"] + 1))
             self.diff_ids.append(self.diff_ids[0])
+        if "twosizesfirst" in self.words:
+            self.layers.insert(0, dict(self.layers[0], size=self.layers[0]["size"] + 1))
+            self.diff_ids.insert(0, self.diff_ids[0])
         if "emptylie" in self.words:
             self.layers[1]["size"] = 0
         self.lie_about_layers()

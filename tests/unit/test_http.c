@@ -565,6 +565,10 @@ static void leave_part(const struct world *world, const char *path, uint64_t len
     assert_code(fetch.err, ERROR_CANCELLED);
     assert_int_equal(part_size(world), len);
     fetch_done(&fetch);
+    /* What was set aside for the rest is free again. */
+    struct stat status;
+    assert_int_equal(fstatat(world->dir, PART, &status, AT_SYMLINK_NOFOLLOW), 0);
+    assert_true((uint64_t)status.st_blocks * 512 < len + ((uint64_t)256 << 10));
     web_server_forget_log(&world->server);
 }
 

@@ -219,6 +219,7 @@ static const struct bad bad[] = {
     {"longsize", ERROR_DIGEST},
     {"shortsize", ERROR_DIGEST},
     {"twosizes", ERROR_DIGEST},
+    {"twosizesfirst", ERROR_DIGEST},
     {"emptylie", ERROR_DIGEST},
     {"lietype", ERROR_FORMAT},
     {"html", ERROR_FORMAT},
