@@ -230,7 +230,7 @@ static void put_boots(struct json *json, const struct vm_hand *hand)
 
 static void put_snapshots(struct json *json, const struct vm_hand *hand)
 {
-    struct json *snapshots = ops_vm_snapshots_json(hand->dir);
+    struct json *snapshots = ops_vm_snapshots_json(hand->dir, false);
     if (snapshots != NULL) {
         json_put(json, "snapshots", snapshots);
         json_put_integer(json, "snapshot_bytes", (int64_t)vm_snapshot_disk_use(hand->dir, NULL));

@@ -44,11 +44,13 @@ struct json *ops_vm_snapshot_json(int vm_dir, const char *name, struct error *er
 }
 
 /* One that cannot be read is told, and removed like any other. */
-static struct json *row_of(int vm_dir, const char *name)
+static struct json *row_of(int vm_dir, const char *name, bool is_brief)
 {
     static const char *const keys[] = {"created_at", "state", "memory", "size_bytes", "disk_bytes"};
     struct error failure = {0};
-    auto_json struct json *whole = ops_vm_snapshot_json(vm_dir, name, &failure);
+    auto_json struct json *whole =
+        is_brief ? vm_snapshot_read(vm_dir, name, VM_SNAPSHOT_MANIFEST, &failure)
+                 : ops_vm_snapshot_json(vm_dir, name, &failure);
     struct json *row = json_new_object();
     json_put_string(row, "name", name);
     if (whole == NULL) {
@@ -74,7 +76,7 @@ static int by_age(const void *a, const void *b)
                       : strcmp(json_string(*one, "name", ""), json_string(*other, "name", ""));
 }
 
-struct json *ops_vm_snapshots_json(int vm_dir)
+struct json *ops_vm_snapshots_json(int vm_dir, bool is_brief)
 {
     auto_done(strings) struct strings names = {0};
     struct error ignored = {0};
@@ -83,7 +85,7 @@ struct json *ops_vm_snapshots_json(int vm_dir)
     }
     auto_free struct json **rows = memory_zero(names.count, sizeof(struct json *));
     for (size_t i = 0; i < names.count; i++) {
-        rows[i] = row_of(vm_dir, names.items[i]);
+        rows[i] = row_of(vm_dir, names.items[i], is_brief);
     }
     qsort(rows, names.count, sizeof(struct json *), by_age);
     struct json *array = json_new_array();
@@ -110,7 +112,7 @@ bool ops_vm_snapshot_list(struct ops *ops, struct json **result, struct error *e
     if (!read_machine(ops, &hand, err)) {
         return false;
     }
-    struct json *rows = ops_vm_snapshots_json(hand.dir);
+    struct json *rows = ops_vm_snapshots_json(hand.dir, false);
     *result = rows != NULL ? rows : json_new_array();
     return true;
 }

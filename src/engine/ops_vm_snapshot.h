@@ -15,8 +15,8 @@ struct ops;
 struct vm_hand;
 
 /* [{"name","created_at","state","memory","size_bytes","disk_bytes"}], the oldest first; caller frees.
- * NULL when it has none. */
-struct json *ops_vm_snapshots_json(int vm_dir);
+ * NULL when it has none. Without a look at their files: no "disk_bytes". */
+struct json *ops_vm_snapshots_json(int vm_dir, bool is_brief);
 /* Its row of that list with everything else that its manifest tells; caller frees. */
 struct json *ops_vm_snapshot_json(int vm_dir, const char *name, struct error *err);
 /* What a machine over an image stands on, as far as it can be told from another: its content, else

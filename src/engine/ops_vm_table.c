@@ -5,15 +5,18 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "engine/engine.h"
 #include "engine/ops.h"
+#include "engine/ops_vm_snapshot.h"
 #include "engine/section.h"
 #include "engine/snapshot.h"
 #include "engine/state.h"
+#include "store/vm_snapshot.h"
 #include "store/vm_store.h"
 
 #include <fcntl.h>
@@ -166,8 +169,35 @@ void vm_looks_done(struct vm_looks *looks)
     *looks = (struct vm_looks){0};
 }
 
+/* Most machines have none, which costs one call. */
+static void fill_snapshots(struct ops *ops, struct section *section, struct vm_item *item)
+{
+    auto_free char *place = memory_printf("%s/" VM_SNAPSHOTS, item->name);
+    struct error ignored = {0};
+    if (!file_exists(store_kind_dir(ops->store, STORE_VM), place)) {
+        return;
+    }
+    auto_close int dir = vm_store_open(ops->store, item->name, &ignored);
+    auto_json struct json *rows = dir >= 0 ? ops_vm_snapshots_json(dir, true) : NULL;
+    if (rows == NULL) {
+        return;
+    }
+    struct vm_snapshot_item *snapshots =
+        section_alloc(section, json_count(rows) * sizeof(*snapshots));
+    for (const struct json *row = json_first(rows); row != NULL; row = json_next(row)) {
+        struct vm_snapshot_item *snapshot = &snapshots[item->snapshot_count++];
+        *snapshot =
+            (struct vm_snapshot_item){.name = section_string(section, json_string(row, "name", "")),
+                .has_memory = json_bool(row, "memory", false)};
+        if (!clock_parse(json_string(row, "created_at", ""), &snapshot->created_at)) {
+            snapshot->created_at = 0;
+        }
+    }
+    item->snapshots = snapshots;
+}
+
 /* A row for the front end; *watch is the process whose end changes it. */
-static void add_item(struct section *section, const struct vm_look *look,
+static void add_item(struct ops *ops, struct section *section, const struct vm_look *look,
     const struct section *before, struct process_identity *watch)
 {
     struct vm_item *item = section_add(section);
@@ -185,6 +215,7 @@ static void add_item(struct section *section, const struct vm_look *look,
     const struct machine_facts *facts = &look->facts;
     fill_item(section, item, &look->spec, facts);
     item->disk_bytes = look->disk_bytes;
+    fill_snapshots(ops, section, item);
     if (facts->has_handle && ops_vm_is_up(facts->state)) {
         *watch = facts->is_monitored ? facts->handle.monitor : facts->handle.vmm;
         ops_vm_measure(item, &look->figures, find_item(before, look->name));
@@ -203,7 +234,7 @@ bool ops_refresh_vms(struct ops *ops, struct error *err)
     struct section *section = section_new(sizeof(struct vm_item));
     for (size_t i = 0; i < looks.count; i++) {
         struct process_identity watch = {0};
-        add_item(section, &looks.items[i], before, &watch);
+        add_item(ops, section, &looks.items[i], before, &watch);
         if (watch.pid > 0) {
             watched[watched_count++] = watch;
         }

@@ -89,6 +89,13 @@ struct stage_item {
     uint64_t at_ms;   /* since exec of the VMM */
 };
 
+/* What a machine can be taken back to. */
+struct vm_snapshot_item {
+    const char *name;
+    int64_t created_at; /* 0: it cannot be read */
+    bool has_memory;
+};
+
 /* Looks at a machine's processor use that are remembered: the last minute, at one every 2 s. */
 #define VM_HISTORY 30
 
@@ -122,6 +129,8 @@ struct vm_item {
     uint64_t net_received_rate; /* bytes a second between the last two looks, at first 0 */
     uint64_t net_sent_rate;
     uint64_t net_looked_ms; /* when the bytes were counted (monotonic) */
+    size_t snapshot_count;
+    const struct vm_snapshot_item *snapshots; /* the oldest first */
 };
 
 struct job_item {

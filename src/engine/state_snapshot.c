@@ -148,8 +148,20 @@ struct section *state_build_log(const struct state *state)
     return section;
 }
 
+static const struct vm_snapshot_item *copy_snapshots(
+    struct section *section, const struct vm_item *from)
+{
+    struct vm_snapshot_item *to = section_alloc(section, (from->snapshot_count + 1) * sizeof(*to));
+    for (size_t i = 0; i < from->snapshot_count; i++) {
+        to[i] = from->snapshots[i];
+        to[i].name = section_string(section, from->snapshots[i].name);
+    }
+    return to;
+}
+
 struct vm_item *state_copy_vm(struct section *section, const struct vm_item *from)
 {
+    const struct vm_snapshot_item *snapshots = copy_snapshots(section, from);
     struct stage_item *stages = NULL;
     if (from->stage_count) {
         stages = section_alloc(section, from->stage_count * sizeof(*stages));
@@ -167,6 +179,7 @@ struct vm_item *state_copy_vm(struct section *section, const struct vm_item *fro
     to->accel = section_string(section, from->accel);
     to->exit_text = section_string(section, from->exit_text);
     to->stages = stages;
+    to->snapshots = snapshots;
     return to;
 }
 

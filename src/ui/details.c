@@ -158,6 +158,27 @@ static void add_network(struct page *page, const struct vm_item *vm)
     }
 }
 
+/* What it can be taken back to, the latest first; in brief how many. */
+static void add_snapshots(struct page *page, const struct vm_item *vm, int64_t now, bool is_brief)
+{
+    if (is_brief && vm->snapshot_count > 0) {
+        const struct vm_snapshot_item *latest = &vm->snapshots[vm->snapshot_count - 1];
+        page_print(
+            page, ROLE_TEXT, "snapshots", "%zu, the latest %s", vm->snapshot_count, latest->name);
+    }
+    for (size_t i = vm->snapshot_count; i > 0 && !is_brief; i--) {
+        const struct vm_snapshot_item *snapshot = &vm->snapshots[i - 1];
+        auto_done(text) struct text age = {0};
+        if (snapshot->created_at > 0) {
+            format_age(&age, now, snapshot->created_at, NULL);
+            text_append(&age, " ago");
+        }
+        page_print(page, ROLE_TEXT, i == vm->snapshot_count ? "snapshots" : "", "%s, %s%s",
+            snapshot->name, age.len > 0 ? text_cstr(&age) : "which cannot be read",
+            snapshot->has_memory ? ", with memory" : "");
+    }
+}
+
 static void fill_vm(
     struct page *page, const struct vm_item *vm, int64_t now, int width, bool is_brief)
 {
@@ -191,6 +212,7 @@ static void fill_vm(
     add_size(page, "disk", vm->disk_bytes);
     add_time(page, "created", vm->created_at, now);
     add_time(page, "started", vm->started_at, now);
+    add_snapshots(page, vm, now, is_brief);
     if (!is_brief) {
         add_timeline(page, vm, width);
     }

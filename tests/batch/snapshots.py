@@ -115,10 +115,12 @@ def test_list_show_and_rm(world):
     assert "snapshots" not in world.json("vm", "show", "web")
     made = world.json("vm", "snapshot", "create", "web")
     assert len(made["name"]) == len("20261127-115301"), made
-    for name in ("b", "a"):
-        snapshot(world, name)
-    (first, *others) = world.json("vm", "snapshot", "list", "web")
-    assert first["name"] == made["name"] and {row["name"] for row in others} == {"a", "b"}
+    for name, day in (("b", 2), ("a", 4), ("c", 3)):
+        world.ok("vm", "snapshot", "create", "web", name,
+                 env={"BANGER_CLOCK": f"2030-01-0{day}T12:00:00Z"})
+    world.ok("vm", "snapshot", "rm", "web", "c")
+    assert names(world) == [made["name"], "b", "a"]  # the oldest first
+    first = world.json("vm", "snapshot", "list", "web")[0]
     assert {"name", "created_at", "state", "memory", "size_bytes", "disk_bytes"} == set(first), first
     shown = world.json("vm", "snapshot", "show", "web", "a")
     assert shown["image"] == "small" and shown["kernel_ref"] == "k" and shown["vm"] == "web", shown

@@ -156,6 +156,8 @@ static const struct image_item images[] = {
 static const struct stage_item web_stages[] = {
     {"vmm", 41}, {"kernel", 380}, {"init", 1120}, {"network", 1490}, {"agent", 1710}};
 static const struct stage_item booting_stages[] = {{"vmm", 44}, {"kernel", 391}};
+static const struct vm_snapshot_item web_snapshots[] = {
+    {"before-upgrade", DAYS(2), false}, {"warm", HOURS(1), true}};
 static const struct vm_item vms[] = {
     {.name = "ci-1",
         .state = VM_STATE_RUNNING,
@@ -171,6 +173,8 @@ static const struct vm_item vms[] = {
         .exit_text = "",
         .is_ready = true,
         .stage_count = array_length(web_stages),
+        .snapshot_count = array_length(web_snapshots),
+        .snapshots = web_snapshots,
         .stages = web_stages,
         .rss_bytes = MIB(1126),
         .cpu_permille = 1800,
@@ -225,6 +229,8 @@ static const struct vm_item vms[] = {
         .exit_text = "",
         .is_ready = true,
         .stage_count = array_length(web_stages),
+        .snapshot_count = array_length(web_snapshots),
+        .snapshots = web_snapshots,
         .stages = web_stages,
         .rss_bytes = MIB(212),
         .cpu_permille = 340,

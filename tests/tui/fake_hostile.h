@@ -143,6 +143,11 @@ static inline void hostile_vms(struct snapshot *snapshot, uint32_t *seed)
 {
     static struct vm_item rows[HOSTILE_ROWS];
     static struct stage_item stages[2];
+    static struct vm_snapshot_item snapshots[2];
+    for (size_t i = 0; i < array_length(snapshots); i++) {
+        snapshots[i] = (struct vm_snapshot_item){
+            .name = hostile_text(seed), .created_at = hostile_next(seed), .has_memory = i == 1};
+    }
     for (size_t i = 0; i < array_length(stages); i++) {
         stages[i] = (struct stage_item){.name = hostile_text(seed), .at_ms = hostile_next(seed)};
     }
@@ -159,6 +164,8 @@ static inline void hostile_vms(struct snapshot *snapshot, uint32_t *seed)
             .exit_text = hostile_text(seed),
             .stage_count = array_length(stages),
             .stages = stages,
+            .snapshot_count = array_length(snapshots),
+            .snapshots = snapshots,
             .rss_bytes = hostile_next(seed),
             .cpu_permille = hostile_next(seed)};
     }

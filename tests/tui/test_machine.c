@@ -252,18 +252,20 @@ static void test_t15_mixed_results(void **state)
     assert_false(scratch_has(world->dir, "state/kernels/spare"));
 }
 
-/* Its page: how the boot went, its network, what is published and attached. */
+/* Its page: how the boot went, its network, what is published and attached, what it can go back to. */
 static void test_details_of_a_machine(void **state)
 {
     struct console_world *world = *state;
     assert_int_equal(
         world_batch(world, "vm create small --name web --publish 18081:80 --disk 16M:/data"), 0);
+    assert_int_equal(world_batch(world, "vm snapshot create web before-upgrade"), 0);
     world_open(world);
     pty_wait_text(world->pty, "4 VMs  1 created");
     pty_send(world->pty, "4\r");
     pty_wait_text(world->pty, "127.0.0.1:18081:80/tcp");
     pty_wait_text(world->pty, "user, address 10.0.2.15");
     pty_wait_text(world->pty, "16M:/data");
+    pty_wait_text(world->pty, "before-upgrade");
     pty_send(world->pty, "q");
     pty_wait_text(world->pty, "┏ 4 VMs");
     world_quit(world);
