@@ -33,7 +33,8 @@ struct agent_exec_spec {
 
 /* Runs a command in the guest and connects the descriptors. *exit_status as a shell would say it:
  * the command's own, 128 + n when signal n killed it, 126 not executable, 127 not found. False is
- * a failure of ours. Descriptors stay the caller's. A reader of stdout that went away closes the
+ * a failure of ours; ERROR_CANCELLED too when ^] came three times from a terminal, for a command with
+ * a terminal of its own. Descriptors stay the caller's. A reader of stdout that went away closes the
  * stream, so that the guest's command gets SIGPIPE. */
 bool agent_exec(int vm_dir, const struct agent_exec_spec *spec, const struct cancel *cancel,
     int *exit_status, struct error *err);

@@ -3,6 +3,7 @@
 #include "vm/agent_client.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -113,6 +114,7 @@ bool agent_exec(int vm_dir, const struct agent_exec_spec *spec, const struct can
     }
     stream->stdin_fd = spec->stdin_fd;
     stream->window_fd = spec->window_fd;
+    stream->can_leave = spec->is_tty && spec->stdin_fd >= 0 && isatty(spec->stdin_fd);
     stream->outputs[0].fd = spec->stdout_fd;
     stream->outputs[1].fd = spec->stderr_fd;
     stream->take_result = take_result;

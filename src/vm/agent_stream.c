@@ -48,6 +48,17 @@ static void end_input(struct agent_stream *stream)
     stream->read = NULL;
 }
 
+static bool is_left(struct agent_stream *stream, const char *bytes, size_t len)
+{
+    for (size_t i = 0; stream->can_leave && i < len; i++) {
+        stream->leaving = bytes[i] == AGENT_STREAM_LEAVE ? stream->leaving + 1 : 0;
+        if (stream->leaving == AGENT_STREAM_LEAVES) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool pass_input(struct agent_stream *stream, struct error *err)
 {
     char chunk[WIRE_DATA_MAX];
@@ -55,6 +66,9 @@ static bool pass_input(struct agent_stream *stream, struct error *err)
     size_t most = left < sizeof(chunk) ? left : sizeof(chunk);
     ssize_t got = stream->read != NULL ? stream->read(stream->context, chunk, most, err)
                                        : read(stream->stdin_fd, chunk, most);
+    if (got > 0 && is_left(stream, chunk, (size_t)got)) {
+        return error_set(err, ERROR_CANCELLED, "left the machine by its key");
+    }
     if (got > 0) {
         wire_put_data(&stream->line.out, AGENT_STREAM, WIRE_IN, chunk, (size_t)got);
         wire_credit_spend(&stream->stdin_credit, (size_t)got);

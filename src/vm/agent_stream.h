@@ -14,6 +14,9 @@
 struct cancel;
 struct error;
 
+#define AGENT_STREAM_LEAVE 0x1d /* ^] */
+#define AGENT_STREAM_LEAVES 3
+
 /* One way out of the guest. */
 struct agent_output {
     int fd;          /* -1: thrown away, or for stream->write */
@@ -27,6 +30,10 @@ struct agent_stream {
     struct agent_line line;
     int stdin_fd;  /* -1: none, or once it ended */
     int window_fd; /* the same */
+    /* Whoever types AGENT_STREAM_LEAVE AGENT_STREAM_LEAVES times in a row leaves: ERROR_CANCELLED.
+     * A guest that stands still ends nothing itself. */
+    bool can_leave;
+    unsigned leaving; /* so many of them came */
     struct wire_credit stdin_credit;
     struct agent_output outputs[2];
     bool is_started;  /* STARTED came */

@@ -172,6 +172,29 @@ static void test_t21_keys_at_a_booting_machine(void **state)
     world_quit(world);
 }
 
+/* A machine that stands still while its shell has the terminal is left by keys. */
+static void test_left_while_it_hangs(void **state)
+{
+    struct console_world *world = *state;
+    open_with_machine(world);
+    pty_send(world->pty, ":vm exec web --tty -- cat\r");
+    pty_wait_text(world->pty, "Ctrl-] three times");
+    pty_press_until(world->pty, "a", "aaa");
+    pid_t vmm = vmm_of_web(world);
+    kill(vmm, SIGSTOP);
+    pty_send(world->pty, "\x1d\x1d?");
+    pty_wait_quiet(world->pty, 100);
+    assert_false(pty_is_alternate(world->pty)); /* twice is not enough */
+    pty_send(world->pty, "\x1d\x1d\x1d");
+    pty_wait_text(world->pty, "┏ 4 VMs");
+    pty_send(world->pty, "?");
+    pty_wait_text(world->pty, "Keys for VMs");
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "┏ 4 VMs");
+    kill(vmm, SIGCONT);
+    world_quit(world);
+}
+
 /* One that ends while it is waited for says so. */
 static void test_waiting_ends_with_the_machine(void **state)
 {
@@ -295,6 +318,7 @@ int main(void)
         TEST(test_t34_console_over_a_reboot),
         TEST(test_terminal_of_a_command),
         TEST(test_t21_keys_at_a_booting_machine),
+        TEST(test_left_while_it_hangs),
         TEST(test_waiting_ends_with_the_machine),
         TEST(test_logs),
         TEST(test_t15_mixed_results),
