@@ -55,7 +55,7 @@ def echoed(port, words):
 def is_echoed(port, words):
     try:
         return echoed(port, words) == words
-    except ConnectionError:
+    except OSError:  # also that of a client who was given up before it said that it is done
         return False
 
 

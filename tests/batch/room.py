@@ -154,7 +154,7 @@ def test_a_machines_own_copy(world):
         file.seek(512 << 20)
         file.write(make_bundle.noise(16 * MIB, 4))
     words = ("vm", "create", "big", "--name", "web", "--root", "copy", "--disk-size", "1G")
-    for mib, status in ((DISK_MIB, 74), (64, 0)):
+    for mib, status in ((12, 74), (64, 0)):
         with small_disk(world, mib):
             import_kernel(world)
             world.ok("image", "register", "big", "--rootfs", disk, "--kernel-ref", "lab")
