@@ -40,6 +40,7 @@ struct seen {
     int64_t started_at;
     unsigned restarts;
     bool is_ready;
+    bool is_network_lost;
 };
 
 struct events {
@@ -143,6 +144,11 @@ static bool look_at_machine(struct events *events, struct seen *seen, struct err
         json_put_integer(json, "ready_ms", (int64_t)timeline->at_ms[MACHINE_STAGE_AGENT]);
         is_told = tell(events, json, err);
     }
+    bool is_lost = hand.facts.has_timeline && timeline->is_network_lost;
+    if (is_told && is_lost != seen->is_network_lost && ops_vm_is_up(hand.facts.state)) {
+        is_told = tell(events, event_new(seen, is_lost ? "network-lost" : "network-back"), err);
+    }
+    seen->is_network_lost = is_lost;
     seen->state = hand.facts.state;
     seen->started_at = started_at;
     seen->restarts = restarts;

@@ -78,6 +78,9 @@ struct json *ops_vm_json(const struct machine_spec *spec, const struct machine_f
     if (facts->has_timeline && facts->timeline.restarts > 0) {
         json_put_integer(json, "restarts", facts->timeline.restarts);
     }
+    if (is_running && facts->has_timeline && facts->timeline.is_network_lost) {
+        json_put_bool(json, "network_lost", true);
+    }
     if (!is_running && facts->has_exit) {
         json_put(json, "exit", exit_json(&facts->exit));
     }

@@ -129,6 +129,7 @@ enum slot {
     SLOT_SERIAL,
     SLOT_EVENTS,
     SLOT_AGENT,
+    SLOT_NETWORK,
     SLOT_LISTEN,
     SLOT_CLIENTS,
 };
@@ -172,6 +173,7 @@ static void fill_slots(struct monitor *monitor, struct pollfd *fds)
     fds[SLOT_SERIAL] = (struct pollfd){launch->lines[VMM_LINE_SERIAL], (short)(POLLIN | typed), 0};
     fds[SLOT_EVENTS] = (struct pollfd){launch->lines[VMM_LINE_EVENTS], POLLIN, 0};
     fds[SLOT_AGENT] = (struct pollfd){monitor_agent_fd(monitor), (short)(POLLIN | to_guest), 0};
+    fds[SLOT_NETWORK] = (struct pollfd){launch->server.pidfd, POLLIN, 0};
     fds[SLOT_LISTEN] = (struct pollfd){monitor->listen_fd, POLLIN, 0};
     for (size_t i = 0; i < monitor->client_count; i++) {
         struct monitor_client *client = monitor->clients[i];
@@ -208,15 +210,18 @@ static bool is_about_to_end(const struct monitor *monitor)
     return monitor->backend->ends_by_reboot && monitor->halted_ms != 0 && !monitor->has_halted;
 }
 
+/* -1: never. */
+static int sooner(int a_ms, int b_ms)
+{
+    return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
+}
+
 /* The sooner of what the caller waits for and what is due here. */
 static int wait_ms(const struct monitor *monitor, int timeout_ms)
 {
-    int due_ms = monitor_agent_wait_ms(monitor);
-    if (is_about_to_end(monitor)) {
-        int halt_ms = clock_left_ms(monitor->halted_ms + HALT_GRACE_MS);
-        due_ms = due_ms < 0 || halt_ms < due_ms ? halt_ms : due_ms;
-    }
-    return due_ms < 0 || (timeout_ms >= 0 && timeout_ms < due_ms) ? timeout_ms : due_ms;
+    int halt_ms = is_about_to_end(monitor) ? clock_left_ms(monitor->halted_ms + HALT_GRACE_MS) : -1;
+    int due_ms = sooner(monitor_agent_wait_ms(monitor), monitor_network_wait_ms(monitor));
+    return sooner(timeout_ms, sooner(due_ms, halt_ms));
 }
 
 /* A VMM that its guest's power-off only halts would stay for ever. Other words with the same letters
@@ -240,6 +245,7 @@ bool monitor_serve_once(struct monitor *monitor, int timeout_ms)
     int ready =
         poll(fds, SLOT_CLIENTS + client_count + published_count, wait_ms(monitor, timeout_ms));
     monitor_dial_agent(monitor);
+    monitor_network_go_on(monitor);
     end_halted(monitor);
     if (ready <= 0) {
         return false; /* EINTR; anything else cannot happen and would show as a busy process */
@@ -262,6 +268,9 @@ bool monitor_serve_once(struct monitor *monitor, int timeout_ms)
     }
     if (fds[SLOT_SIGNAL].revents != 0) {
         take_signal(monitor);
+    }
+    if (fds[SLOT_NETWORK].revents != 0) {
+        monitor_network_ended(monitor);
     }
     if (fds[SLOT_RECORD].revents != 0) {
         look_for_record(monitor);

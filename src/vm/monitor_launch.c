@@ -286,7 +286,6 @@ static bool enter_namespace(struct launch *launch, struct error *err)
         return error_set_errno(err, failure, "no network namespace for the VMM");
     }
     bool is_served = net_space_serve(launch->pid, launch->alive_fd, &launch->server, err);
-    close(take_fd(&launch->alive_fd));
     return is_served;
 }
 

@@ -110,6 +110,7 @@ bool monitor_start_vmm(struct monitor *monitor, struct error *err)
     if (!launch_release(&monitor->order, &monitor->launch, err)) {
         return false;
     }
+    monitor_network_began(monitor);
     monitor_begin_agent(monitor);
     struct vmm_start start = {.plan = &monitor->order.plan,
         .vm_dir = monitor->vm_dir,

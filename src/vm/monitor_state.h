@@ -82,6 +82,13 @@ struct monitor_figures {
     uint64_t said_ms;  /* monotonic */
 };
 
+/* Of the server of a network namespace. */
+struct monitor_network {
+    uint64_t begun_ms; /* monotonic */
+    uint64_t due_ms;   /* when it is started again; 0: it need not be */
+    unsigned ends;     /* in a row, each right after its start */
+};
+
 struct monitor {
     int vm_dir;
     int lock_fd;
@@ -102,6 +109,7 @@ struct monitor {
     struct relay relay;
     struct monitor_publish publish;
     struct monitor_figures figures;
+    struct monitor_network network;
     struct vsock_dial dial;   /* to the agent, where it is behind a vsock */
     bool is_agent_broken;     /* it broke the rules too often: not dialled any more */
     unsigned init_lines;      /* of its boot, as far as the dial knows */
@@ -206,6 +214,13 @@ void monitor_publish_lose(struct monitor *monitor);
 void monitor_mend_clock(struct monitor *monitor);
 /* Nothing listens any more. */
 void monitor_publish_end(struct monitor *monitor);
+
+/* monitor_network.c: the server of a network namespace began; it ended, and is started again after a
+ * pause; how long that is for poll(2) (-1: there is none); and doing so. */
+void monitor_network_began(struct monitor *monitor);
+void monitor_network_ended(struct monitor *monitor);
+int monitor_network_wait_ms(const struct monitor *monitor);
+void monitor_network_go_on(struct monitor *monitor);
 
 /* monitor_figures.c */
 void monitor_figures_begin(struct monitor_figures *figures);

@@ -284,6 +284,60 @@ def test_a_namespace_of_the_vmms_own(world):
     clean(world)
 
 
+def next_event(events, names):
+    while True:
+        event = json.loads(events.stdout.readline())
+        if event["event"] in names:
+            return event
+
+
+def test_what_serves_a_namespace_dies(world):
+    """Told, and started again, each time; the machine does not notice."""
+    prepare(world)
+    need("slirp4netns")
+    pid = run(world, "web", "", "--net", "namespace")["pid"]
+    events = world.start("events", stdout=subprocess.PIPE)
+    world.wait_until(lambda: len(os.listdir(f"/proc/{events.pid}/fd")) > 6, "it listens")
+    seen = servers(pid)
+    for _ in range(2):
+        (server,) = servers(pid)
+        os.kill(server, signal.SIGKILL)
+        world.wait_until(lambda: servers(pid) and not set(servers(pid)) & set(seen), "a new one")
+        seen += servers(pid)
+        if world.json("vm", "list")[0].get("network_lost"):
+            world.wait_until(lambda: "network_lost" not in world.json("vm", "list")[0], "told")
+    assert next_event(events, ("network-lost",))["name"] == "web"
+    assert next_event(events, ("network-back",))["name"] == "web"
+    assert world.json("vm", "show", "web")["pid"] == pid and state(world) == "running"
+    with open(os.path.join(world.state, "vms", "web", "monitor.log"), encoding="utf-8") as file:
+        assert len(file.read().splitlines()) >= 2
+    # It is not served any more once the machine is gone, and nobody calls that a loss.
+    world.ok("vm", "kill", "web")
+    world.wait_until(lambda: servers(pid) == [], "the end of slirp4netns")
+    events.kill()
+    clean(world)
+
+
+def test_a_lost_network_is_told_while_it_is_lost(world):
+    """The program is gone, so it cannot come back: list and show say so; the machine goes on."""
+    prepare(world)
+    need("slirp4netns")
+    place = world.mkdir("few")
+    for name in ("sh", "ip", "nft", "unshare", "nsenter", "true", "slirp4netns"):
+        os.symlink(shutil.which(name), os.path.join(place, name))
+    row = json.loads(world.ok("vm", "run", "small", "--name", "web", "--net", "namespace",
+                              "--format", "json", env={"PATH": place}).out)
+    assert "network_lost" not in world.json("vm", "list")[0]
+    os.unlink(os.path.join(place, "slirp4netns"))
+    os.kill(servers(row["pid"])[0], signal.SIGKILL)
+    world.wait_until(lambda: world.json("vm", "list")[0].get("network_lost") is True, "it is told")
+    assert world.json("vm", "show", "web")["network_lost"] is True and state(world) == "running"
+    os.symlink(shutil.which("slirp4netns"), os.path.join(place, "slirp4netns"))
+    world.wait_until(lambda: "network_lost" not in world.json("vm", "list")[0], "it is back")
+    assert len(servers(row["pid"])) == 1
+    clean(world)
+
+
 def test_gc_finds_what_no_record_owns(world):
     """Monitor and VMM killed: what they had is found, once, and not that of others."""
     prepare(world)

@@ -123,6 +123,7 @@ def test_namespace(world):
     world.write("www/index.html", "from the world\n")
     world.ok("vm", "run", "small", "--name", "one", "--memory", "160M", "--net", "namespace",
              "--publish", "8007:7")
+    pid = world.json("vm", "show", "one")["pid"]
     result = guest(world, "one", "fetch", WORLD, "80")
     assert "from the world" in result.out and outside.asked() == [UPLINK], str(result)
     with socket.socket() as local:
@@ -130,6 +131,10 @@ def test_namespace(world):
         local.listen(1)
         assert guest(world, "one", "fetch", "10.0.2.2", "8099", "3").status != 0
     assert_counted(world, "one")
+    # It dies, and the guest has its network again as if nothing had been.
+    subprocess.run(["pkill", "-KILL", "-f", f"slirp4netns.*/proc/{pid}/ns/net"], check=True)
+    world.wait_until(lambda: "from the world" in guest(world, "one", "fetch", WORLD, "80", "3").out,
+                     "the network is back")
     server = serve(world, "one", "7")
     with socket.create_connection(("127.0.0.1", 8007), timeout=PATIENCE_S) as line:
         assert line.recv(64)
