@@ -71,7 +71,8 @@ static void column_text(
 static enum role row_role(const struct json *row)
 {
     const char *status = json_string(row, "status", json_string(row, "state", ""));
-    static const char *const bad[] = {"failed", "missing", "bad", "error", "mismatch", "damaged"};
+    static const char *const bad[] = {
+        "fail", "failed", "missing", "bad", "error", "mismatch", "damaged"};
     static const char *const attention[] = {"warning", "warn", "unknown"};
     for (size_t i = 0; i < array_length(bad); i++) {
         if (strcmp(status, bad[i]) == 0) {
@@ -84,6 +85,13 @@ static enum role row_role(const struct json *row)
         }
     }
     return ROLE_TEXT;
+}
+
+/* Figures and ages end under each other. */
+static bool is_right(const struct column *column)
+{
+    return column->form == COLUMN_SIZE || column->form == COLUMN_NUMBER ||
+           column->form == COLUMN_AGE;
 }
 
 /* How many columns stand beside each other: as many as fit, and one more that is wrapped where a
@@ -116,11 +124,15 @@ static void add_row(struct page *page, const struct verb *verb, const struct jso
     const int *widths, size_t beside, int width)
 {
     auto_done(text) struct text line = {0};
-    int indent = 0;
+    int indent = 4; /* of what goes on below */
     for (size_t i = 0; i < beside; i++) {
         auto_done(text) struct text cell = {0};
         column_text(&verb->columns[i], row, now, &cell);
-        if (i + 1 == beside) {
+        if (is_right(&verb->columns[i])) {
+            int blanks = widths[i] - cells_width(text_cstr(&cell), true);
+            text_printf(&line, "%*s%s%*s", blanks > 0 ? blanks : 0, "", text_cstr(&cell),
+                i + 1 < beside ? GAP : 0, "");
+        } else if (i + 1 == beside) {
             indent = cells_width(text_cstr(&line), true);
             text_append(&line, text_cstr(&cell));
         } else {
@@ -156,7 +168,13 @@ static void fill_rows(
     size_t beside = measure_rows(verb, rows, now, width, widths);
     auto_done(text) struct text header = {0};
     for (size_t i = 0; i < beside; i++) {
-        text_printf(&header, "%-*s", i + 1 < beside ? widths[i] + GAP : 0, verb->columns[i].header);
+        bool is_last = i + 1 == beside;
+        const char *title = verb->columns[i].header;
+        if (is_right(&verb->columns[i])) {
+            text_printf(&header, "%*s%*s", widths[i], title, is_last ? 0 : GAP, "");
+        } else {
+            text_printf(&header, "%-*s", is_last ? 0 : widths[i] + GAP, title);
+        }
     }
     page_add(page, ROLE_DIM, NULL, text_cstr(&header));
     for (const struct json *row = json_first(rows); row != NULL; row = json_next(row)) {

@@ -5,7 +5,7 @@
  * run; everything that is done rather than shown is tested with the real program.
  *
  * usage: fake_console WORLD [--ascii] [--no-color] [--readonly]
- * WORLD: empty, half, mismatch, busy, history, hostile, many; evil, with --seed=N */
+ * WORLD: empty, half, gone, mismatch, busy, history, hostile, many; evil, with --seed=N */
 
 #include "base/clock.h"
 #include "base/digest.h"
@@ -462,9 +462,10 @@ static bool use_world(struct engine *engine, const char *world)
         return true;
     }
     use_everything(engine);
-    if (strcmp(world, "half") == 0) {
+    if (strcmp(world, "half") == 0 || strcmp(world, "gone") == 0) {
         add_done_pull();
         add_running_pull();
+        engine->snapshot.host.trash_count = strcmp(world, "gone") == 0 ? 2 : 0;
     } else if (strcmp(world, "mismatch") == 0) {
         add_done_pull();
         add_mismatch();
@@ -570,11 +571,14 @@ bool engine_submit(struct engine *engine, struct command *command, uint64_t *id,
         return true;
     }
     bool is_plan = command_is_dry_run(command);
-    auto_free char *object = command_object(command);
+    bool is_undo = strcmp(command_verb(command)->name, "trash restore") == 0;
+    auto_free char *object = is_undo ? memory_strdup("kernel/test") : command_object(command);
     snprintf(plan_result, sizeof(plan_result),
         "{\"plan\":[{\"action\":\"%s\",\"object\":\"%s\",\"bytes\":14680064}],"
         "\"free_bytes\":44023414784}",
-        (command_verb(command)->flags & VERB_DESTROYS) != 0 ? "remove" : "publish",
+        (command_verb(command)->flags & VERB_DESTROYS) != 0 ? "remove"
+        : is_undo                                           ? "restore"
+                                                            : "publish",
         object != NULL ? object : "");
     command_free(command);
     if (is_plan) {
@@ -685,14 +689,14 @@ int main(int argc, char **argv)
         options.is_readonly |= strcmp(argv[i], "--readonly") == 0;
     }
     if (argc < 2 || !use_world(&engine, argv[1])) {
-        fprintf(stderr,
-            "usage: fake_console empty|half|mismatch|busy|history|hostile|evil|many [OPTION]...\n");
+        fprintf(stderr, "usage: fake_console "
+                        "empty|half|gone|mismatch|busy|history|hostile|evil|many [OPTION]...\n");
         return 64;
     }
     engine.other = engine.snapshot;
     engine.wake_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     if (strcmp(argv[1], "busy") == 0 || strcmp(argv[1], "half") == 0 ||
-        strcmp(argv[1], "evil") == 0) {
+        strcmp(argv[1], "gone") == 0 || strcmp(argv[1], "evil") == 0) {
         struct itimerspec tick = {.it_interval.tv_nsec = 100000000, .it_value.tv_nsec = 1};
         timerfd_settime(engine.wake_fd, 0, &tick, NULL);
     }
