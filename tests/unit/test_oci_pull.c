@@ -3,7 +3,10 @@
  * every way it can be bad. */
 #include "artifact/oci_pull.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -538,7 +542,23 @@ static void test_layers_are_read_while_older_ones_come(void **state)
     assert_int_equal(unlinkat(server.root, "go", 0), 0);
 }
 
-/* Whoever reads may give up at any time. */
+/* Lets the held layer go when nobody has said for long that it is over. */
+static void *let_go_late(void *context)
+{
+    sem_t *is_over = context;
+    struct timespec late;
+    assert_int_equal(clock_gettime(CLOCK_REALTIME, &late), 0);
+    late.tv_sec += 20;
+    int status = 0;
+    while ((status = sem_timedwait(is_over, &late)) != 0 && errno == EINTR) {
+    }
+    if (status != 0) {
+        web_server_put(&server, "go", "", 0);
+    }
+    return NULL;
+}
+
+/* Whoever reads may give up at any time: the end does not wait for what is still to come. */
 static void test_an_end_stops_what_still_comes(void **state)
 {
     struct world *world = *state;
@@ -548,8 +568,16 @@ static void test_an_end_stops_what_still_comes(void **state)
     struct oci_pull *pull = oci_pull_begin(&world->settings, reference, NULL, NULL, &image, &err);
     assert_non_null(pull);
     assert_true(oci_pull_wait(pull, image.layer_count - 1, &err));
+    sem_t is_over;
+    pthread_t thread;
+    assert_int_equal(sem_init(&is_over, 0, 0), 0);
+    assert_int_equal(pthread_create(&thread, NULL, let_go_late, &is_over), 0);
     oci_pull_end(pull);
-    assert_false(is_there(world, &image.layers[0]));
+    assert_int_equal(sem_post(&is_over), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    bool has_come = is_there(world, &image.layers[0]);
+    unlinkat(server.root, "go", 0);
+    assert_false(has_come);
     /* Nobody holds it any more. */
     struct blob_cache_tally tally;
     oci_image_done(&image);
