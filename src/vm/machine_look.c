@@ -243,7 +243,7 @@ bool machine_settle(int vm_dir, struct error *err)
         return false;
     }
     if (facts.has_handle && net_mode_is_bridged(facts.handle.net.mode) &&
-        !net_host_down(&facts.handle.net, &ignored)) {
+        !net_host_end(vm_dir, &facts.handle.net, &ignored)) {
         error_clear(&ignored); /* found by host gc */
     }
     if (facts.has_handle && facts.handle.cgroup[0] != '\0') {

@@ -188,10 +188,11 @@ void monitor_explain(struct monitor *monitor, struct machine_exit *exit)
 }
 
 /* Its tap and rules go while the record still names them. What fails here is found by host gc. */
-static void take_network_down(const struct net_link *link)
+static void take_network_down(const struct monitor *monitor)
 {
+    const struct net_link *link = &monitor->handle.net;
     struct error failure = {0};
-    if (net_mode_is_bridged(link->mode) && !net_host_down(link, &failure)) {
+    if (net_mode_is_bridged(link->mode) && !net_host_end(monitor->vm_dir, link, &failure)) {
         log_write(LOG_WARNING, "%s", failure.text);
     }
 }
@@ -215,7 +216,7 @@ void monitor_finish(struct monitor *monitor, struct machine_exit *exit)
     monitor->has_ended = true;
     monitor_explain(monitor, exit);
     keep_words(monitor);
-    take_network_down(&monitor->handle.net);
+    take_network_down(monitor);
     take_cgroup_down(monitor);
     auto_json struct json *record = machine_exit_to_json(exit);
     struct error failure = {0};

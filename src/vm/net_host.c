@@ -6,10 +6,13 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -19,6 +22,10 @@
 #include "vm/net_tools.h"
 
 #define TAP_PREFIX "bt-"
+/* As lock_take_network has it, from the directory of a machine. */
+#define LOCK_FILE "../../locks/network"
+#define LOCK_TIMEOUT_MS 10000
+#define LOCK_RETRY_MS 10
 #define FORWARD_FILE "/proc/sys/net/ipv4/ip_forward"
 
 const char *net_host_table(const char *mark, char buffer[NET_TABLE_MAX])
@@ -338,4 +345,20 @@ bool net_host_tidy(const char *mark, struct error *err)
         text_printf(&nft, "delete table inet %s\n", net_host_table(mark, name));
     }
     return (ip.len == 0 || net_tools_ip(&ip, err)) && (nft.len == 0 || net_tools_nft(&nft, err));
+}
+
+bool net_host_end(int vm_dir, const struct net_link *link, struct error *err)
+{
+    if (!net_host_down(link, err)) {
+        return false;
+    }
+    auto_close int lock = openat(vm_dir, LOCK_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    uint64_t deadline = clock_deadline(LOCK_TIMEOUT_MS);
+    while (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) != 0) {
+        if (clock_left_ms(deadline) == 0) {
+            return error_set(err, ERROR_BUSY, "the lock of the network is held: see host gc");
+        }
+        poll(NULL, 0, LOCK_RETRY_MS);
+    }
+    return lock < 0 || net_host_tidy(link->mark, err);
 }

@@ -44,6 +44,10 @@ bool net_host_publish(
 bool net_host_down(const struct net_link *link, struct error *err);
 /* Takes away bridge and table when no machine's tap is left. */
 bool net_host_tidy(const char *mark, struct error *err);
+/* At the end of a machine, by whoever sees it: its own things, and behind the lock of the network
+ * those that the last one leaves. vm_dir: where the lock is found from; one that was taken out of its
+ * state directory leaves the rest to host gc. */
+bool net_host_end(int vm_dir, const struct net_link *link, struct error *err);
 
 /* What there is with this mark. */
 struct net_found {

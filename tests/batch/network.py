@@ -10,7 +10,7 @@ import subprocess
 
 from machine_world import clean, prepare, run, state
 from network_world import enter, foreign_rules, forwarding, ip, links, rules
-from world import main, need
+from world import PATIENCE_S, main, need
 
 
 def configure(world, network):
@@ -74,6 +74,49 @@ def test_the_end_of_a_guest_takes_its_tap_along(world):
     world.wait_until(lambda: tap not in links(), "the tap is gone")
     world.ok("vm", "rm", "web")
     assert "bb-" not in " ".join(links())
+
+
+def kill_all(world, names):
+    pids = [world.json("vm", "show", name)["pid"] for name in names]
+    for pid in pids:
+        os.kill(pid, signal.SIGTERM)
+    for name in names:
+        world.ok("vm", "wait", name, "--for", "exit")
+
+
+def test_the_last_end_by_itself_leaves_nothing(world):
+    """However many end at once: once they have, there is no bridge, table or tap, and foreign rules
+    and interfaces are what they were. A machine that starts meanwhile keeps what it needs."""
+    prepare(world)
+    forwarding("1")
+    before, before_links = foreign_rules(), links()
+    names = ["one", "three", "two"]
+    for name in names:
+        run(world, name, "", "--net", "nat" if name == "two" else "bridge")
+    kill_all(world, names[:1])
+    assert len(set(links()) - set(before_links)) == 3  # two taps and the bridge
+    kill_all(world, names[1:])
+    assert links() == before_links and rules() == before
+    for _ in range(3):
+        world.ok("vm", "start", "one")
+        starting = world.start("vm", "start", "two", stdout=subprocess.DEVNULL)
+        kill_all(world, ["one"])
+        assert starting.wait(timeout=PATIENCE_S) == 0
+        two = world.json("vm", "show", "two")
+        assert set(links()) - set(before_links) == {two["bridge"], two["tap"]}
+        assert mentions(rules(), two["address"])
+        kill_all(world, ["two"])
+        assert links() == before_links and rules() == before
+    # Without a monitor, whoever settles it.
+    world.ok("vm", "start", "one")
+    with open(os.path.join(world.state, "vms", "one", "handle.json"), encoding="utf-8") as file:
+        handle = json.load(file)
+    for who in ("monitor", "vmm"):
+        os.kill(handle[who]["pid"], signal.SIGKILL)
+    world.wait_until(lambda: state(world, "one") == "crashed", "both are gone")
+    world.run("vm", "exec", "one", "--", "true")
+    world.wait_until(lambda: links() == before_links and rules() == before, "it is settled")
+    clean(world)
 
 
 def test_addresses_do_not_clash(world):
