@@ -159,23 +159,33 @@ static bool read_snapshot(
 
 /* ---- restoring ------------------------------------------------------------------------------ */
 
-/* Everything that the machine becomes, whole and on the disk, beside what it is. */
-static bool prepare(struct ops *ops, const struct vm_hand *hand,
+/* The disks that the machine becomes, whole beside those that it has; the directory, or -1. */
+static int prepare(struct ops *ops, const struct vm_hand *hand,
     const struct snapshot_hand *snapshot, struct error *err)
 {
-    uint64_t need_bytes = vm_snapshot_disk_use(hand->dir, snapshot->name);
-    auto_json struct json *spec = machine_spec_to_json(&snapshot->spec);
+    uint64_t need_bytes = ops_vm_disk_use(snapshot->dir, MACHINE_DISKS_MAX);
     auto_done(text) struct text bytes = {0};
     auto_close int staging = vm_restore_begin(hand->dir, err);
     if (staging < 0 || (!file_copy_shares(snapshot->dir, staging) &&
                            !file_need_space(staging, ".", need_bytes, err))) {
-        return false;
+        return -1;
     }
     json_write(snapshot->manifest, true, &bytes);
     auto_close int fd = file_create(staging, VM_SNAPSHOT_MANIFEST, err);
-    return fd >= 0 && file_write_all(fd, text_cstr(&bytes), bytes.len, err) &&
-           ops_vm_copy_disks(ops, snapshot->dir, staging, err) &&
-           vm_store_write_document(staging, VM_DOCUMENT_SPEC, spec, err);
+    bool is_copied = fd >= 0 && file_write_all(fd, text_cstr(&bytes), bytes.len, err) &&
+                     ops_vm_copy_disks(ops, snapshot->dir, staging, err);
+    return is_copied ? take_fd(&staging) : -1;
+}
+
+/* Its address is made sure of last: others wait for that meanwhile. */
+static bool prepare_spec(struct ops *ops, struct snapshot_hand *snapshot, int staging,
+    struct lock **network, struct error *err)
+{
+    if (!ops_net_assign(ops, &snapshot->spec, network, err)) {
+        return false;
+    }
+    auto_json struct json *spec = machine_spec_to_json(&snapshot->spec);
+    return vm_store_write_document(staging, VM_DOCUMENT_SPEC, spec, err);
 }
 
 static bool end_machine(struct ops *ops, struct vm_hand *hand, struct error *err)
@@ -194,9 +204,9 @@ static bool restore(
     auto_lock struct lock *network = NULL;
     auto_done(strings) struct strings own = {0};
     ops_vm_disk_names(&own);
-    if (!ops_net_assign(ops, &snapshot->spec, &network, err) ||
-        !prepare(ops, hand, snapshot, err) || !end_machine(ops, hand, err) ||
-        !vm_restore_commit(hand->dir, err)) {
+    auto_close int staging = prepare(ops, hand, snapshot, err);
+    if (staging < 0 || !prepare_spec(ops, snapshot, staging, &network, err) ||
+        !end_machine(ops, hand, err) || !vm_restore_commit(hand->dir, err)) {
         vm_snapshot_abandon(hand->dir);
         return error_wrap(err, "VM %s was left as it is", hand->name);
     }

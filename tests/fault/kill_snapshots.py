@@ -125,7 +125,7 @@ def kill_while_it_runs(place, chance):
     """It never stands still for ever."""
     prepare(place)
     place.ok("vm", "start", "web")
-    words = ["vm", "snapshot", "create", "web", "two"]
+    words = ["vm", "snapshot", "create", "web", "two", "--memory"]
     log = place.path("calls")
     done = subprocess.run(faults.trapped(place, ["--log", log], words), env=place.env,
                           cwd=place.place, capture_output=True, timeout=120, check=False)
