@@ -205,6 +205,13 @@ static bool set_terminal_words(struct command *command, struct error *err)
            command_set(command, "command", GUEST_SHELL, err);
 }
 
+bool action_is_shell(const struct command *command)
+{
+    bool is_exec = strcmp(command_verb(command)->name, "exec") == 0;
+    const struct strings *words = is_exec ? command_all(command, "command") : NULL;
+    return words != NULL && words->count == 3 && strcmp(words->items[2], GUEST_SHELL) == 0;
+}
+
 /* What a verb is given besides its object, by the way it is used here. */
 static bool set_extras(struct command *command, enum action_kind kind, struct error *err)
 {

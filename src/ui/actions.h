@@ -60,6 +60,9 @@ void action_begin(struct seat *seat, const struct action *action, const struct a
  * with its form. Owns it. */
 void action_begin_command(struct seat *seat, struct command *command);
 
+/* The command that the key for a shell gives. */
+bool action_is_shell(const struct command *command);
+
 /* The argument that names what the verb acts on: the first one given by its place; NULL for none. */
 const struct argument *action_operand(const struct verb *verb);
 

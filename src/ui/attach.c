@@ -102,7 +102,7 @@ static void read_words(int fd, char *words, size_t size)
     words[len] = '\0';
 }
 
-static void tell_end(struct seat *seat, const struct attach_end *end, int errors_fd)
+static void tell_end(struct seat *seat, const struct attach_end *end, bool is_shell, int errors_fd)
 {
     char words[TOAST_MAX];
     read_words(errors_fd, words, sizeof(words));
@@ -110,6 +110,9 @@ static void tell_end(struct seat *seat, const struct attach_end *end, int errors
         seat_say(seat, ROLE_BAD, "%s", end->why);
     } else if (words[0] != '\0') {
         seat_say(seat, ROLE_BAD, "%s", words);
+    } else if (is_shell && end->exit_status == 127) {
+        seat_say(seat, ROLE_BAD,
+            "There is no shell in this machine (sh was not found); its serial line may have one.");
     } else if (end->exit_status == 126 || end->exit_status == 127) {
         seat_say(seat, ROLE_BAD, "The command %s in the machine (status %" PRId64 ").",
             end->exit_status == 127 ? "was not found" : "could not be started", end->exit_status);
@@ -168,6 +171,7 @@ void attach_run(struct seat *seat, struct command *command)
     term_lend(true);
     say_way_back(command);
     struct attach_end end = {0};
+    bool is_shell = action_is_shell(command);
     uint64_t id = seat_submit(seat, command);
     if (id != 0) {
         wait_for_end(seat, id, window_fd, &end);
@@ -176,6 +180,6 @@ void attach_run(struct seat *seat, struct command *command)
     term_take_back();
     term_drop_keys(); /* what was typed at the guest is not for the list */
     if (id != 0) {
-        tell_end(seat, &end, errors_fd);
+        tell_end(seat, &end, is_shell, errors_fd);
     }
 }

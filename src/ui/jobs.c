@@ -3,13 +3,16 @@
 
 #include <string.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "engine/command.h"
+#include "ui/cells.h"
 #include "ui/draw.h"
 #include "ui/format.h"
 #include "ui/machines.h"
+#include "ui/result.h"
 #include "ui/table.h"
 
 #define GAP 2
@@ -116,16 +119,40 @@ static const struct vm_item *machine_of(const struct job_item *job, const struct
     return machine_find(snapshot, job->object + strlen("vm/"));
 }
 
-static void draw_stages(const struct vm_item *vm, struct frame *frame, struct pen *pen)
+/* Whole, or not at all. */
+static void draw_stage(struct frame *frame, struct pen *pen, const char *name, uint64_t at_ms)
 {
-    for (size_t i = 0; vm != NULL && i < vm->stage_count; i++) {
-        char took[UNITS_MAX];
-        pen_text(frame, pen, ROLE_TEXT, vm->stages[i].name);
+    char took[UNITS_MAX];
+    units_format_duration(at_ms, took);
+    int need = cells_width(name, true) + 1 + (int)strlen(took) + 2;
+    if (pen->x + need <= pen->limit) {
+        pen_text(frame, pen, ROLE_TEXT, name);
         pen_skip(pen, 1);
-        pen_text(frame, pen, ROLE_DIM, units_format_duration(vm->stages[i].at_ms, took));
+        pen_text(frame, pen, ROLE_DIM, took);
         pen_skip(pen, 1);
         pen_glyph(frame, pen, ROLE_GOOD, GLYPH_DONE);
         pen_skip(pen, GAP);
+    } else {
+        pen->x = pen->limit; /* nor those behind it */
+    }
+}
+
+static void draw_stages(const struct vm_item *vm, struct frame *frame, struct pen *pen)
+{
+    for (size_t i = 0; vm != NULL && i < vm->stage_count; i++) {
+        draw_stage(frame, pen, vm->stages[i].name, vm->stages[i].at_ms);
+    }
+}
+
+/* Of the boot that the job was: the machine may have booted again since. */
+static void draw_own_stages(const struct job_item *job, struct frame *frame, struct pen *pen)
+{
+    auto_json struct json *result = result_parse(job);
+    const struct json *stages = json_get(result, "timeline");
+    for (size_t i = 0; i < json_count(stages); i++) {
+        const struct json *stage = json_at(stages, i);
+        int64_t at_ms = json_integer(stage, "ms", 0);
+        draw_stage(frame, pen, json_string(stage, "stage", ""), at_ms > 0 ? (uint64_t)at_ms : 0);
     }
 }
 
@@ -155,8 +182,7 @@ static void draw_age(const struct job_item *job, struct frame *frame, struct are
     }
 }
 
-static void draw_done(const struct job_item *job, const struct snapshot *snapshot,
-    struct frame *frame, struct area line, int x)
+static void draw_done(const struct job_item *job, struct frame *frame, struct area line, int x)
 {
     int right = line.x + line.width;
     draw_age(job, frame, line, &right);
@@ -188,7 +214,7 @@ static void draw_done(const struct job_item *job, const struct snapshot *snapsho
         pen_skip(&pen, GAP);
     }
     if (is_boot(job)) {
-        draw_stages(machine_of(job, snapshot), frame, &pen);
+        draw_own_stages(job, frame, &pen);
     }
 }
 
@@ -254,7 +280,7 @@ static void draw_job(const struct job_item *job, const struct snapshot *snapshot
         }
         return;
     case JOB_OK:
-        draw_done(job, snapshot, frame, line, x);
+        draw_done(job, frame, line, x);
         return;
     case JOB_FAILED:
     case JOB_CANCELLED:

@@ -280,6 +280,7 @@ static bool view_request(struct main_screen *main, struct seat *seat, enum reque
         open_menu(main, seat);
         return true;
     case REQUEST_MESSAGES:
+        seat_skip_news(seat); /* it is all there */
         seat_open(seat, messages_screen_new(seat));
         return true;
     case REQUEST_PALETTE:

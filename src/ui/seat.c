@@ -140,6 +140,14 @@ void seat_meet_news(struct seat *seat)
     }
 }
 
+void seat_skip_news(struct seat *seat)
+{
+    const struct snapshot *snapshot = seat->snapshot;
+    if (snapshot->log_count > 0) {
+        seat->news_seen = snapshot->log[snapshot->log_count - 1].number;
+    }
+}
+
 bool seat_may_change(const struct seat *seat)
 {
     return !seat->options->is_readonly && !seat->snapshot->host.is_readonly;

@@ -67,6 +67,8 @@ void seat_abandon(struct seat *seat, uint64_t id);
 void seat_meet_ends(struct seat *seat);
 /* What other seats did is told in the last line, one after the other, when nothing else is. */
 void seat_meet_news(struct seat *seat);
+/* What there is so far is seen. */
+void seat_skip_news(struct seat *seat);
 /* The seat may change things. */
 bool seat_may_change(const struct seat *seat);
 /* Hands transfers that are under way to processes of their own; the engine cancels the rest when it

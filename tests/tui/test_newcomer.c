@@ -99,7 +99,7 @@ static void test_prompt_comes_below_the_guest(void **state)
     pty_send(pty, "4gs");
     pty_wait_text(pty, "┏ 4 VMs");
     pty_press_until(pty, "q", "Leave running"); /* what comes before the guest has ended is lost */
-    pty_send(pty, "l");
+    pty_send(pty, "c");
     pty_wait_exit(pty);
     assert_true(pty_wrote(pty, "In machine ci-1: exit or Ctrl-D comes back; "
                                "should it hang, Ctrl-] three times."));
