@@ -68,6 +68,10 @@ def test_life(world):
     assert stages == ["vmm", "kernel", "init", "root", "agent"], stages
     result = inside(world, "uname -r; exit 7")
     assert result.status == 7 and result.out.startswith(made_of(world)), str(result)
+    assert inside(world, "cat /sys/class/misc/hw_random/rng_current").out.startswith("virtio_rng")
+    # The balloon's driver is loaded beside all else.
+    world.wait_until(lambda: "DRIVER=virtio_balloon\n" in inside(
+        world, "cat /sys/bus/virtio/devices/*/uevent").out, "the balloon")
     with open(world.path("large"), "wb") as file:
         file.write(os.urandom(8 * MIB))
     world.ok("vm", "cp", world.path("large"), "web:/root/large")
