@@ -9,6 +9,7 @@ import sys
 
 import machine_world
 import world
+from world import BUILDDIR
 
 MODULES = ("machines", "machine_life", "terminal", "guest", "publish", "machine_truth",
            "snapshots")
@@ -66,6 +67,21 @@ def test_what_it_cannot_do_is_refused_early(world):
     net = world.json("vm", "show", "web")["net"]
     assert net == "namespace" or (net == "none" and "network" in made["warning"]), made
     assert made["vmm"] == "firecracker", made
+    machine_world.clean(world)
+
+
+def test_memory_where_a_pause_loses_the_vsock(world):
+    """Refused while nothing has happened yet; the disks alone are kept all the same."""
+    machine_world.prepare(world)
+    old = world.path("firecracker-1.16.1")
+    os.symlink(os.path.join(BUILDDIR, "tests", "support", "fake_firecracker"), old)
+    world.write("config.ini", f"[paths]\nfirecracker = {old}\n[defaults]\nvmm = firecracker\n"
+                              "accel = kvm\n")
+    world.ok("vm", "run", "small", "--name", "web")
+    failure = world.fails(69, "vm", "snapshot", "create", "web", "one", "--memory")
+    assert "--memory" in failure["message"], failure
+    assert world.json("vm", "snapshot", "create", "web", "one")["memory"] is False
+    assert world.run("vm", "exec", "web", "--", "exit", "3").status == 3
     machine_world.clean(world)
 
 

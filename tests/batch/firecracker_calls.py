@@ -17,6 +17,9 @@ DISK = {"drive_id": "upper", "path_on_host": "disk", "is_root_device": False,
         "is_read_only": False, "cache_type": "Writeback"}
 VSOCK = {"guest_cid": 3, "uds_path": "vsock.sock"}
 BALLOON = {"amount_mib": 0, "deflate_on_oom": True}
+SAVE = {"snapshot_type": "Full", "snapshot_path": "state", "mem_file_path": "memory"}
+LOAD = {"snapshot_path": "state", "resume_vm": True,
+        "mem_backend": {"backend_type": "File", "backend_path": "memory"}}
 START = {"action_type": "InstanceStart"}
 KEYS = {"action_type": "SendCtrlAltDel"}
 
@@ -65,6 +68,10 @@ BEFORE = [
     ("PUT", "/entropy", {}, DONE),
     ("PUT", "/balloon", without(BALLOON, "deflate_on_oom"), REFUSED),
     ("PUT", "/balloon", BALLOON, DONE),
+    ("PUT", "/snapshot/create", SAVE, REFUSED),
+    ("PUT", "/snapshot/load", {**LOAD, "unknown": 1}, REFUSED),
+    ("PUT", "/snapshot/load", without(LOAD, "snapshot_path"), REFUSED),
+    ("PUT", "/snapshot/load", LOAD, REFUSED),  # it is made of something already
 ]
 AFTER = [
     ("PUT", "/actions", START, REFUSED),
@@ -75,8 +82,14 @@ AFTER = [
     ("PUT", "/balloon", BALLOON, REFUSED),
     ("PATCH", "/vm", {"state": "Nonsense"}, REFUSED),
     ("PATCH", "/vm", {}, REFUSED),
+    ("PUT", "/snapshot/create", SAVE, REFUSED),  # it runs
+    ("PUT", "/snapshot/load", LOAD, REFUSED),
     ("PATCH", "/vm", {"state": "Paused"}, DONE),
     ("GET", "/", None, OK),
+    ("PUT", "/snapshot/create", {**SAVE, "unknown": 1}, REFUSED),
+    ("PUT", "/snapshot/create", without(SAVE, "mem_file_path"), REFUSED),
+    ("PUT", "/snapshot/create", {**SAVE, "snapshot_type": "Nonsense"}, REFUSED),
+    ("PUT", "/snapshot/create", SAVE, DONE),
     ("PATCH", "/vm", {"state": "Resumed"}, DONE),
     ("PUT", "/actions", KEYS, DONE),
 ]

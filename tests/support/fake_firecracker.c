@@ -262,6 +262,10 @@ static bool read_file(const char *path, char *words, size_t size)
 static const char *put_snapshot(struct fake *fake, const struct json *body, const char *id)
 {
     (void)id;
+    const char *type = json_string(body, "snapshot_type", "Full");
+    if (strcmp(type, "Full") != 0 && strcmp(type, "Diff") != 0) {
+        return "unknown variant";
+    }
     if (!fake->is_paused) {
         return "Cannot create a snapshot of a microVM that is not paused.";
     }
@@ -336,7 +340,7 @@ static const struct row {
     {"PUT", "/entropy", BEFORE, " rate_limiter ", "", put_device},
     {"PUT", "/balloon", BEFORE, " amount_mib deflate_on_oom stats_polling_interval_s ",
         "amount_mib deflate_on_oom", put_device},
-    {"PUT", "/snapshot/create", AFTER, " snapshot_path mem_file_path snapshot_type version ",
+    {"PUT", "/snapshot/create", AFTER, " snapshot_path mem_file_path snapshot_type ",
         "snapshot_path mem_file_path", put_snapshot},
     {"PUT", "/snapshot/load", BEFORE,
         " snapshot_path mem_backend mem_file_path resume_vm enable_diff_snapshots "
