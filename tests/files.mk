@@ -27,3 +27,15 @@ include tests/smoke/files.mk
 include tests/fault/files.mk
 include tests/fuzz/files.mk
 include tests/lint/files.mk
+
+# All tests, those first that take longest: what begins last has nothing to run beside.
+long_tests = tests/tui/test_monkey_work tests/unit/flatten_sources.py \
+	tests/batch/real_network.py tests/batch/real_guest.py tests/batch/real_machines.py \
+	tests/batch/real_images.py tests/batch/machine_life.py tests/unit/test_kernel_store \
+	tests/batch/published.py tests/batch/network.py tests/batch/machines.py
+list-tests:
+	@{ echo $(TESTS); echo $(long_tests); } | awk 'NR == 1 { n = split($$0, all); \
+		for (i in all) there[all[i]] = 1 } \
+		NR == 2 { for (i = 1; i <= NF; i++) if ($$i in there) { print $$i; \
+		delete there[$$i] } for (i = 1; i <= n; i++) if (all[i] in there) print all[i] }'
+.PHONY: list-tests

@@ -40,6 +40,7 @@ static struct {
     int signal_fd;
     int saved_stderr;
     bool has_mouse;
+    struct term_click click; /* the last one */
 } terminal = {.signal_fd = -1, .saved_stderr = -1};
 
 /* What a guest may have switched on while it had the terminal, switched off: character set, insert
@@ -50,7 +51,14 @@ static const char after_guest[] = "\x0f\x1b(B\x1b[4l\x1b[?6l\x1b[r\x1b[?7h\x1b[?
                                   "\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>"
                                   "\x1b[?25h\x1b[0m\x1b[999;1H\r\n";
 
-/* xterm's private modes: no reports of clicks. */
+/* A report of the mouse, which is read here and not by curses: it waits for the end of one for ever,
+ * with all keys and signals, when a line or a flush has cut it off. */
+#define REPORT_CODE (KEY_MAX + 1)
+#define REPORT_MAX 24
+#define REPORT_DELAY_MS 100
+
+/* xterm's private modes: reports of presses, in decimal; none of them. */
+static const char mouse[] = "\x1b[?1000h\x1b[?1006h";
 static const char no_mouse[] = "\x1b[?1000l\x1b[?1006l";
 
 /* Async-signal-safe. */
@@ -237,6 +245,7 @@ static void set_modes(void)
     intrflush(stdscr, FALSE);
     leaveok(stdscr, FALSE);
     curs_set(0);
+    write_terminal(mouse, terminal.has_mouse ? sizeof(mouse) - 1 : 0);
 }
 
 bool term_open(const char *term, int stderr_fd, struct error *err)
@@ -261,6 +270,8 @@ bool term_open(const char *term, int stderr_fd, struct error *err)
     redirect_stderr(stderr_fd);
     set_modes();
     define_usual_keys();
+    keyok(KEY_MOUSE, FALSE);
+    define_key("\x1b[<", REPORT_CODE);
     return true;
 }
 
@@ -283,6 +294,7 @@ void term_close(void)
 
 void term_lend(bool is_raw)
 {
+    write_terminal(no_mouse, terminal.has_mouse ? sizeof(no_mouse) - 1 : 0);
     endwin();
     struct termios lent = terminal.before;
     if (is_raw) {
@@ -300,6 +312,7 @@ void term_take_back(void)
 
 void term_suspend(void)
 {
+    write_terminal(no_mouse, terminal.has_mouse ? sizeof(no_mouse) - 1 : 0);
     endwin();
     tcsetattr(STDIN_FILENO, TCSADRAIN, &terminal.before);
     sigset_t stop;
@@ -317,11 +330,66 @@ void term_suspend(void)
     set_modes();
 }
 
+/* What follows its first characters: "0;20;5M". True: terminal.click is set. *next: a character that
+ * belongs to no report and is a key of its own, or 0. */
+static bool read_report(wint_t *next)
+{
+    char report[REPORT_MAX + 1] = "";
+    size_t len = 0;
+    while (len < REPORT_MAX) {
+        struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+        int kind = get_wch(next);
+        if (kind == ERR && (poll(&input, 1, REPORT_DELAY_MS) <= 0 || get_wch(next) != OK)) {
+            *next = 0;
+            return false;
+        }
+        if (kind == KEY_CODE_YES || *next > 0x7e || strchr("0123456789;Mm", (int)*next) == NULL) {
+            return false;
+        }
+        report[len++] = (char)*next;
+        if (*next == 'M' || *next == 'm') {
+            break;
+        }
+    }
+    *next = 0;
+    unsigned button = 0;
+    char end = 0;
+    struct term_click click = {.kind = CLICK_PRESS};
+    if (sscanf(report, "%5u;%5d;%5d%c", &button, &click.x, &click.y, &end) != 4 || end != 'M') {
+        return false;
+    }
+    click.x--;
+    click.y--;
+    click.kind = button == 64 ? CLICK_WHEEL_UP : button == 65 ? CLICK_WHEEL_DOWN : CLICK_PRESS;
+    terminal.click = click;
+    return button == 0 || button == 64 || button == 65;
+}
+
+static int function_key(wint_t code)
+{
+    switch (code) {
+    case KEY_ENTER:
+        return '\r';
+    case KEY_BACKSPACE:
+        return 0x7f;
+    case KEY_RESIZE:
+        return KEY_NONE;
+    default:
+        return KEY_FUNCTION + (int)code;
+    }
+}
+
 int term_key(bool *is_lost)
 {
     wint_t code = 0;
     errno = 0;
     int kind = get_wch(&code);
+    while (kind == KEY_CODE_YES && code == REPORT_CODE) {
+        if (read_report(&code)) {
+            return KEY_FUNCTION + KEY_MOUSE;
+        }
+        kind = code != 0 ? OK : get_wch(&code);
+    }
     if (kind == ERR) {
         struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
         int ready = poll(&input, 1, 0);
@@ -330,44 +398,21 @@ int term_key(bool *is_lost)
         return KEY_NONE;
     }
     if (kind == KEY_CODE_YES) {
-        switch (code) {
-        case KEY_ENTER:
-            return '\r';
-        case KEY_BACKSPACE:
-            return 0x7f;
-        case KEY_RESIZE:
-            return KEY_NONE;
-        default:
-            return KEY_FUNCTION + (int)code;
-        }
+        return function_key(code);
     }
     return code == '\n' ? '\r' : code == '\b' ? 0x7f : (int)code;
 }
 
 bool term_click(struct term_click *click)
 {
-    MEVENT event;
-    if (getmouse(&event) != OK) {
-        return false;
-    }
-    click->y = event.y;
-    click->x = event.x;
-    click->kind = CLICK_PRESS;
-    if ((event.bstate & BUTTON4_PRESSED) != 0) {
-        click->kind = CLICK_WHEEL_UP;
-    } else if ((event.bstate & BUTTON5_PRESSED) != 0) {
-        click->kind = CLICK_WHEEL_DOWN;
-    } else if ((event.bstate & BUTTON1_PRESSED) == 0) {
-        return false;
-    }
-    return true;
+    *click = terminal.click;
+    return terminal.has_mouse;
 }
 
 void term_mouse(bool is_on)
 {
-    mouseinterval(0);
-    mousemask(is_on ? BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED : 0, NULL);
-    terminal.has_mouse = is_on;
+    terminal.has_mouse = is_on && key_mouse != NULL;
+    write_terminal(is_on ? mouse : no_mouse, strlen(is_on ? mouse : no_mouse));
     prepare_reset();
 }
 

@@ -2,7 +2,8 @@
 /* Runs a program and does something to it at one of its system calls.
  *
  *     at_call [--calls NAME,NAME] [--log FILE] [--kill N] [--pause]
- *             [--fail N --error NUMBER|short [--times N]] DIR PROGRAM [WORD...]
+ *             [--fail N --error NUMBER|short [--times N]] [--chance N --seed N]
+ *             DIR PROGRAM [WORD...]
  *
  * Calls that name a file below DIR, by path or by descriptor, are counted over all threads and child
  * processes together, from 1, in the order in which they begin (strace's injection counts for each
@@ -10,9 +11,11 @@
  * counted call: number, thread, name, path, further path or flags, with tabs between them. --kill
  * kills the process that makes the N-th call with SIGKILL before it is carried out. --fail lets it
  * fail with an errno instead, or ("short") transfer half of what was asked, as do the following
- * --times - 1 calls. --pause writes each line to stdout before the call is carried out and waits for
- * a byte on stdin; the program's own stdin is empty then and its stdout is stderr. The exit status
- * is the program's own, 128 + N when it was killed by signal N, 77 where this cannot be done.
+ * --times - 1 calls. With --chance each call fails once in so many times, by that seed, with what
+ * a disk or a limit may answer to it. --pause writes each line to stdout before the call is
+ * carried out and waits for a byte on stdin; the program's own stdin is empty then and its stdout
+ * is stderr. The exit status is the program's own, 128 + N when it was killed by signal N, 77
+ * where this cannot be done.
  */
 #include "base/error.h"
 #include "base/memory.h"
@@ -88,7 +91,7 @@ struct plan {
     const char *under;
     const char *names; /* the calls that count, or NULL for all */
     FILE *log;
-    uint64_t kill, fail, times;
+    uint64_t kill, fail, times, chance, seed;
     int error; /* 0: short */
     bool is_pausing;
 };
@@ -240,8 +243,29 @@ static void halve(pid_t thread, struct user_regs_struct *regs, int index)
     }
 }
 
+static uint32_t draw(struct plan *plan, uint32_t below)
+{
+    plan->seed = plan->seed * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(plan->seed >> 33) % below;
+}
+
+/* What a disk or a limit answers to such a call. A close has let go whatever it says. */
+static void fail_by_chance(
+    struct plan *plan, pid_t thread, struct user_regs_struct *regs, const struct call *call)
+{
+    static const int errors[] = {EIO, ENOSPC, EMFILE, EACCES, EROFS, EINTR, ESTALE};
+    if (draw(plan, (uint32_t)plan->chance) != 0 || call->number == SYS_close) {
+        return;
+    }
+    if (call->length >= 0 && draw(plan, 2) == 0) {
+        halve(thread, regs, call->length);
+    } else {
+        set_result(thread, regs, errors[draw(plan, array_length(errors))]);
+    }
+}
+
 /* The program is about to make a call of the table. */
-static void on_call(const struct plan *plan, pid_t thread, uint64_t *count)
+static void on_call(struct plan *plan, pid_t thread, uint64_t *count)
 {
     struct user_regs_struct regs;
     struct counted counted;
@@ -267,10 +291,12 @@ static void on_call(const struct plan *plan, pid_t thread, uint64_t *count)
         } else {
             halve(thread, &regs, counted.call->length);
         }
+    } else if (plan->chance > 0) {
+        fail_by_chance(plan, thread, &regs, counted.call);
     }
 }
 
-static int trace(const struct plan *plan, pid_t program)
+static int trace(struct plan *plan, pid_t program)
 {
     int result = 0;
     uint64_t count = 0;
@@ -286,6 +312,9 @@ static int trace(const struct plan *plan, pid_t program)
         if (!WIFSTOPPED(status)) {
             if (thread == program) {
                 result = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+                if (plan->chance > 0) {
+                    return result; /* what it left behind ends with us */
+                }
             }
             continue;
         }
@@ -298,7 +327,7 @@ static int trace(const struct plan *plan, pid_t program)
     }
 }
 
-static int run(const struct plan *plan, char **words)
+static int run(struct plan *plan, char **words)
 {
     int gate[2];
     if (pipe2(gate, O_CLOEXEC) != 0) {
@@ -352,6 +381,10 @@ static bool parse(int argc, char **argv, struct plan *plan, int *at)
             is_fine = units_parse_number(value, word, UINT64_MAX, &plan->fail, &err);
         } else if (is_fine && strcmp(word, "times") == 0) {
             is_fine = units_parse_number(value, word, UINT64_MAX, &plan->times, &err);
+        } else if (is_fine && strcmp(word, "chance") == 0) {
+            is_fine = units_parse_number(value, word, UINT32_MAX, &plan->chance, &err);
+        } else if (is_fine && strcmp(word, "seed") == 0) {
+            is_fine = units_parse_number(value, word, UINT64_MAX, &plan->seed, &err);
         } else if (is_fine && strcmp(word, "error") == 0) {
             uint64_t number = 0;
             is_fine =

@@ -74,11 +74,13 @@ static const VTermScreenCallbacks callbacks = {.settermprop = on_property};
 static void small_shell(const char *const *argv, const char *const *env, int report)
 {
     signal(SIGTTOU, SIG_IGN);
+    signal(SIGHUP, SIG_IGN); /* it has to tell how the program took it */
     pid_t pid = fork();
     if (pid == 0) {
         setpgid(0, 0);
         tcsetpgrp(STDIN_FILENO, getpid());
         signal(SIGTTOU, SIG_DFL);
+        signal(SIGHUP, SIG_DFL);
         execve(argv[0], (char *const *)argv, (char *const *)env);
         _exit(127);
     }

@@ -13,7 +13,8 @@ tests_tui_fake_console_LDADD = $(LINK_UI)
 tui_tests = tests/tui/test_screens tests/tui/test_manners tests/tui/test_console \
 	tests/tui/test_lists tests/tui/test_newcomer tests/tui/test_forms \
 	tests/tui/test_jobs tests/tui/test_hostile \
-	tests/tui/test_machine tests/tui/test_monkey tests/tui/test_seats
+	tests/tui/test_machine tests/tui/test_monkey tests/tui/test_monkey_work \
+	tests/tui/test_seats
 check_PROGRAMS += $(tui_tests)
 TESTS += $(tui_tests)
 TUI_CPPFLAGS = $(TEST_CPPFLAGS) $(VTERM_CFLAGS)
@@ -58,6 +59,12 @@ tests_tui_test_monkey_SOURCES = tests/tui/test_monkey.c tests/tui/monkey.h tests
 	$(tui_support)
 tests_tui_test_monkey_CPPFLAGS = $(TUI_CPPFLAGS)
 tests_tui_test_monkey_LDADD = $(TUI_LIBS)
+
+tests_tui_test_monkey_work_SOURCES = tests/tui/test_monkey_work.c tests/tui/monkey.h \
+	tests/tui/monkey_world.h tests/tui/own_bytes.h tests/tui/catalog_world.h \
+	tests/tui/guest_world.h $(tui_world)
+tests_tui_test_monkey_work_CPPFLAGS = $(TUI_CPPFLAGS)
+tests_tui_test_monkey_work_LDADD = $(TUI_LIBS)
 
 tests_tui_test_machine_SOURCES = tests/tui/test_machine.c tests/tui/guest_world.h $(tui_world)
 tests_tui_test_machine_CPPFLAGS = $(TUI_CPPFLAGS)

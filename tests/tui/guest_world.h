@@ -17,11 +17,8 @@ static inline void run_quietly(const char *const *argv)
     assert_int_equal(status, 0);
 }
 
-/* For cmocka. */
-static inline int guest_set_up(void **state)
+static inline void world_add_guests(struct console_world *world)
 {
-    struct console_world *world = memory_zero(1, sizeof(*world));
-    world_make(world, NULL);
     auto_free char *fake = memory_printf("%s/tests/support/fake_qemu", getenv("BUILDDIR"));
     auto_free char *config = memory_printf("[paths]\nqemu = %s\n", fake);
     auto_free char *place = memory_printf("%s/config.ini", world->dir);
@@ -40,6 +37,14 @@ static inline int guest_set_up(void **state)
     run_quietly(make_disk);
     assert_int_equal(world_batch(world, import), 0);
     assert_int_equal(world_batch(world, take), 0);
+}
+
+/* For cmocka. */
+static inline int guest_set_up(void **state)
+{
+    struct console_world *world = memory_zero(1, sizeof(*world));
+    world_make(world, NULL);
+    world_add_guests(world);
     *state = world;
     return 0;
 }

@@ -23,7 +23,7 @@ struct monkey {
     struct pty_vterm *pty;
     int rows, columns;
     struct own_bytes own;
-    char trail[MONKEY_TRAIL][32]; /* a ring of what was done */
+    char trail[MONKEY_TRAIL][64]; /* a ring of what was done */
     unsigned steps;
     bool has_asked_to_quit; /* so that an end is no surprise */
 };
@@ -85,8 +85,8 @@ static inline void monkey_press(struct monkey *monkey, bool may_leave)
         "\r", "\t", " ", "\x1b[Z", "\x1b[5~", "\x1b[6~", "\x1b[H", "\x1b[F", "\x1b[3~", "\x1bOP",
         "\x1bOQ", "\x1bOR", "\x1bOS", "/", ":", "?", ".", "*", "\x7f", "\x0c", "\x15", "\x03",
         "\x1d", "\xc3\xa9", "\xe6\xbc\xa2", "\xe2\x80\xae", "\xff", "\x1b[999;999R", "\x1b[M !!",
-        "\x1b[<0;10;5M\x1b[<0;10;5m", "\x1b[<64;60;14M", "\x1b[200~x\x1b[201~", "\x01", "\x17", "y",
-        "n", "j", "k", "1", "2", "3", "4", "5"};
+        "\x1b[<0;10;5M\x1b[<0;10;5m", "\x1b[<64;60;14M", "\x1b[<0;7", "\x1b[200~x\x1b[201~", "\x01",
+        "\x17", "y", "n", "j", "k", "1", "2", "3", "4", "5"};
     char letter[2] = {(char)(' ' + monkey_draw(monkey, 95)), '\0'};
     const char *key = monkey_draw(monkey, 2) == 0 ? monkey_pick(monkey, keys) : letter;
     if (!may_leave && strchr("qlw", key[0]) != NULL) {
@@ -112,6 +112,21 @@ static inline void monkey_resize_somehow(struct monkey *monkey)
     monkey_resize(monkey, rows, 1 + (int)monkey_draw(monkey, 220));
 }
 
+/* By what was written last: libvterm 0.1 loses count of it over some changes of size. */
+static inline bool monkey_sees_cursor(const struct monkey *monkey)
+{
+    static const char sequence[] = "\x1b[?25";
+    size_t len = 0;
+    const char *bytes = pty_bytes(monkey->pty, &len);
+    char last = 'h';
+    for (size_t at = 0; at + sizeof(sequence) <= len; at++) {
+        if (memcmp(bytes + at, sequence, sizeof(sequence) - 1) == 0) {
+            last = bytes[at + sizeof(sequence) - 1];
+        }
+    }
+    return last == 'h';
+}
+
 /* The terminal as it was before: each mode of its line discipline, cursor, screen. */
 static inline void monkey_assert_given_back(struct monkey *monkey)
 {
@@ -122,6 +137,6 @@ static inline void monkey_assert_given_back(struct monkey *monkey)
     assert_int_equal(last.c_cflag, first.c_cflag);
     assert_int_equal(last.c_lflag, first.c_lflag);
     assert_memory_equal(last.c_cc, first.c_cc, sizeof(first.c_cc));
-    assert_true(pty_cursor_is_visible(monkey->pty));
+    assert_true(monkey_sees_cursor(monkey));
     assert_false(pty_is_alternate(monkey->pty));
 }
