@@ -89,8 +89,9 @@ static const struct verb rows[] = {
         "banger-tui --batch help kernel pull", ROWS(help_arguments), .object = verb_object_none},
     {"", "events", NULL, VERB_READS | VERB_STREAMS | VERB_CARRIES, "Show changes as they happen",
         "Writes a line of JSON for every change of a kernel, an image or a VM, whoever makes it,\n"
-        "until it is interrupted: added, replaced, removed, and of VMs also each state and when\n"
-        "the guest is ready. The first line says that it watches.",
+        "until it is interrupted: added, replaced, removed, and of VMs also each state, when\n"
+        "the guest is ready, and when slirp4netns died under its network (network-lost) and serves\n"
+        "it again (network-back). The first line says that it watches.",
         "banger-tui --batch events | jq -c 'select(.state==\"crashed\")'",
         .object = verb_object_none, .run = ops_events},
     {"", "completion", NULL, VERB_READS | VERB_LOCAL, "Write a completion script for a shell",

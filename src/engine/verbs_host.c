@@ -56,7 +56,8 @@ static const struct verb rows[] = {
         .run = ops_host_files},
     {"host", "gc", NULL, VERB_DESTROYS, "Clean up what no record owns",
         "Ends monitors and VMMs of ours that belong to no VM any more, writes down how VMs ended that\n"
-        "nobody saw end, removes what killed processes left half-made, and trash beyond its limits.\n"
+        "nobody saw end, removes networks and control groups of VMs that are gone, what killed\n"
+        "processes left half-made, and trash beyond its limits.\n"
         "Never touches what it did not make, nor a VM whose record cannot be read.",
         "banger-tui --batch host gc --dry-run", .object = verb_object_none, .run = ops_host_gc},
     {"host", "trash list", "trash ls", VERB_READS, "List what was removed and can be taken back",

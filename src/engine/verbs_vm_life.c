@@ -102,7 +102,8 @@ static const struct verb rows[] = {
         "Shows processor use over half a second (100 is one processor), resident memory, allocated\n"
         "disk, and what was read from and written to storage since the start. Load and used\n"
         "memory are what the guest's agent says, and so is its network where this host does not\n"
-        "see it (--net user).",
+        "see it (--net user). Where a VM has a control group of its own, its processor use is that\n"
+        "of the group: VMM, monitor and network together; --format json says whose each figure is.",
         "banger-tui --batch vm stats --watch --format jsonl",
         ROWS(stats_arguments), COLUMNS(stats_columns), .object = verb_object_none,
         .run = ops_vm_stats},
