@@ -7,10 +7,9 @@ import signal
 import socket
 import subprocess
 import tarfile
-import threading
 
 from echo_server import Echo, exchange, exchange_many
-from machine_world import clean, prepare, run
+from machine_world import assert_twenty_at_once, clean, prepare, run
 from world import PATIENCE_S, PROGRAM, interrupt, main, sha256_of
 
 MIB = 1 << 20
@@ -197,22 +196,7 @@ def test_ports(world):
 
 def test_twenty_commands_at_once(world):
     start(world)
-    data = [os.urandom(300000) for _ in range(20)]
-    children = [world.start("vm", "exec", "web", "--", "sh", "-c", f"cat; exit {number}",
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-                for number in range(20)]
-    answers = {}
-
-    def talk(number):
-        answers[number] = children[number].communicate(data[number], timeout=PATIENCE_S)[0]
-
-    threads = [threading.Thread(target=talk, args=(number,)) for number in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [child.returncode for child in children] == list(range(20))
-    assert all(answers[number] == data[number] for number in range(20))
+    assert_twenty_at_once(world)
     clean(world)
 
 

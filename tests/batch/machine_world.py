@@ -6,8 +6,9 @@ import os
 import shutil
 import struct
 import subprocess
+import threading
 
-from world import BUILDDIR, Skip, need
+from world import BUILDDIR, PATIENCE_S, Skip, need
 
 
 def use_firecracker():
@@ -72,6 +73,26 @@ def clean(world):
     for row in world.json("vm", "list"):
         world.run("vm", "rm", row["name"], "--force")
     assert world.entries("vms") == []
+
+
+def assert_twenty_at_once(world):
+    """Commands in the guest: each gets its own bytes back, and its own status."""
+    data = [os.urandom(300000) for _ in range(20)]
+    children = [world.start("vm", "exec", "web", "--", "sh", "-c", f"cat; exit {number}",
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                for number in range(20)]
+    answers = {}
+
+    def talk(number):
+        answers[number] = children[number].communicate(data[number], timeout=PATIENCE_S * 3)[0]
+
+    threads = [threading.Thread(target=talk, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [child.returncode for child in children] == list(range(20))
+    assert all(answers[number] == data[number] for number in range(20))
 
 
 def find_kernel():

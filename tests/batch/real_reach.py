@@ -7,10 +7,9 @@ import shutil
 import signal
 import socket
 import subprocess
-import threading
 import time
 
-from machine_world import add_program, clean, prepare_probe
+from machine_world import add_program, assert_twenty_at_once, clean, prepare_probe
 from seat import Seat
 from world import BUILDDIR, PATIENCE_S, SANITIZED, interrupt, main, sha256_of
 
@@ -166,25 +165,6 @@ def assert_home(world):
     assert inside("cat", "/root/mine").out == "at home"
     assert KEY in inside("cat", "/root/.ssh/authorized_keys").out
     assert inside("sh", "-c", "test ! -e /root/root").status == 0
-
-
-def assert_twenty_at_once(world):
-    data = [os.urandom(300000) for _ in range(20)]
-    children = [world.start("vm", "exec", "web", "--", "sh", "-c", f"cat; exit {number}",
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-                for number in range(20)]
-    answers = {}
-
-    def talk(number):
-        answers[number] = children[number].communicate(data[number], timeout=PATIENCE_S * 3)[0]
-
-    threads = [threading.Thread(target=talk, args=(number,)) for number in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [child.returncode for child in children] == list(range(20))
-    assert all(answers[number] == data[number] for number in range(20))
 
 
 def assert_terminal(world):
