@@ -24,7 +24,7 @@
 #define CALLS_SHARE 4 /* one part of the time goes to calls that fail */
 
 #define SECONDS_ALL 600
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_ADDRESS__)
 #define SECONDS 60
 #else
 #define SECONDS 20
