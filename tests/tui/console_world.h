@@ -9,9 +9,11 @@
 #include "support/scratch.h"
 #include "support/web_server.h"
 
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 #define WORLD_ENV_MAX 16
 
@@ -83,6 +85,26 @@ static inline void world_quit(struct console_world *world)
     world->pty = NULL;
 }
 
+/* Control groups of machines whose monitors a test killed: nobody else takes them away. */
+static inline void world_drop_groups(const struct console_world *world)
+{
+    static const char *const places[] = {"/sys/fs/cgroup/banger-*", "/sys/fs/cgroup/*/banger-*"};
+    for (size_t i = 0; i < array_length(places); i++) {
+        glob_t found;
+        if (glob(places[i], 0, NULL, &found) != 0) {
+            continue;
+        }
+        for (size_t at = 0; at < found.gl_pathc; at++) {
+            char mark[4096] = "";
+            if (getxattr(found.gl_pathv[at], "user.banger.state", mark, sizeof(mark) - 1) > 0 &&
+                strncmp(mark, world->dir, strlen(world->dir)) == 0) {
+                rmdir(found.gl_pathv[at]);
+            }
+        }
+        globfree(&found);
+    }
+}
+
 static inline void world_remove(struct console_world *world)
 {
     if (world->pty != NULL) {
@@ -94,6 +116,7 @@ static inline void world_remove(struct console_world *world)
     for (size_t i = 0; i < world->env_count; i++) {
         free(world->env[i]);
     }
+    world_drop_groups(world);
     scratch_remove(world->dir);
 }
 
