@@ -28,6 +28,7 @@
 
 #define MANUAL_OPTION "--internal-manual"
 #define JOBS_MAX 64
+#define LEAVE_PATIENCE_MS 5000 /* for what was cancelled to notice */
 
 /* What the environment says, with the strings that had to be made for it. */
 struct outside {
@@ -278,7 +279,12 @@ static int run_console(struct outside *outside, const struct options *options)
     auto_close int log = open_log(config->state_dir);
     ui.stderr_fd = log;
     int status = ui_run(engine, &ui);
-    engine_free(engine);
+    if (!engine_end(engine, LEAVE_PATIENCE_MS)) {
+        output_complain(outside->setup.program,
+            "a disk or device does not answer: left without waiting for it; nothing is half-made",
+            outside->setup.is_utf8);
+        _exit(status);
+    }
     return status;
 }
 

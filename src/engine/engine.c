@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -154,16 +155,8 @@ struct engine *engine_new(const struct engine_config *config, struct error *err)
     return engine;
 }
 
-void engine_free(struct engine *engine)
+static void keep_history(struct engine *engine)
 {
-    if (!engine) {
-        return;
-    }
-    if (engine->watcher) {
-        watcher_stop(engine->watcher);
-    }
-    state_job_cancel_all(engine->state);
-    workers_stop(engine->workers);
     auto_done(text) struct text history = {0};
     state_history_write(engine->state, &history);
     engine_keep(engine, HISTORY_KEY, text_cstr(&history));
@@ -171,7 +164,28 @@ void engine_free(struct engine *engine)
     if (engine->has_kept && !kept_write(engine->store, engine->kept, &unwritten)) {
         state_log(engine->state, LOG_WARNING, "%s", unwritten.text);
     }
-    free_parts(engine);
+}
+
+bool engine_end(struct engine *engine, uint64_t patience_ms)
+{
+    if (!engine) {
+        return true;
+    }
+    if (engine->watcher) {
+        watcher_stop(engine->watcher);
+    }
+    state_job_cancel_all(engine->state);
+    bool is_over = workers_stop(engine->workers, clock_deadline(patience_ms));
+    keep_history(engine);
+    if (is_over) {
+        free_parts(engine);
+    }
+    return is_over;
+}
+
+void engine_free(struct engine *engine)
+{
+    engine_end(engine, 0);
 }
 
 void engine_fill_ops(struct engine *engine, struct job *job, struct ops *ops)

@@ -64,6 +64,10 @@ enum engine_move {
 struct engine *engine_new(const struct engine_config *config, struct error *err);
 /* Cancels what still runs, waits for all threads. Transfers keep their resumable parts. */
 void engine_free(struct engine *engine);
+/* The same, but when some do not end in time (a call of the kernel holds them: a disk, a device that
+ * does not answer) false: nothing is freed, and the process can only leave by _exit. On disk that is
+ * like a kill, after which nothing is half-made. patience_ms 0: no end of it. */
+bool engine_end(struct engine *engine, uint64_t patience_ms);
 
 /* Checks the command, reserves the object it changes, queues it. Takes ownership of the command in
  * any case. A second command that does the same thing to the same object joins the first one's job

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -42,6 +43,7 @@ struct workers {
     void (*run)(void *item);
     struct queue lanes[LANE_COUNT];
     struct worker *threads;
+    pthread_cond_t ended; /* one of them is over */
     bool is_stopping;
 };
 
@@ -49,6 +51,7 @@ struct workers *workers_new(unsigned local, unsigned transfer, void (*run)(void 
 {
     struct workers *workers = memory_zero(1, sizeof(*workers));
     pthread_mutex_init(&workers->mutex, NULL);
+    pthread_cond_init(&workers->ended, NULL);
     workers->run = run;
     for (size_t i = 0; i < LANE_COUNT; i++) {
         struct queue *queue = &workers->lanes[i];
@@ -105,6 +108,7 @@ static void *worker_main(void *argument)
         pthread_cond_signal(&worker->queue->ready);
     }
     worker->is_over = true;
+    pthread_cond_signal(&workers->ended);
     pthread_mutex_unlock(&workers->mutex);
     return NULL;
 }
@@ -254,22 +258,35 @@ void workers_return(struct workers *workers, enum lane lane)
     pthread_mutex_unlock(&workers->mutex);
 }
 
-void workers_stop(struct workers *workers)
+static bool are_over(const struct workers *workers)
 {
+    for (const struct worker *worker = workers->threads; worker; worker = worker->next) {
+        if (!worker->is_over) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool workers_stop(struct workers *workers, uint64_t deadline_ms)
+{
+    struct timespec until = {
+        .tv_sec = (time_t)(deadline_ms / 1000), .tv_nsec = (long)(deadline_ms % 1000) * 1000000};
+    int failure = 0;
     pthread_mutex_lock(&workers->mutex);
     workers->is_stopping = true;
     for (size_t i = 0; i < LANE_COUNT; i++) {
         pthread_cond_broadcast(&workers->lanes[i].ready);
     }
-    while (workers->threads) {
-        struct worker *worker = workers->threads;
-        workers->threads = worker->next;
-        pthread_mutex_unlock(&workers->mutex);
-        pthread_join(worker->thread, NULL);
-        free(worker);
-        pthread_mutex_lock(&workers->mutex);
+    while (failure == 0 && !are_over(workers)) {
+        failure = deadline_ms == 0 ? pthread_cond_wait(&workers->ended, &workers->mutex)
+                                   : pthread_cond_clockwait(
+                                         &workers->ended, &workers->mutex, CLOCK_MONOTONIC, &until);
     }
+    reap(workers);
+    bool is_over = workers->threads == NULL;
     pthread_mutex_unlock(&workers->mutex);
+    return is_over;
 }
 
 void workers_free(struct workers *workers)
@@ -280,6 +297,7 @@ void workers_free(struct workers *workers)
     for (size_t i = 0; i < LANE_COUNT; i++) {
         pthread_cond_destroy(&workers->lanes[i].ready);
     }
+    pthread_cond_destroy(&workers->ended);
     pthread_mutex_destroy(&workers->mutex);
     free(workers);
 }

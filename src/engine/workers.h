@@ -17,8 +17,9 @@ struct workers;
 enum lane { LANE_LOCAL, LANE_TRANSFER, LANE_COUNT };
 
 struct workers *workers_new(unsigned local, unsigned transfer, void (*run)(void *item));
-/* Waits for everything that was handed in. Nobody may hand in more. */
-void workers_stop(struct workers *workers);
+/* Waits for everything that was handed in; nobody may hand in more. False once the deadline (base/
+ * clock.h) has passed and some still run: then there is no way to free what they use. */
+bool workers_stop(struct workers *workers, uint64_t deadline_ms);
 /* After workers_stop. NULL is accepted. */
 void workers_free(struct workers *workers);
 

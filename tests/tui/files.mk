@@ -14,7 +14,7 @@ tui_tests = tests/tui/test_screens tests/tui/test_manners tests/tui/test_console
 	tests/tui/test_lists tests/tui/test_newcomer tests/tui/test_forms \
 	tests/tui/test_jobs tests/tui/test_hostile \
 	tests/tui/test_machine tests/tui/test_monkey tests/tui/test_monkey_work \
-	tests/tui/test_seats
+	tests/tui/test_seats tests/tui/test_hung
 check_PROGRAMS += $(tui_tests)
 TESTS += $(tui_tests)
 TUI_CPPFLAGS = $(TEST_CPPFLAGS) $(VTERM_CFLAGS)
@@ -69,6 +69,11 @@ tests_tui_test_monkey_work_LDADD = $(TUI_LIBS)
 tests_tui_test_machine_SOURCES = tests/tui/test_machine.c tests/tui/guest_world.h $(tui_world)
 tests_tui_test_machine_CPPFLAGS = $(TUI_CPPFLAGS)
 tests_tui_test_machine_LDADD = $(TUI_LIBS)
+
+tests_tui_test_hung_SOURCES = tests/tui/test_hung.c tests/tui/guest_world.h \
+	tests/tui/catalog_world.h tests/support/hung_disk.c tests/support/hung_disk.h $(tui_world)
+tests_tui_test_hung_CPPFLAGS = $(TUI_CPPFLAGS)
+tests_tui_test_hung_LDADD = $(TUI_LIBS)
 
 tests_tui_test_seats_SOURCES = tests/tui/test_seats.c tests/tui/guest_world.h $(tui_world)
 tests_tui_test_seats_CPPFLAGS = $(TUI_CPPFLAGS)

@@ -14,7 +14,6 @@
 #include <signal.h>
 #include <string.h>
 
-#include "base/clock.h"
 
 static void test_pull(void **state)
 {
@@ -97,8 +96,8 @@ static void test_failure_names_the_reason(void **state)
     world_quit(world);
 }
 
-/* T18, T52: with a server that hangs, help and quit answer at once. */
-static void test_t52_hanging_server(void **state)
+/* T18: with a server that hangs, help and quit answer; how soon, test_hung.c measures. */
+static void test_t18_hanging_server(void **state)
 {
     struct console_world *world = *state;
     world_open(world);
@@ -106,10 +105,8 @@ static void test_t52_hanging_server(void **state)
     go_to(world, "hanging");
     pty_send(world->pty, "p");
     pty_wait_text(world->pty, "1 running");
-    uint64_t before_ms = clock_monotonic_ms();
     pty_send(world->pty, "?");
     pty_wait_text(world->pty, "Keys for Catalog");
-    assert_true(clock_monotonic_ms() - before_ms < 1000);
     pty_send(world->pty, "q");
     pty_wait_text(world->pty, "1 Catalog");
     pty_send(world->pty, "q");
@@ -386,7 +383,7 @@ int main(void)
         TEST(test_pull_shows_progress),
         TEST(test_mismatch),
         TEST(test_failure_names_the_reason),
-        TEST(test_t52_hanging_server),
+        TEST(test_t18_hanging_server),
         TEST(test_cancel),
         TEST(test_t08_leave_running),
         TEST(test_t39_hang_up_leaves_running),

@@ -84,7 +84,7 @@ static void lanes_do_not_hold_each_other_up(void **state)
         sem_post(&hung[i].go);
     }
     sem_post(&queued.go);
-    workers_stop(workers);
+    assert_true(workers_stop(workers, 0));
     assert_int_equal(queued.runs, 1);
     workers_free(workers);
 }
@@ -99,7 +99,7 @@ static void a_lane_of_one_keeps_the_order(void **state)
         sem_post(&works[i].go);
         submit(&works[i], LANE_LOCAL);
     }
-    workers_stop(workers);
+    assert_true(workers_stop(workers, 0));
     for (size_t i = 1; i < array_length(works); i++) {
         assert_int_equal(works[i].runs, 1);
         assert_true(works[i].order > works[i - 1].order);
@@ -123,7 +123,7 @@ static void own_threads_are_never_queued(void **state)
     for (size_t i = 0; i < array_length(works); i++) {
         finish(&works[i]);
     }
-    workers_stop(workers);
+    assert_true(workers_stop(workers, 0));
     workers_free(workers);
 }
 
@@ -162,7 +162,7 @@ static void a_worker_that_waits_lends_its_place(void **state)
     assert_int_equal(sem_trywait(&second.begun), -1);
     finish(&first);
     sem_wait(&second.done);
-    workers_stop(workers);
+    assert_true(workers_stop(workers, 0));
     workers_free(workers);
 }
 
@@ -186,7 +186,7 @@ static void signals_are_blocked_in_all_threads(void **state)
     local.action = own.action = note_mask;
     submit(&local, LANE_LOCAL);
     assert_true(workers_spawn(workers, &own, &err));
-    workers_stop(workers);
+    assert_true(workers_stop(workers, 0));
     assert_true(local.order == 1 && own.order == 1);
     sigset_t mask;
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
@@ -204,7 +204,7 @@ static void stopping_runs_what_is_queued(void **state)
         sem_post(&works[i].go);
         submit(&works[i], i % 2 ? LANE_LOCAL : LANE_TRANSFER);
     }
-    workers_stop(workers);
+    assert_true(workers_stop(workers, 0));
     for (size_t i = 0; i < array_length(works); i++) {
         assert_int_equal(works[i].runs, 1);
     }
@@ -262,7 +262,7 @@ static void what_waits_is_moved(void **state)
         finish(model[i]);
     }
     finish(&late);
-    workers_stop(workers);
+    assert_true(workers_stop(workers, 0));
     workers_free(workers);
     for (size_t i = 1; i < array_length(works); i++) {
         assert_true(model[i - 1]->order < model[i]->order);
