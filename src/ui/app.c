@@ -178,7 +178,8 @@ static void refuse(struct seat *seat, const struct request_row *row)
         top->ops->refuse(top, seat, row->request, &sentence);
     }
     if (sentence.len > 0) {
-        seat_say(seat, ROLE_ATTENTION, "%s.", text_cstr(&sentence));
+        const char *end = text_has_suffix(text_cstr(&sentence), ".") ? "" : ".";
+        seat_say(seat, ROLE_ATTENTION, "%s%s", text_cstr(&sentence), end);
     } else {
         seat_say(seat, ROLE_ATTENTION, "\"%s\" is not possible here now.", row->label);
     }

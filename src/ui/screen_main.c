@@ -121,10 +121,17 @@ static void main_refuse(const struct screen *screen, const struct seat *seat, en
 {
     const struct main_screen *main = main_const(screen);
     size_t index = 0;
-    if (seat_may_change(seat) && request == REQUEST_UNDO) {
+    size_t count = 0;
+    if (!seat_may_change(seat)) {
+        return;
+    }
+    pane_infos[main->focus].source->section(seat->snapshot, &count);
+    if (request == REQUEST_UNDO) {
         text_append(sentence, "The trash is empty: there is nothing to take back");
-    } else if (seat_may_change(seat) && table_selected(&main->tables[main->focus], &index)) {
+    } else if (table_selected(&main->tables[main->focus], &index)) {
         refusal_words(seat, request, main->focus, index, sentence);
+    } else if (count == 0) {
+        pane_empty_words(main->focus, &seat->keymap, sentence);
     }
 }
 

@@ -54,6 +54,19 @@ static void test_refusals_say_why(void **state)
     pty_stop(pty);
 }
 
+/* Where nothing is yet, a key that needs something says what brings it. */
+static void test_empty_panes_say_what_to_do(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("empty");
+    pty_wait_text(pty, "Start here");
+    pty_send(pty, "3r");
+    pty_wait_text(pty, "▸ None yet: p pulls, i takes a disk.");
+    pty_send(pty, "4s");
+    pty_wait_text(pty, "▸ None yet: r on an image makes one.");
+    pty_stop(pty);
+}
+
 /* The same key takes back wherever one is, and pulls wherever that can be meant. */
 static void test_keys_mean_the_same_everywhere(void **state)
 {
@@ -137,6 +150,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refusals_say_why),
+        cmocka_unit_test(test_empty_panes_say_what_to_do),
         cmocka_unit_test(test_keys_mean_the_same_everywhere),
         cmocka_unit_test(test_log_words),
         cmocka_unit_test(test_prompt_comes_below_the_guest),
