@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <langinfo.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -321,6 +322,8 @@ static int run_words(struct outside *outside, char **words, size_t count)
 int main(int argc, char **argv)
 {
     fill_standard_fds();
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGXFSZ, &ignore, NULL); /* a file too large is an error of write(2) then */
     if (argc > 1 && strcmp(argv[1], BUNDLE_CHILD_OPTION) == 0) {
         return bundle_child_main(argc, argv);
     }

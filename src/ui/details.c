@@ -150,7 +150,7 @@ static void add_network(struct page *page, const struct vm_item *vm)
 {
     if (vm->has_net) {
         char figures[4][UNITS_MAX];
-        page_print(page, ROLE_TEXT, "network", "in %s/s (%s so far), out %s/s (%s)",
+        page_print(page, ROLE_TEXT, "traffic", "in %s/s (%s so far), out %s/s (%s)",
             units_format_size(vm->net_received_rate, figures[0]),
             units_format_size(vm->net_received_bytes, figures[1]),
             units_format_size(vm->net_sent_rate, figures[2]),

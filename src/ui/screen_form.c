@@ -216,6 +216,17 @@ static void draw_fields(struct form_screen *self, struct frame *frame, struct ar
     }
 }
 
+/* Which of them are seen, where not all are. */
+static void draw_position(const struct form_screen *self, struct frame *frame, struct area fields)
+{
+    size_t page = fields.height > 0 ? (size_t)fields.height : 0;
+    if (page > 0 && self->form.field_count > page) {
+        auto_free char *position = memory_printf(
+            "%zu-%zu of %zu", self->top + 1, self->top + page, self->form.field_count);
+        draw_right(frame, fields.y + fields.height, fields.x, fields.width, ROLE_DIM, position);
+    }
+}
+
 /* What the focused field means, what is wrong, and the line this is. */
 static void draw_foot(struct form_screen *self, struct frame *frame, struct area area)
 {
@@ -253,6 +264,7 @@ static void form_draw(
     fields.y++;
     fields.height -= FOOT_LINES + 1;
     draw_fields(self, frame, fields);
+    draw_position(self, frame, fields);
     struct area foot = inner;
     foot.y = inner.y + inner.height - FOOT_LINES + 1;
     foot.height = FOOT_LINES - 1;

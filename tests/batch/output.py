@@ -87,6 +87,16 @@ def test_foreign_bytes_are_shown_as_text(world):
     world.ok("kernel", "list", "--format", "json").json()
 
 
+def test_a_file_that_may_not_be_so_large_is_a_failure(world):
+    """ulimit -f: a sentence, no death by SIGXFSZ, and nothing half-made."""
+    tree = world.kernel_tree()
+    result = world.run("kernel", "import", "lab", "--from", tree, preexec_fn=lambda: resource.setrlimit(
+        resource.RLIMIT_FSIZE, (16 << 10, 16 << 10)))
+    assert result.status == 74 and "File too large" in result.err, str(result)
+    assert world.entries("kernels") == [], world.entries("kernels")
+    world.ok("kernel", "import", "lab", "--from", tree)
+
+
 def on_terminal(world, columns, *words):
     """What a terminal of so many columns gets, as lines."""
     master, slave = pty.openpty()

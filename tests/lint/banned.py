@@ -35,7 +35,7 @@ CALLS = [
     (r"initscr", None, "newterm: initscr exits on an unknown TERM"),
     (r"_Exit|quick_exit", None, "an error value"),
     (r"exit", r"src/base/memory\.c|src/guest/.*", "return to main"),
-    (r"_exit", r"src/batch/signals\.c|src/base/(process.*|memory)\.c|src/vm/monitor.*\.c|src/ui/.*|"
+    (r"_exit", r"src/batch/signals\.c|src/main\.c|src/base/(process.*|memory)\.c|src/vm/monitor.*\.c|src/ui/.*|"
      r"src/guest/.*|src/artifact/bundle.*\.c", "return to main"),
 ]
 

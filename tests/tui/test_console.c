@@ -14,7 +14,6 @@
 #include <signal.h>
 #include <string.h>
 
-
 static void test_pull(void **state)
 {
     struct console_world *world = *state;

@@ -61,13 +61,14 @@ static void test_queued_jobs_are_put_in_order(void **state)
     go_to(world, "fine");
     pty_send(world->pty, "p");
     pty_wait_text(world->pty, "5 Jobs  1 running, 2 queued");
-    assert_true(pty_line_of(world->pty, "pull gone") < pty_line_of(world->pty, "pull fine"));
+    pty_wait_text(world->pty, "pull fine ");
+    int first = pty_line_of(world->pty, "pull gone");
+    pty_wait_on_line(world->pty, "pull fine", first + 1);
     pty_send(world->pty, "5gjj");
     pty_wait_text(world->pty, "▸pull fine");
     pty_send(world->pty, "n");
-    pty_wait_on_line(world->pty, "pull gone", pty_line_of(world->pty, "pull fine"));
-    assert_true(pty_line_of(world->pty, "pull fine") < pty_line_of(world->pty, "pull gone"));
-    int first = pty_line_of(world->pty, "pull fine");
+    pty_wait_on_line(world->pty, "pull gone", first + 1);
+    pty_wait_on_line(world->pty, "pull fine", first);
     pty_send(world->pty, "<");
     pty_wait_text(world->pty, "pull fine is the next one of its kind already.");
     pty_send(world->pty, ">"); /* and back */
