@@ -148,6 +148,8 @@ static bool has_opened(struct at_work *work)
 static void open_console(struct at_work *work)
 {
     struct console_world *world = &work->world;
+    auto_free char *config = memory_printf("%s/config.ini", world->dir);
+    rmdir(config); /* with settings that cannot be read it does not open, and says so */
     if (work->is_traced) {
         open_traced(work);
     } else {
