@@ -138,8 +138,13 @@ bool ops_vm_check_kernel(struct ops *ops, const struct machine_spec *spec,
  * caller calls image_entry_done. */
 bool ops_vm_check_boot(struct ops *ops, const struct vm_hand *hand, struct image_entry *image,
     struct boot_kernel *kernel, struct json **verdict, struct error *err);
+/* A machine that stood still gets this host's time; a warning in the log when that fails. cancel:
+ * NULL for one that goes on after a cancel. */
+void ops_vm_set_clock(struct ops *ops, const struct vm_hand *hand, const struct cancel *cancel);
 /* --ssh-key, as an absolute path; NULL for our own key. */
 bool ops_vm_take_key(const char *path, struct machine_spec *spec, struct error *err);
+/* The words of --publish, behind the ports it has. */
+bool ops_vm_take_ports(const struct strings *words, struct machine_spec *spec, struct error *err);
 /* ops_vm_env.c: the lines of --env-file; a name that was there before gets the new value. */
 bool ops_vm_take_env(struct ops *ops, struct machine_program *program, struct error *err);
 /* ops_vm_mounts.c: the command's --volume and --disk, with paths as they are now. */

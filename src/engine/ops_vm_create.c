@@ -99,9 +99,8 @@ bool ops_vm_take_key(const char *path, struct machine_spec *spec, struct error *
            error_set_errno(err, errno, "--ssh-key %s", path);
 }
 
-static bool add_ports(struct ops *ops, struct machine_spec *spec, struct error *err)
+bool ops_vm_take_ports(const struct strings *words, struct machine_spec *spec, struct error *err)
 {
-    const struct strings *words = command_all(ops->command, "publish");
     for (size_t i = 0; i < words->count; i++) {
         struct machine_port port;
         if (!net_parse_publish(words->items[i], &port, err)) {
@@ -140,8 +139,8 @@ static bool fill_spec(struct ops *ops, struct machine_spec *spec, struct error *
             &spec->restart, err)) {
         return false;
     }
-    return add_ports(ops, spec, err) && ops_net_choose(ops, spec, true, err) &&
-           ops_vm_take_mounts(ops, spec, err);
+    return ops_vm_take_ports(command_all(command, "publish"), spec, err) &&
+           ops_net_choose(ops, spec, true, err) && ops_vm_take_mounts(ops, spec, err);
 }
 
 static void copy_list(const struct json *array, struct strings *list)

@@ -61,6 +61,15 @@ static bool refuse_state(const struct vm_hand *hand, struct error *err)
         hand->name, machine_state_name(hand->facts.state), hand->name);
 }
 
+void ops_vm_set_clock(struct ops *ops, const struct vm_hand *hand, const struct cancel *cancel)
+{
+    struct error failure = {0};
+    if (!agent_set_time(hand->dir, CLOCK_TIMEOUT_MS, cancel, &failure)) {
+        state_log(ops->state, LOG_WARNING, "VM %s goes on with its old time: %s", hand->name,
+            failure.text);
+    }
+}
+
 static bool set_paused(struct ops *ops, bool is_wanted, struct json **result, struct error *err)
 {
     const char *actions[] = {is_wanted ? "pause" : "resume", NULL};
@@ -84,11 +93,7 @@ static bool set_paused(struct ops *ops, bool is_wanted, struct json **result, st
         return error_wrap(err, "VM %s", name);
     }
     if (is_change && !is_wanted && machine_timeline_is_ready(&hand.facts.timeline)) {
-        struct error failure = {0};
-        if (!agent_set_time(hand.dir, CLOCK_TIMEOUT_MS, ops->cancel, &failure)) {
-            state_log(
-                ops->state, LOG_WARNING, "VM %s goes on with its old time: %s", name, failure.text);
-        }
+        ops_vm_set_clock(ops, &hand, ops->cancel);
     }
     ops_vms_changed(ops);
     *result = ops_vm_result(ops, name, is_change);

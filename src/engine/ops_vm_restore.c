@@ -18,15 +18,12 @@
 #include "store/lock.h"
 #include "store/vm_snapshot.h"
 #include "store/vm_store.h"
-#include "vm/agent_client.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#define CLOCK_TIMEOUT_MS 5000
 
 /* A snapshot at hand. Zero-initialise, dir -1; free with snapshot_hand_done. */
 struct snapshot_hand {
@@ -234,7 +231,6 @@ static bool go_on(
     struct ops *ops, struct vm_hand *hand, const struct snapshot_hand *snapshot, struct error *err)
 {
     auto_done(machine_timeline) struct machine_timeline timeline = {0};
-    struct error failure = {0};
     hand->memory = vm_snapshot_path(snapshot->name);
     machine_spec_done(&hand->spec);
     machine_spec_copy(&snapshot->spec, &hand->spec);
@@ -251,10 +247,7 @@ static bool go_on(
     if (!ops_vm_await_ready(ops, hand->name, hand->dir, &hand->facts.handle, &timeline, err)) {
         return false;
     }
-    if (!agent_set_time(hand->dir, CLOCK_TIMEOUT_MS, ops->cancel, &failure)) {
-        state_log(ops->state, LOG_WARNING, "VM %s goes on with its old time: %s", hand->name,
-            failure.text);
-    }
+    ops_vm_set_clock(ops, hand, ops->cancel);
     return true;
 }
 

@@ -39,14 +39,7 @@ static bool set_ports(const struct strings *words, struct machine_spec *spec, st
     if (words->count == 1 && strcmp(words->items[0], "none") == 0) {
         return true;
     }
-    for (size_t i = 0; i < words->count; i++) {
-        struct machine_port port;
-        if (!net_parse_publish(words->items[i], &port, err)) {
-            return false;
-        }
-        machine_spec_publish(spec, &port);
-    }
-    return true;
+    return ops_vm_take_ports(words, spec, err);
 }
 
 static void set_word(char **field, const char *word)

@@ -29,7 +29,6 @@
 #include <unistd.h>
 
 #define SYNC_TIMEOUT_MS 10000
-#define CLOCK_TIMEOUT_MS 5000
 
 /* ---- showing -------------------------------------------------------------------------------- */
 
@@ -235,10 +234,8 @@ static bool go_on(struct ops *ops, const struct vm_hand *hand, struct standstill
     }
     still->lasted_ms = clock_monotonic_ms() - still->since_ms;
     unlinkat(staging, VM_SNAPSHOT_PAUSED, 0);
-    if (machine_timeline_is_ready(&hand->facts.timeline) &&
-        !agent_set_time(hand->dir, CLOCK_TIMEOUT_MS, NULL, &failure)) {
-        state_log(ops->state, LOG_WARNING, "VM %s goes on with its old time: %s", hand->name,
-            failure.text);
+    if (machine_timeline_is_ready(&hand->facts.timeline)) {
+        ops_vm_set_clock(ops, hand, NULL);
     }
     return true;
 }
