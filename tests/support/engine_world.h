@@ -312,3 +312,20 @@ static inline void world_await_once(struct world *world,
 {
     engine_release(world_await(world, is_there, context));
 }
+
+/* For cmocka. */
+static inline int watching_set_up(void **state)
+{
+    struct world *world = memory_zero(1, sizeof(*world));
+    world_init(world);
+    world->config.is_watching = true;
+    *state = world;
+    return 0;
+}
+
+static inline int world_tear_down(void **state)
+{
+    world_done(*state);
+    free(*state);
+    return 0;
+}

@@ -136,8 +136,10 @@ static inline int world_tear_down(void **state)
     return 0;
 }
 
-/* The same program in batch mode, in the same world: another seat. Returns its exit status. */
-static inline int world_batch(const struct console_world *world, const char *words)
+/* The same program in batch mode, in the same world: another seat. is_silent: what it complains
+ * of is nobody's business. */
+static inline pid_t world_batch_start(
+    const struct console_world *world, const char *words, bool is_silent)
 {
     auto_done(strings) struct strings argv = {0};
     strings_add(&argv, getenv("BANGER_TUI"));
@@ -150,9 +152,17 @@ static inline int world_batch(const struct console_world *world, const char *wor
         int null = open("/dev/null", O_RDWR | O_CLOEXEC);
         dup2(null, STDIN_FILENO);
         dup2(null, STDOUT_FILENO);
+        dup2(is_silent ? null : STDERR_FILENO, STDERR_FILENO);
         execve(argv.items[0], argv.items, (char *const *)world->env);
         _exit(127);
     }
+    return pid;
+}
+
+/* Returns its exit status. */
+static inline int world_batch(const struct console_world *world, const char *words)
+{
+    pid_t pid = world_batch_start(world, words, false);
     int status = 0;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;

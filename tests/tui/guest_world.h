@@ -7,7 +7,10 @@
 #include "tui/console_world.h"
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/process.h"
+
+#include <string.h>
 
 static inline void run_quietly(const char *const *argv)
 {
@@ -37,6 +40,17 @@ static inline void world_add_guests(struct console_world *world)
     run_quietly(make_disk);
     assert_int_equal(world_batch(world, import), 0);
     assert_int_equal(world_batch(world, take), 0);
+}
+
+/* The stand-in's process, as the machine's record has it. */
+static inline pid_t vmm_of_web(const struct console_world *world)
+{
+    struct error err = {0};
+    auto_free char *text = scratch_read(world->dir, "state/vms/web/handle.json");
+    auto_json struct json *json = json_parse(text, strlen(text), 1 << 20, 16, "handle.json", &err);
+    pid_t pid = (pid_t)json_integer(json_get(json, "vmm"), "pid", 0);
+    assert_true(pid > 1);
+    return pid;
 }
 
 /* For cmocka. */

@@ -26,22 +26,8 @@ struct seats {
 
 static inline pid_t seat_start(const struct console_world *world, const char *words)
 {
-    auto_done(strings) struct strings argv = {0};
-    strings_add(&argv, getenv("BANGER_TUI"));
-    strings_split(&argv, "--batch --lock-timeout 1s --timeout 20s", " ");
-    strings_split(&argv, words, " ");
-    fflush(NULL);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-        dup2(null, STDIN_FILENO);
-        dup2(null, STDOUT_FILENO);
-        dup2(null, STDERR_FILENO);
-        execve(argv.items[0], argv.items, (char *const *)world->env);
-        _exit(127);
-    }
-    return pid;
+    auto_free char *all = memory_printf("--lock-timeout 1s --timeout 20s %s", words);
+    return world_batch_start(world, all, true);
 }
 
 /* Starts a command of another seat, unless enough of them are at work. */

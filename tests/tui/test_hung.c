@@ -44,16 +44,6 @@ static int tear_down(void **state)
     return status;
 }
 
-static pid_t vmm_of(const struct console_world *world, const char *name)
-{
-    struct error err = {0};
-    auto_free char *path = memory_printf("state/vms/%s/handle.json", name);
-    auto_free char *bytes = scratch_read(world->dir, path);
-    auto_json struct json *handle = json_parse(bytes, strlen(bytes), 1 << 20, 8, "handle", &err);
-    assert_non_null(handle);
-    return (pid_t)json_integer(json_get(handle, "vmm"), "pid", 0);
-}
-
 /* The quickest of several looks at the help: load may slow each of them down, what hangs all. */
 static uint64_t help_ms(struct pty_vterm *pty, const char *title)
 {
@@ -84,8 +74,7 @@ static void test_t52_everything_hangs(void **state)
     assert_int_equal(world_batch(world, "vm run small --name web --detach"), 0);
     world_open(world);
     pty_wait_text(world->pty, "4 VMs  1 running");
-    pid_t vmm = vmm_of(world, "web");
-    assert_true(vmm > 0);
+    pid_t vmm = vmm_of_web(world);
     assert_int_equal(kill(vmm, SIGSTOP), 0);
     auto_free char *import = memory_printf(":kernel import lab --from %s/tree\r", place);
     pty_send(world->pty, ":kernel pull hanging\r");

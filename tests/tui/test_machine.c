@@ -132,17 +132,6 @@ static void test_terminal_of_a_command(void **state)
     world_quit(world);
 }
 
-/* The stand-in's process, as the machine's record has it. */
-static pid_t vmm_of_web(const struct console_world *world)
-{
-    struct error err = {0};
-    auto_free char *text = scratch_read(world->dir, "state/vms/web/handle.json");
-    auto_json struct json *json = json_parse(text, strlen(text), 1 << 20, 16, "handle.json", &err);
-    pid_t pid = (pid_t)json_integer(json_get(json, "vmm"), "pid", 0);
-    assert_true(pid > 1);
-    return pid;
-}
-
 /* T21: what is typed before the shell is there acts on nothing, however fast it came; then the
  * shell opens by itself. */
 static void test_t21_keys_at_a_booting_machine(void **state)

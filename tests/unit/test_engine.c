@@ -19,13 +19,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    world_done(*state);
-    free(*state);
-    return 0;
-}
-
 /* A file that goes there, as the copy of what is copied does, must not go to "/" at first. */
 static void where_the_state_is_is_known_at_once(void **state)
 {
@@ -550,7 +543,7 @@ static void log_lines_are_seen_and_bounded(void **state)
     engine_release(snapshot);
 }
 
-#define in_world(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define in_world(test) cmocka_unit_test_setup_teardown(test, set_up, world_tear_down)
 
 int main(void)
 {

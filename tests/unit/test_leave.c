@@ -28,13 +28,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    world_done(*state);
-    free(*state);
-    return 0;
-}
-
 /* Waits for what the recorder wrote. */
 static char *await_file(struct world *world, const char *name)
 {
@@ -140,7 +133,7 @@ static void only_transfers_can_be_left(void **state)
     assert_code(err, ERROR_NOT_FOUND);
 }
 
-#define in_world(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define in_world(test) cmocka_unit_test_setup_teardown(test, set_up, world_tear_down)
 
 int main(void)
 {

@@ -13,22 +13,6 @@
 #include "engine/change_log.h"
 #include "support/engine_world.h"
 
-static int set_up(void **state)
-{
-    struct world *world = memory_zero(1, sizeof(*world));
-    world_init(world);
-    world->config.is_watching = true;
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_done(*state);
-    free(*state);
-    return 0;
-}
-
 /* A change of somebody else's, as he writes it. */
 static void add_line(struct text *lines, const char *verb, const char *name, const char *login)
 {
@@ -176,7 +160,7 @@ static void test_own_changes_are_written_down(void **state)
     assert_int_equal(scratch_mode(world->dir, "log/changes.jsonl") & 0777, 0600);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, watching_set_up, world_tear_down)
 
 int main(void)
 {

@@ -55,13 +55,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    world_done(*state);
-    free(*state);
-    return 0;
-}
-
 static void assert_result(struct world *world, uint64_t id, const char *expected)
 {
     const struct snapshot *snapshot = world_await(world, is_job_over, &id);
@@ -373,7 +366,7 @@ static void an_operation_can_cancel_a_job(void **state)
     assert_failure(world, world_submit(world, &canceller, "a", word), ERROR_NOT_FOUND);
 }
 
-#define in_world(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define in_world(test) cmocka_unit_test_setup_teardown(test, set_up, world_tear_down)
 
 int main(void)
 {

@@ -12,22 +12,6 @@
 
 #include "support/engine_world.h"
 
-static int set_up(void **state)
-{
-    struct world *world = memory_zero(1, sizeof(*world));
-    world_init(world);
-    world->config.is_watching = true;
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_done(*state);
-    free(*state);
-    return 0;
-}
-
 static void await_more(atomic_int *counter, int before)
 {
     uint64_t deadline_ms = clock_deadline(WORLD_PATIENCE_MS);
@@ -302,7 +286,7 @@ static void running_vms_are_measured_while_somebody_looks(void **state)
     waitpid(pid, NULL, 0);
 }
 
-#define in_world(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define in_world(test) cmocka_unit_test_setup_teardown(test, watching_set_up, world_tear_down)
 
 int main(void)
 {
