@@ -24,6 +24,7 @@
 #include "ui/screens.h"
 #include "ui/seat.h"
 #include "ui/term.h"
+#include "ui/term_key.h"
 
 /* At most 30 frames a second. */
 #define FRAME_MS 33

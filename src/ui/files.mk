@@ -62,6 +62,7 @@ src_libui_a_SOURCES = \
 	src/ui/table_draw.c \
 	src/ui/tail.c src/ui/tail.h \
 	src/ui/term.c src/ui/term.h \
+	src/ui/term_key.c src/ui/term_key.h \
 	src/ui/theme.c src/ui/theme.h \
 	src/ui/undo.c src/ui/undo.h \
 	src/ui/viewer.c src/ui/viewer.h \

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "ui/screens.h"
 #include "ui/seat.h"
-#include "ui/term.h"
+#include "ui/term_key.h"
 
 #define WHEEL_ROWS 3
 

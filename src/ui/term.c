@@ -18,7 +18,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "ui/keys.h"
+#include "ui/term_key.h"
 
 /* An escape alone is a key of its own; what follows one within this time belongs to a sequence. */
 #define ESCAPE_DELAY_MS 40
@@ -40,7 +40,6 @@ static struct {
     int signal_fd;
     int saved_stderr;
     bool has_mouse;
-    struct term_click click; /* the last one */
 } terminal = {.signal_fd = -1, .saved_stderr = -1};
 
 /* What a guest may have switched on while it had the terminal, switched off: character set, insert
@@ -50,12 +49,6 @@ static struct {
 static const char after_guest[] = "\x0f\x1b(B\x1b[4l\x1b[?6l\x1b[r\x1b[?7h\x1b[?1049l\x1b[?1000l"
                                   "\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>"
                                   "\x1b[?25h\x1b[0m\x1b[999;1H\r\n";
-
-/* A report of the mouse, which is read here and not by curses: it waits for the end of one for ever,
- * with all keys and signals, when a line or a flush has cut it off. */
-#define REPORT_CODE (KEY_MAX + 1)
-#define REPORT_MAX 24
-#define REPORT_DELAY_MS 100
 
 /* xterm's private modes: reports of presses, in decimal; none of them. */
 static const char mouse[] = "\x1b[?1000h\x1b[?1006h";
@@ -202,37 +195,6 @@ static void redirect_stderr(int stderr_fd)
     }
 }
 
-/* Terminals that were not told about the keypad's other mode, and those whose entry is wrong, send
- * these; terminfo's own ones come on top. */
-static void define_usual_keys(void)
-{
-    static const struct {
-        const char *sequence;
-        int key;
-    } usual[] = {
-        {"\x1b[A", KEY_UP},
-        {"\x1b[B", KEY_DOWN},
-        {"\x1b[C", KEY_RIGHT},
-        {"\x1b[D", KEY_LEFT},
-        {"\x1bOA", KEY_UP},
-        {"\x1bOB", KEY_DOWN},
-        {"\x1bOC", KEY_RIGHT},
-        {"\x1bOD", KEY_LEFT},
-        {"\x1b[H", KEY_HOME},
-        {"\x1b[F", KEY_END},
-        {"\x1b[1~", KEY_HOME},
-        {"\x1b[4~", KEY_END},
-        {"\x1b[5~", KEY_PPAGE},
-        {"\x1b[6~", KEY_NPAGE},
-        {"\x1b[Z", KEY_BTAB},
-    };
-    for (size_t i = 0; i < array_length(usual); i++) {
-        if (key_defined(usual[i].sequence) == 0) {
-            define_key(usual[i].sequence, usual[i].key);
-        }
-    }
-}
-
 /* The modes of the screen: raw, so that ^C, ^Z and ^S are keys like others. */
 static void set_modes(void)
 {
@@ -269,9 +231,8 @@ bool term_open(const char *term, int stderr_fd, struct error *err)
     atexit(restore_now);
     redirect_stderr(stderr_fd);
     set_modes();
-    define_usual_keys();
+    term_define_keys();
     keyok(KEY_MOUSE, FALSE);
-    define_key("\x1b[<", REPORT_CODE);
     return true;
 }
 
@@ -330,82 +291,8 @@ void term_suspend(void)
     set_modes();
 }
 
-/* What follows its first characters: "0;20;5M". True: terminal.click is set. *next: a character that
- * belongs to no report and is a key of its own, or 0. */
-static bool read_report(wint_t *next)
+bool term_has_mouse(void)
 {
-    char report[REPORT_MAX + 1] = "";
-    size_t len = 0;
-    while (len < REPORT_MAX) {
-        struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-        int kind = get_wch(next);
-        if (kind == ERR && (poll(&input, 1, REPORT_DELAY_MS) <= 0 || get_wch(next) != OK)) {
-            *next = 0;
-            return false;
-        }
-        if (kind == KEY_CODE_YES || *next > 0x7e || strchr("0123456789;Mm", (int)*next) == NULL) {
-            return false;
-        }
-        report[len++] = (char)*next;
-        if (*next == 'M' || *next == 'm') {
-            break;
-        }
-    }
-    *next = 0;
-    unsigned button = 0;
-    char end = 0;
-    struct term_click click = {.kind = CLICK_PRESS};
-    if (sscanf(report, "%5u;%5d;%5d%c", &button, &click.x, &click.y, &end) != 4 || end != 'M') {
-        return false;
-    }
-    click.x--;
-    click.y--;
-    click.kind = button == 64 ? CLICK_WHEEL_UP : button == 65 ? CLICK_WHEEL_DOWN : CLICK_PRESS;
-    terminal.click = click;
-    return button == 0 || button == 64 || button == 65;
-}
-
-static int function_key(wint_t code)
-{
-    switch (code) {
-    case KEY_ENTER:
-        return '\r';
-    case KEY_BACKSPACE:
-        return 0x7f;
-    case KEY_RESIZE:
-        return KEY_NONE;
-    default:
-        return KEY_FUNCTION + (int)code;
-    }
-}
-
-int term_key(bool *is_lost)
-{
-    wint_t code = 0;
-    errno = 0;
-    int kind = get_wch(&code);
-    while (kind == KEY_CODE_YES && code == REPORT_CODE) {
-        if (read_report(&code)) {
-            return KEY_FUNCTION + KEY_MOUSE;
-        }
-        kind = code != 0 ? OK : get_wch(&code);
-    }
-    if (kind == ERR) {
-        struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-        int ready = poll(&input, 1, 0);
-        *is_lost = ready > 0 && ((input.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0 ||
-                                    (input.revents & POLLIN && errno == EIO));
-        return KEY_NONE;
-    }
-    if (kind == KEY_CODE_YES) {
-        return function_key(code);
-    }
-    return code == '\n' ? '\r' : code == '\b' ? 0x7f : (int)code;
-}
-
-bool term_click(struct term_click *click)
-{
-    *click = terminal.click;
     return terminal.has_mouse;
 }
 

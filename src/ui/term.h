@@ -26,18 +26,9 @@ void term_take_back(void);
 /* ^Z: gives it back, stops the process, takes it again when continued. */
 void term_suspend(void);
 
-/* One key as a number (keys.h), KEY_NONE when none waits. *is_lost is set when the terminal is
- * gone. KEY_RESIZE never comes: sizes change by term_resize. */
-int term_key(bool *is_lost);
-/* A click or a turn of the wheel, from 0 at the upper left. */
-struct term_click {
-    int y, x;
-    enum { CLICK_PRESS, CLICK_WHEEL_UP, CLICK_WHEEL_DOWN } kind;
-};
-/* What the key KEY_MOUSE stands for; false when it was something else. */
-bool term_click(struct term_click *click);
 /* Whether the terminal tells of clicks; off, its own selection works. */
 void term_mouse(bool is_on);
+bool term_has_mouse(void);
 /* Sends bytes that are none of curses' business, such as what goes into the clipboard. */
 void term_write(const char *bytes, size_t len);
 

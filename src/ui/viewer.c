@@ -15,7 +15,7 @@
 #include "base/text.h"
 #include "ui/dialog.h"
 #include "ui/seat.h"
-#include "ui/term.h"
+#include "ui/term_key.h"
 
 #define WHEEL_LINES 3
 

@@ -76,16 +76,17 @@ static inline void own_bytes_check(
 {
     static const char taken[] = "\x1b[?1049h";
     static const char lent[] = "\x1b[?1049l";
+    static const char mended[] = "\x0f\x1b(B\x1b[4l\x1b[?6l\x1b[r"; /* after a guest */
     size_t len = 0;
     const char *bytes = pty_bytes(pty, &len);
     while (own->at < len) {
         const char *here = bytes + own->at;
         size_t left = len - own->at;
         if (own->is_lent) {
-            const char *back = memmem(here, left, taken, sizeof(taken) - 1);
+            const char *end = memmem(here, left, mended, sizeof(mended) - 1);
+            const char *back = end != NULL ? strstr(end, taken) : NULL;
             if (back == NULL) {
-                own->at = left < sizeof(taken) ? own->at : len - sizeof(taken);
-                return;
+                return; /* what the guest wrote as "taken" is its own */
             }
             own->at = (size_t)(back - bytes);
             own->is_lent = false;

@@ -295,6 +295,26 @@ static unsigned long wakeups(pid_t pid)
     return count;
 }
 
+/* A byte that belongs to no character is passed over alone: what is typed behind it counts, at once. */
+static void test_t40_broken_characters(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "Start here");
+    pty_send(world->pty, "\xff?");
+    pty_wait_text(world->pty, "━ 1-21 of ");
+    pty_send(world->pty, "\xff\x1b[6~");
+    pty_wait_gone(world->pty, "━ 1-21 of ");
+    pty_send(world->pty, "\xc3\x1b[5~");
+    pty_wait_text(world->pty, "━ 1-21 of ");
+    pty_send(world->pty, "\x1b[<0;5\x1b[6~");
+    pty_wait_gone(world->pty, "━ 1-21 of ");
+    pty_send(world->pty, "\xe6q");
+    pty_wait_gone(world->pty, "Keys everywhere");
+    pty_wait_text(world->pty, "Start here");
+    world_quit(world);
+}
+
 static void set_config(struct console_world *world, const char *text)
 {
     auto_free char *place = memory_printf("%s/config.ini", world->dir);
@@ -450,6 +470,7 @@ int main(void)
         TEST(test_t39_crash),
         TEST(test_t39_terminal_lost),
         TEST(test_t40_plain_locale),
+        TEST(test_t40_broken_characters),
         TEST(test_t41_colors),
         TEST(test_t42_terminals),
         TEST(test_t42_unknown_terminal),
