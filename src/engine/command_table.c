@@ -2,7 +2,7 @@
 /* What the program can do: one row per verb, in a file per subject (verbs_*.c). Help, the man page,
  * completions, the batch parser and the console's forms are made from these rows; here is what
  * several of them share, and the table put together. */
-#include "engine/verbs.h"
+#include "engine/verbs/verbs.h"
 
 #include "base/error.h"
 #include "base/memory.h"

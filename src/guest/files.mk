@@ -76,4 +76,5 @@ $(guest_program): $(guest_sources) $(guest_headers) Makefile
 noinst_DATA += $(guest_program)
 
 # Carried inside the engine; the object's name depends on whether its library has flags of its own.
-src/engine/guest_blob.$(OBJEXT) src/engine/libengine_a-guest_blob.$(OBJEXT): $(guest_program)
+src/engine/machine/guest_blob.$(OBJEXT) \
+src/engine/machine/libengine_a-guest_blob.$(OBJEXT): $(guest_program)

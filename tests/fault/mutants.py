@@ -348,7 +348,7 @@ MUTANTS = {
         ("if (info.st_mode & S_IWOTH)", "if (err == NULL)"),
         ("mkdirat(root, part, 0700)", "mkdirat(root, part, 0755)"),
     ]),
-    "engine/ops_catalog_publish.c": ([UNIT + "signature", "tests/batch/published.py",
+    "engine/catalog/ops_catalog_publish.c": ([UNIT + "signature", "tests/batch/published.py",
                                       "tests/fault/publishing.py"], [
         ("(digest_parse(kernel->sha256, &recorded) && digest_equal(&recorded, &found)) ||",
          "digest_parse(kernel->sha256, &recorded) ||"),

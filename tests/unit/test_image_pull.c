@@ -2,7 +2,7 @@
 /* How images are made and get their names, with the slow steps replaced: who waits for whom, who
  * wins, which kernel it is, and that nothing half-made stays. Two engines on one state directory
  * stand for two processes. */
-#include "engine/ops_image_draft.h"
+#include "engine/image/ops_image_draft.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/* events: what changes among kernels, images and machines, whoever changes it, as lines of JSON. What
+ * there is is compared with what there was; the kernel's notices only say when to look. */
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "engine/command.h"
+#include "engine/machine/ops_vm.h"
+#include "engine/ops.h"
+#include "engine/ops_common.h"
+#include "store/layout.h"
+#include "vm/stream_fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CHANGES (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CLOSE_WRITE | IN_ONLYDIR)
+/* A process that died together with its monitor leaves no notice. */
+#define LOOK_MS 2000
+#define GAP_MS 20 /* a burst of notices is one look */
+
+/* What was last seen of one entry. */
+struct seen {
+    enum store_kind kind;
+    char *name;
+    ino_t inode; /* of its directory: another one has taken its name */
+    bool is_here;
+    enum machine_state state;
+    int64_t started_at;
+    unsigned restarts;
+    bool is_ready;
+    bool is_network_lost;
+};
+
+struct events {
+    struct ops *ops;
+    int out_fd;
+    int inotify;
+    struct seen *seen;
+    size_t count;
+    bool is_first; /* what is there at first is no news */
+    bool is_closed;
+};
+
+static void events_done(struct events *events)
+{
+    for (size_t i = 0; i < events->count; i++) {
+        free(events->seen[i].name);
+    }
+    free(events->seen);
+    memory_auto_close(&events->inotify);
+    memory_auto_close(&events->out_fd);
+}
+
+/* ---- telling -------------------------------------------------------------------------------- */
+
+static struct json *event_new(const struct seen *seen, const char *event)
+{
+    struct json *json = json_new_object();
+    ops_put_time(json, "time", clock_wall());
+    if (seen != NULL) {
+        json_put_string(json, "kind", store_kind_name(seen->kind));
+        json_put_string(json, "name", seen->name);
+    }
+    json_put_string(json, "event", event);
+    return json;
+}
+
+/* Takes json over. False with *err; a reader that went away is no failure. */
+static bool tell(struct events *events, struct json *json, struct error *err)
+{
+    auto_json struct json *owned = json;
+    auto_done(text) struct text line = {0};
+    if (events->is_first) {
+        return true;
+    }
+    json_write(owned, false, &line);
+    text_append_char(&line, '\n');
+    return stream_write_all(
+        events->out_fd, text_cstr(&line), line.len, events->ops->cancel, &events->is_closed, err);
+}
+
+/* ---- looking -------------------------------------------------------------------------------- */
+
+static struct seen *find(struct events *events, enum store_kind kind, const char *name)
+{
+    for (size_t i = 0; i < events->count; i++) {
+        struct seen *seen = &events->seen[i];
+        if (seen->kind == kind && strcmp(seen->name, name) == 0) {
+            return seen;
+        }
+    }
+    return NULL;
+}
+
+static bool tell_state(
+    struct events *events, struct seen *seen, const struct vm_hand *hand, struct error *err)
+{
+    auto_json struct json *facts = ops_vm_json(&hand->spec, &hand->facts);
+    struct json *json = event_new(seen, "state");
+    json_put_string(json, "state", machine_state_name(hand->facts.state));
+    json_put_string(json, "before", machine_state_name(seen->state));
+    static const char *const keys[] = {"pid", "exit", "restarts"};
+    for (size_t i = 0; i < array_length(keys); i++) {
+        const struct json *value = json_get(facts, keys[i]);
+        if (value != NULL) {
+            json_put(json, keys[i], json_copy(value));
+        }
+    }
+    return tell(events, json, err);
+}
+
+/* A machine's own news: another state, another boot under the same state, its agent's answer. */
+static bool look_at_machine(struct events *events, struct seen *seen, struct error *err)
+{
+    auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
+    struct error ignored = {0};
+    if (!ops_vm_read(events->ops, seen->name, &hand, &ignored)) {
+        return true;
+    }
+    const struct machine_timeline *timeline = &hand.facts.timeline;
+    bool is_ready = hand.facts.state == MACHINE_RUNNING && hand.facts.has_timeline &&
+                    machine_timeline_is_ready(timeline);
+    int64_t started_at = hand.facts.has_timeline ? timeline->started_at : 0;
+    unsigned restarts = hand.facts.has_timeline ? timeline->restarts : 0;
+    bool is_again = seen->started_at != 0 &&
+                    (started_at != seen->started_at || restarts != seen->restarts) &&
+                    hand.facts.state == seen->state && ops_vm_is_up(seen->state);
+    bool is_told =
+        (hand.facts.state == seen->state && !is_again) || tell_state(events, seen, &hand, err);
+    if (is_told && is_ready && (!seen->is_ready || is_again)) {
+        struct json *json = event_new(seen, "ready");
+        json_put_integer(json, "ready_ms", (int64_t)timeline->at_ms[MACHINE_STAGE_AGENT]);
+        is_told = tell(events, json, err);
+    }
+    bool is_lost = hand.facts.has_timeline && timeline->is_network_lost;
+    if (is_told && is_lost != seen->is_network_lost && ops_vm_is_up(hand.facts.state)) {
+        is_told = tell(events, event_new(seen, is_lost ? "network-lost" : "network-back"), err);
+    }
+    seen->is_network_lost = is_lost;
+    seen->state = hand.facts.state;
+    seen->started_at = started_at;
+    seen->restarts = restarts;
+    seen->is_ready = is_ready;
+    return is_told;
+}
+
+static void watch_entry(struct events *events, const struct seen *seen)
+{
+    if (seen->kind == STORE_VM && events->inotify >= 0) {
+        auto_free char *path = store_entry_path(events->ops->store, STORE_VM, seen->name, NULL);
+        inotify_add_watch(events->inotify, path, CHANGES | IN_EXCL_UNLINK);
+    }
+}
+
+static struct seen *add(struct events *events, enum store_kind kind, const char *name, ino_t inode)
+{
+    events->seen = memory_grow(events->seen, events->count + 1, sizeof *events->seen);
+    struct seen *seen = &events->seen[events->count++];
+    *seen = (struct seen){.kind = kind,
+        .name = memory_strdup(name),
+        .inode = inode,
+        .is_here = true,
+        .state = MACHINE_CREATED};
+    watch_entry(events, seen);
+    return seen;
+}
+
+static bool look_at_entry(
+    struct events *events, enum store_kind kind, const char *name, struct error *err)
+{
+    struct stat status;
+    int dir = store_kind_dir(events->ops->store, kind);
+    if (name[0] == '.' || fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISDIR(status.st_mode)) {
+        return true;
+    }
+    struct seen *seen = find(events, kind, name);
+    bool is_new = seen == NULL;
+    bool is_other = !is_new && seen->inode != status.st_ino;
+    if (is_new) {
+        seen = add(events, kind, name, status.st_ino);
+    }
+    if (is_other) {
+        seen->inode = status.st_ino;
+        watch_entry(events, seen);
+    }
+    seen->is_here = true;
+    if ((is_new && !tell(events, event_new(seen, "added"), err)) ||
+        (is_other && !tell(events, event_new(seen, "replaced"), err))) {
+        return false;
+    }
+    return kind != STORE_VM || look_at_machine(events, seen, err);
+}
+
+static bool tell_removed(struct events *events, struct error *err)
+{
+    for (size_t i = 0; i < events->count;) {
+        struct seen *seen = &events->seen[i];
+        if (seen->is_here) {
+            i++;
+            continue;
+        }
+        bool is_told = tell(events, event_new(seen, "removed"), err);
+        free(seen->name);
+        *seen = events->seen[--events->count];
+        if (!is_told) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool look(struct events *events, struct error *err)
+{
+    for (size_t i = 0; i < events->count; i++) {
+        events->seen[i].is_here = false;
+    }
+    for (int kind = 0; kind < STORE_KIND_COUNT; kind++) {
+        auto_done(strings) struct strings names = {0};
+        struct error ignored = {0};
+        file_list(store_kind_dir(events->ops->store, (enum store_kind)kind), ".", &names, &ignored);
+        for (size_t i = 0; i < names.count; i++) {
+            if (!look_at_entry(events, (enum store_kind)kind, names.items[i], err)) {
+                return false;
+            }
+        }
+    }
+    return tell_removed(events, err);
+}
+
+/* ---- waiting -------------------------------------------------------------------------------- */
+
+static void watch_kinds(struct events *events)
+{
+    for (int kind = 0; kind < STORE_KIND_COUNT; kind++) {
+        char path[64];
+        snprintf(path, sizeof path, "/proc/self/fd/%d",
+            store_kind_dir(events->ops->store, (enum store_kind)kind));
+        inotify_add_watch(events->inotify, path, CHANGES);
+    }
+}
+
+/* Until something may have changed. False: the end, with *err unless the reader went away. */
+static bool wait_for_change(struct events *events, struct error *err)
+{
+    char notices[16384];
+    struct pollfd fds[] = {{cancel_fd(events->ops->cancel), POLLIN, 0},
+        {events->inotify, POLLIN, 0}, {events->out_fd, 0, 0}};
+    if (poll(fds, array_length(fds), LOOK_MS) < 0 && errno != EINTR) {
+        return error_set_errno(err, errno, "cannot wait for changes");
+    }
+    if (cancel_check(events->ops->cancel, err) || (fds[2].revents & (POLLERR | POLLHUP)) != 0) {
+        return false;
+    }
+    if ((fds[1].revents & POLLIN) != 0) {
+        poll(fds, 1, GAP_MS);
+        while (read(events->inotify, notices, sizeof notices) > 0) {
+        }
+    }
+    return true;
+}
+
+bool ops_events(struct ops *ops, struct json **result, struct error *err)
+{
+    struct events events = {.ops = ops,
+        .out_fd = command_take_fd(ops->command, COMMAND_STDOUT),
+        .inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK),
+        .is_first = true};
+    bool is_fine = events.out_fd >= 0 || error_set(err, ERROR_BUG, "events have nowhere to go");
+    watch_kinds(&events);
+    is_fine = is_fine && look(&events, err);
+    events.is_first = false;
+    is_fine = is_fine && tell(&events, event_new(NULL, "watching"), err);
+    while (is_fine && !events.is_closed && wait_for_change(&events, err)) {
+        is_fine = look(&events, err);
+    }
+    events_done(&events);
+    if (!is_fine || err->code != ERROR_NONE) {
+        return false;
+    }
+    *result = json_new_object();
+    json_put_integer(*result, "exit_status", 0);
+    return true;
+}

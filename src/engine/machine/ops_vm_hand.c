@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* One machine at hand: read, locked, and put right where its monitor or this host crashed. */
+#include "base/error.h"
+#include "base/memory.h"
+#include "engine/engine.h"
+#include "engine/machine/ops_vm.h"
+#include "engine/ops.h"
+#include "engine/ops_common.h"
+#include "engine/state.h"
+#include "store/lock.h"
+#include "store/vm_snapshot.h"
+#include "store/vm_store.h"
+
+#include <string.h>
+
+void vm_hand_done(struct vm_hand *hand)
+{
+    ops_vm_unlock(hand);
+    memory_auto_close(&hand->dir);
+    machine_spec_done(&hand->spec);
+    machine_facts_done(&hand->facts);
+    free(hand->name);
+    free(hand->warning);
+    free(hand->why);
+    free(hand->memory);
+}
+
+void ops_vm_unlock(struct vm_hand *hand)
+{
+    lock_release(hand->lock);
+    hand->lock = NULL;
+}
+
+bool ops_vm_read(struct ops *ops, const char *name, struct vm_hand *hand, struct error *err)
+{
+    auto_done(vm_record) struct vm_record record = {0};
+    if (!vm_store_read(ops->store, name, &record, err)) {
+        return false;
+    }
+    if (record.is_damaged) {
+        return error_set(err, ERROR_FORMAT,
+            "the record of VM %s is damaged (%s): `vm rm --force %s` removes it", name,
+            record.damage, name);
+    }
+    if (!machine_spec_from_json(record.documents[VM_DOCUMENT_SPEC], "vm.json", &hand->spec, err)) {
+        return error_wrap(err, "VM %s", name);
+    }
+    hand->dir = vm_store_open(ops->store, name, err);
+    if (hand->dir < 0) {
+        return false;
+    }
+    hand->name = memory_strdup(name);
+    machine_look(hand->dir, &hand->facts);
+    return true;
+}
+
+static bool is_orphan(const struct vm_hand *hand)
+{
+    return !hand->facts.is_monitored &&
+           (hand->facts.state == MACHINE_RUNNING || hand->facts.state == MACHINE_PAUSED);
+}
+
+/* A machine whose monitor died gets a new one before anything is done with it. Without one it can
+ * still be stopped, so a failure is only told. */
+static void adopt_orphan(struct ops *ops, struct vm_hand *hand)
+{
+    struct error failure = {0};
+    if (!is_orphan(hand)) {
+        return;
+    }
+    if (!machine_adopt(hand->dir, hand->name, ops_self_path(ops), ops->cancel, &hand->facts.handle,
+            &failure)) {
+        state_log(ops->state, LOG_WARNING, "VM %s runs but lost its monitor: %s", hand->name,
+            failure.text);
+        return;
+    }
+    state_log(ops->state, LOG_WARNING, "VM %s had lost its monitor and got a new one", hand->name);
+    machine_facts_done(&hand->facts);
+    machine_look(hand->dir, &hand->facts);
+}
+
+/* Before its record is read: it may be the one that was to be replaced. */
+static bool finish_before(struct ops *ops, const char *name, struct error *err)
+{
+    struct error ignored = {0};
+    auto_close int dir = vm_store_open(ops->store, name, &ignored);
+    return dir < 0 || ops_vm_finish_restore(ops, dir, err) || error_wrap(err, "VM %s", name);
+}
+
+bool ops_vm_take(
+    struct ops *ops, const char *name, const char *purpose, struct vm_hand *hand, struct error *err)
+{
+    hand->lock = ops_lock(ops, STORE_VM, name, purpose, err);
+    if (hand->lock == NULL || !finish_before(ops, name, err) ||
+        !ops_vm_read(ops, name, hand, err)) {
+        return false;
+    }
+    if (!machine_settle(hand->dir, err)) {
+        if (err->code != ERROR_NONE) {
+            return error_wrap(err, "VM %s", name);
+        }
+        adopt_orphan(ops, hand);
+        return true;
+    }
+    machine_facts_done(&hand->facts);
+    machine_look(hand->dir, &hand->facts);
+    return true;
+}
+
+bool ops_vm_take_both(struct ops *ops, const char *name, const char *other, const char *purpose,
+    struct lock **lock, struct vm_hand *hand, struct error *err)
+{
+    bool is_other_first = strcmp(other, name) < 0;
+    if (is_other_first) {
+        *lock = ops_lock(ops, STORE_VM, other, purpose, err);
+    }
+    if ((is_other_first && *lock == NULL) || !ops_vm_take(ops, name, purpose, hand, err)) {
+        return false;
+    }
+    if (!is_other_first) {
+        *lock = ops_lock(ops, STORE_VM, other, purpose, err);
+    }
+    return *lock != NULL;
+}
+
+bool ops_vm_settle(struct ops *ops, struct vm_hand *hand)
+{
+    struct error failure = {0};
+    bool is_due = hand->facts.has_handle && (is_orphan(hand) || !ops_vm_is_up(hand->facts.state));
+    bool has_leftovers = vm_snapshot_has_leftovers(hand->dir);
+    if ((!is_due && !has_leftovers) || ops->config->is_readonly) {
+        return false;
+    }
+    auto_lock struct lock *lock = lock_take(
+        ops->store, STORE_VM, hand->name, LOCK_EXCLUSIVE, "settle", 0, NULL, NULL, &failure);
+    if (lock == NULL) {
+        return false; /* whoever has it does the same */
+    }
+    if (has_leftovers && !ops_vm_finish_restore(ops, hand->dir, &failure)) {
+        state_log(ops->state, LOG_WARNING, "VM %s: %s", hand->name, failure.text);
+    }
+    machine_settle(hand->dir, &failure);
+    machine_facts_done(&hand->facts);
+    machine_look(hand->dir, &hand->facts);
+    adopt_orphan(ops, hand);
+    return true;
+}
