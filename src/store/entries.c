@@ -110,6 +110,26 @@ const char *entries_path(const char *name, const char *file, char buffer[ENTRIES
     return buffer;
 }
 
+bool entries_look_at(int kind_dir, const char *name, const char *file, struct stat *info)
+{
+    char path[ENTRIES_PATH_MAX];
+    return fstatat(kind_dir, entries_path(name, file, path), info, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+void entries_damage(char **damage, char *told)
+{
+    auto_free char *later = *damage != NULL ? told : NULL;
+    *damage = *damage != NULL ? *damage : told;
+}
+
+void entries_check_name(const char *name, char **damage)
+{
+    struct error failure = {0};
+    if (!name_check_entry(name, "its name", &failure)) {
+        entries_damage(damage, memory_strdup(failure.text));
+    }
+}
+
 int entries_open(
     const struct store *store, enum store_kind kind, const char *name, struct error *err)
 {

@@ -14,6 +14,7 @@
 
 struct error;
 struct json;
+struct stat;
 struct strings;
 
 #define ENTRIES_STAGING ".tmp-" /* being filled; locked while its maker lives */
@@ -32,6 +33,12 @@ bool entries_list(int kind_dir, struct strings *names, struct strings *links, st
 bool entries_is_foreign_id(const char *name);
 /* What has an entry's name: false when nothing has; *damage (owned) when it is no directory. */
 bool entries_look(int kind_dir, const char *name, char **damage);
+/* One of its files, never through a link; false when it is not there. */
+bool entries_look_at(int kind_dir, const char *name, const char *file, struct stat *info);
+/* Keeps what is wrong with an entry: the first thing stays. Takes ownership of told. */
+void entries_damage(char **damage, char *told);
+/* A name that nobody could have given it is damage. */
+void entries_check_name(const char *name, char **damage);
 /* The directory of an entry: ERROR_INVALID for a word that is no name, ERROR_NOT_FOUND naming kind
  * and name. -1 on failure, else the caller's to close. */
 int entries_open(

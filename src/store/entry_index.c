@@ -50,6 +50,15 @@ int64_t entry_index_now_ns(void)
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
+void entry_free_strings(const struct entry_shape *shape, void *entry)
+{
+    for (size_t i = 0; i < shape->field_count; i++) {
+        if (shape->fields[i].type == ENTRY_STRING) {
+            memory_auto_free((char *)entry + shape->fields[i].offset);
+        }
+    }
+}
+
 struct entry_stamp entry_stamp_of(const struct stat *manifest)
 {
     return (struct entry_stamp){

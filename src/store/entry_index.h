@@ -45,6 +45,9 @@ struct entry_shape {
     size_t field_count;
 };
 
+/* Frees the strings of an entry that borrows none. */
+void entry_free_strings(const struct entry_shape *shape, void *entry);
+
 /* The manifest an entry was read from. Zero: none that the index may tell of. */
 struct entry_stamp {
     uint64_t device;

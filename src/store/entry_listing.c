@@ -7,9 +7,21 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/parallel.h"
 #include "store/entries.h"
 
-bool entry_listing_begin(struct entry_listing *listing, const struct store *store,
+/* Fewer entries are read by one thread. */
+#define WORTH_THREADS 1000
+
+/* What the threads share; each writes the slot of its own index only. */
+struct reading {
+    struct entry_listing listing;
+    const struct entry_reader *reader;
+    char *entries; /* without a name: not there after all */
+};
+
+/* Names and index. */
+static bool begin(struct entry_listing *listing, const struct store *store,
     const struct entry_shape *shape, struct error *err)
 {
     listing->store = store;
@@ -26,13 +38,13 @@ bool entry_listing_begin(struct entry_listing *listing, const struct store *stor
     return true;
 }
 
-void entry_listing_done(struct entry_listing *listing)
+static void reading_done(struct reading *reading)
 {
+    struct entry_listing *listing = &reading->listing;
     strings_done(&listing->names);
     strings_done(&listing->links);
     entry_index_free(listing->index);
     free(listing->stamps);
-    *listing = (struct entry_listing){0};
 }
 
 bool entry_listing_is_plain(const struct entry_listing *listing, size_t i)
@@ -40,7 +52,8 @@ bool entry_listing_is_plain(const struct entry_listing *listing, size_t i)
     return !strings_contain(&listing->links, listing->names.items[i]);
 }
 
-bool entry_listing_recall(struct entry_listing *listing, size_t i, void *entry)
+/* Fills the entry of names[i] from the index; false when it is to be read. */
+static bool recall(struct entry_listing *listing, size_t i, void *entry)
 {
     struct stat info;
     char path[ENTRIES_PATH_MAX];
@@ -65,24 +78,49 @@ static bool has_name(const struct entry_listing *listing, const char *entry)
     return name != NULL;
 }
 
-size_t entry_listing_finish(
-    struct entry_listing *listing, void *entries, struct entry_index **index)
+static void read_one(void *context, size_t i)
+{
+    struct reading *reading = context;
+    struct entry_listing *listing = &reading->listing;
+    char *entry = reading->entries + i * listing->shape->entry_size;
+    if (!reading->reader->read(listing, i, recall(listing, i, entry), entry)) {
+        reading->reader->done(entry);
+    }
+}
+
+/* Closes the gaps of those that are not there. The number of entries left. */
+static size_t close_gaps(struct entry_listing *listing, char *entries)
 {
     size_t size = listing->shape->entry_size;
     size_t count = 0;
     for (size_t i = 0; i < listing->names.count; i++) {
-        char *entry = (char *)entries + i * size;
+        char *entry = entries + i * size;
         if (!has_name(listing, entry)) {
             continue;
         }
         if (count < i) {
-            memcpy((char *)entries + count * size, entry, size);
+            memcpy(entries + count * size, entry, size);
             listing->stamps[count] = listing->stamps[i];
         }
         count++;
     }
-    entry_index_write(listing->store, listing->shape, listing->index, entries, listing->stamps,
-        count, listing->started_ns);
-    *index = take_ptr(listing->index);
     return count;
+}
+
+void *entry_listing_read(const struct store *store, const struct entry_shape *shape,
+    const struct entry_reader *reader, size_t *count, struct entry_index **index, struct error *err)
+{
+    auto_done(reading) struct reading reading = {.reader = reader};
+    struct entry_listing *listing = &reading.listing;
+    if (!begin(listing, store, shape, err)) {
+        return NULL;
+    }
+    size_t names = listing->names.count;
+    reading.entries = memory_zero(names + 1, shape->entry_size);
+    parallel_each(names, WORTH_THREADS, read_one, &reading);
+    *count = close_gaps(listing, reading.entries);
+    entry_index_write(store, shape, listing->index, reading.entries, listing->stamps, *count,
+        listing->started_ns);
+    *index = take_ptr(listing->index);
+    return reading.entries;
 }

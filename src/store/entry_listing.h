@@ -9,31 +9,29 @@
 
 struct error;
 
-/* Fewer entries are read by one thread. */
-#define ENTRY_LISTING_WORTH 1000
-
 struct entry_listing {
     const struct store *store;
     const struct entry_shape *shape;
     int kind_dir;
-    struct strings names; /* sorted */
-    struct strings links;
+    struct strings names;       /* sorted */
+    struct strings links;       /* of these: links, where directories should be */
     struct entry_index *index;  /* NULL: none that can be used */
     struct entry_stamp *stamps; /* one for each name; set by whoever reads its entry */
     int64_t started_ns;
 };
 
-/* Names and index. */
-bool entry_listing_begin(struct entry_listing *listing, const struct store *store,
-    const struct entry_shape *shape, struct error *err);
-void entry_listing_done(struct entry_listing *listing);
-/* Fills the entry of names[i] from the index, strings borrowed from it; false when it is to be
- * read. Any thread, each i once. */
-bool entry_listing_recall(struct entry_listing *listing, size_t i, void *entry);
+/* What a kind knows of its entries. Called by several threads, for each i once. */
+struct entry_reader {
+    /* Completes the entry of names[i], zero but for what the index told when it is_recalled (then
+     * its strings are borrowed). False: it is not there after all. */
+    bool (*read)(struct entry_listing *listing, size_t i, bool is_recalled, void *entry);
+    void (*done)(void *entry);
+};
+
 /* Known to be a directory. */
 bool entry_listing_is_plain(const struct entry_listing *listing, size_t i);
-/* Closes the gaps in entries (one for each name; without a name: not there after all), writes the
- * index if it is time, and hands the one that was read to the caller, whose entries live in it.
- * The number of entries left. */
-size_t entry_listing_finish(
-    struct entry_listing *listing, void *entries, struct entry_index **index);
+/* All entries, in the order of their names: *count of the shape's structs, whose strings live partly
+ * in *index; both the caller's, freed in that order. NULL on failure. */
+void *entry_listing_read(const struct store *store, const struct entry_shape *shape,
+    const struct entry_reader *reader, size_t *count, struct entry_index **index,
+    struct error *err);

@@ -11,7 +11,6 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/name.h"
-#include "base/parallel.h"
 #include "base/text.h"
 #include "store/entries.h"
 #include "store/entry_listing.h"
@@ -52,10 +51,8 @@ static void drop_documents(struct image_entry *entry)
 
 void image_entry_done(struct image_entry *entry)
 {
-    for (size_t i = 0; !entry->is_borrowed && i < array_length(fields); i++) {
-        if (fields[i].type == ENTRY_STRING) {
-            memory_auto_free((char *)entry + fields[i].offset);
-        }
+    if (!entry->is_borrowed) {
+        entry_free_strings(&shape, entry);
     }
     free(entry->damage);
     drop_documents(entry);
@@ -72,22 +69,13 @@ void image_list_done(struct image_list *list)
     *list = (struct image_list){0};
 }
 
-/* The first damage is the one that is told. Takes ownership. */
-static void set_damage(struct image_entry *entry, char *damage)
-{
-    if (entry->damage == NULL) {
-        entry->damage = damage;
-    } else {
-        free(damage);
-    }
-}
-
 static char *take_path(struct image_entry *entry, const struct json *paths, const char *key)
 {
     const struct json *item = json_get(paths, key);
     const char *path = json_string_value(item);
     if (item != NULL && (path == NULL || path[0] != '/')) {
-        set_damage(entry, memory_printf("\"%s\" in its manifest is not an absolute path", key));
+        entries_damage(
+            &entry->damage, memory_printf("\"%s\" in its manifest is not an absolute path", key));
         return NULL;
     }
     return memory_strdup(path);
@@ -98,7 +86,7 @@ static void read_manifest(int kind_dir, struct image_entry *entry, struct entry_
     auto_done(entries_document) struct entries_document document = {0};
     entries_read_document(kind_dir, entry->name, STORE_MANIFEST, &document);
     if (document.json == NULL && document.damage == NULL) {
-        set_damage(entry, memory_strdup("its " STORE_MANIFEST " is missing"));
+        entries_damage(&entry->damage, memory_strdup("its " STORE_MANIFEST " is missing"));
         return;
     }
     entry->is_newer = document.is_newer;
@@ -122,18 +110,13 @@ static void read_manifest(int kind_dir, struct image_entry *entry, struct entry_
     if (json_is_object(config)) {
         entry->config = json_copy(config);
     } else if (config != NULL) {
-        set_damage(entry, memory_strdup("\"config\" in its manifest is not an object"));
+        entries_damage(
+            &entry->damage, memory_strdup("\"config\" in its manifest is not an object"));
     }
     const struct json *history = json_get(document.json, "history");
     entry->history = json_is_array(history) ? json_copy(history) : NULL;
     *stamp = entry->damage == NULL ? entries_document_stamp(&document) : (struct entry_stamp){0};
     entry->document = take_ptr(document.json);
-}
-
-static bool look_at(int kind_dir, const char *name, const char *file, struct stat *info)
-{
-    char path[ENTRIES_PATH_MAX];
-    return fstatat(kind_dir, entries_path(name, file, path), info, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static void look_at_rootfs(int kind_dir, struct image_entry *entry)
@@ -142,13 +125,13 @@ static void look_at_rootfs(int kind_dir, struct image_entry *entry)
     const char *shown = entry->rootfs_path != NULL ? entry->rootfs_path : IMAGE_ROOTFS;
     bool is_there = entry->rootfs_path != NULL
                         ? stat(entry->rootfs_path, &info) == 0
-                        : look_at(kind_dir, entry->name, IMAGE_ROOTFS, &info);
+                        : entries_look_at(kind_dir, entry->name, IMAGE_ROOTFS, &info);
     if (!is_there) {
-        set_damage(entry, memory_printf("its %s is missing", shown));
+        entries_damage(&entry->damage, memory_printf("its %s is missing", shown));
     } else if (!S_ISREG(info.st_mode)) {
-        set_damage(entry, memory_printf("its %s is not a regular file", shown));
+        entries_damage(&entry->damage, memory_printf("its %s is not a regular file", shown));
     } else if (info.st_size == 0) {
-        set_damage(entry, memory_printf("its %s is empty", shown));
+        entries_damage(&entry->damage, memory_printf("its %s is empty", shown));
     } else {
         entry->has_rootfs = true;
         entry->size_bytes = (uint64_t)info.st_size;
@@ -159,7 +142,7 @@ static void look_at_rootfs(int kind_dir, struct image_entry *entry)
 static void look_at_path(struct image_entry *entry, const char *path)
 {
     if (path != NULL && faccessat(AT_FDCWD, path, F_OK, 0) != 0) {
-        set_damage(entry, memory_printf("its %s is missing", path));
+        entries_damage(&entry->damage, memory_printf("its %s is missing", path));
     }
 }
 
@@ -171,9 +154,9 @@ static void look_at_files(int kind_dir, struct image_entry *entry)
     look_at_path(entry, entry->initrd_path);
     look_at_path(entry, entry->modules_path);
     entry->has_work_seed =
-        look_at(kind_dir, entry->name, IMAGE_WORK_SEED, &info) && S_ISREG(info.st_mode);
+        entries_look_at(kind_dir, entry->name, IMAGE_WORK_SEED, &info) && S_ISREG(info.st_mode);
     entry->has_kernel =
-        look_at(kind_dir, entry->name, IMAGE_KERNEL, &info) && S_ISDIR(info.st_mode);
+        entries_look_at(kind_dir, entry->name, IMAGE_KERNEL, &info) && S_ISDIR(info.st_mode);
 }
 
 /* What is seen at every look, whatever the manifest says. */
@@ -183,10 +166,7 @@ static void look_around(int kind_dir, bool is_plain, struct image_entry *entry)
     if (is_plain) {
         look_at_files(kind_dir, entry);
     }
-    struct error failure = {0};
-    if (!name_check_entry(entry->name, "its name", &failure)) {
-        set_damage(entry, memory_strdup(failure.text));
-    }
+    entries_check_name(entry->name, &entry->damage);
     entry->is_damaged = entry->damage != NULL;
 }
 
@@ -221,23 +201,15 @@ bool image_store_read(
 static bool is_foreign(int kind_dir, const char *name)
 {
     struct stat info;
-    return entries_is_foreign_id(name) && !look_at(kind_dir, name, STORE_MANIFEST, &info);
+    return entries_is_foreign_id(name) && !entries_look_at(kind_dir, name, STORE_MANIFEST, &info);
 }
 
-/* What the readers of a listing share; each writes the slot of its own index only. */
-struct reading {
-    struct entry_listing listing;
-    struct image_entry *items; /* without a name: not there after all */
-};
-
-static void list_one(void *context, size_t i)
+static bool list_one(struct entry_listing *listing, size_t i, bool is_recalled, void *context)
 {
-    struct reading *reading = context;
-    struct entry_listing *listing = &reading->listing;
-    struct image_entry *entry = &reading->items[i];
+    struct image_entry *entry = context;
     const char *name = listing->names.items[i];
-    bool is_there = entry_listing_recall(listing, i, entry);
-    if (is_there) {
+    bool is_there = is_recalled;
+    if (is_recalled) {
         entry->is_borrowed = true;
         look_around(listing->kind_dir, true, entry);
     } else {
@@ -245,29 +217,21 @@ static void list_one(void *context, size_t i)
                    read_entry(listing->kind_dir, name, entry_listing_is_plain(listing, i), entry,
                        &listing->stamps[i]);
     }
-    if (!is_there || (entry->is_damaged && !file_exists(listing->kind_dir, name))) {
-        image_entry_done(entry); /* it went away meanwhile */
-        return;
-    }
     drop_documents(entry);
+    /* What is damaged may have gone away meanwhile. */
+    return is_there && (!entry->is_damaged || file_exists(listing->kind_dir, name));
 }
 
-static void reading_done(struct reading *reading)
+static void entry_done(void *entry)
 {
-    entry_listing_done(&reading->listing);
+    image_entry_done(entry);
 }
 
 bool image_store_list(const struct store *store, struct image_list *list, struct error *err)
 {
-    auto_done(reading) struct reading reading = {0};
-    if (!entry_listing_begin(&reading.listing, store, &shape, err)) {
-        return false;
-    }
-    size_t count = reading.listing.names.count;
-    reading.items = list->items = memory_zero(count + 1, sizeof(*list->items));
-    parallel_each(count, ENTRY_LISTING_WORTH, list_one, &reading);
-    list->count = entry_listing_finish(&reading.listing, list->items, &list->index);
-    return true;
+    static const struct entry_reader reader = {list_one, entry_done};
+    list->items = entry_listing_read(store, &shape, &reader, &list->count, &list->index, err);
+    return list->items != NULL;
 }
 
 static void put_paths(struct json *json, const struct image_entry *entry)

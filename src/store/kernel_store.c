@@ -9,7 +9,6 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/name.h"
-#include "base/parallel.h"
 #include "base/text.h"
 #include "store/entries.h"
 #include "store/entry_listing.h"
@@ -40,10 +39,8 @@ static const struct entry_shape shape = {
 
 void kernel_entry_done(struct kernel_entry *entry)
 {
-    for (size_t i = 0; !entry->is_borrowed && i < array_length(fields); i++) {
-        if (fields[i].type == ENTRY_STRING) {
-            memory_auto_free((char *)entry + fields[i].offset);
-        }
+    if (!entry->is_borrowed) {
+        entry_free_strings(&shape, entry);
     }
     free(entry->damage);
     json_free(entry->document);
@@ -60,44 +57,28 @@ void kernel_list_done(struct kernel_list *list)
     *list = (struct kernel_list){0};
 }
 
-/* The first damage is the one that is told. Takes ownership. */
-static void set_damage(struct kernel_entry *entry, char *damage)
-{
-    if (entry->damage == NULL) {
-        entry->damage = damage;
-    } else {
-        free(damage);
-    }
-}
-
-/* One of its files, never through a link. */
-static bool look_at(int kind_dir, const char *name, const char *file, struct stat *info)
-{
-    char path[ENTRIES_PATH_MAX];
-    return fstatat(kind_dir, entries_path(name, file, path), info, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 /* What stands beside vmlinux. */
 static void look_beside(int kind_dir, struct kernel_entry *entry)
 {
     struct stat info;
     entry->has_initrd =
-        look_at(kind_dir, entry->name, KERNEL_INITRD, &info) && S_ISREG(info.st_mode);
+        entries_look_at(kind_dir, entry->name, KERNEL_INITRD, &info) && S_ISREG(info.st_mode);
     entry->has_modules =
-        look_at(kind_dir, entry->name, KERNEL_MODULES, &info) && S_ISDIR(info.st_mode);
+        entries_look_at(kind_dir, entry->name, KERNEL_MODULES, &info) && S_ISDIR(info.st_mode);
 }
 
 static void look_at_kernel(int kind_dir, struct kernel_entry *entry)
 {
     struct stat info;
-    if (!look_at(kind_dir, entry->name, KERNEL_FILE, &info)) {
-        set_damage(entry, memory_strdup(entry->has_manifest ? "its " KERNEL_FILE " is missing"
-                                                            : "it holds neither " STORE_MANIFEST
-                                                              " nor " KERNEL_FILE));
+    if (!entries_look_at(kind_dir, entry->name, KERNEL_FILE, &info)) {
+        entries_damage(
+            &entry->damage, memory_strdup(entry->has_manifest ? "its " KERNEL_FILE " is missing"
+                                                              : "it holds neither " STORE_MANIFEST
+                                                                " nor " KERNEL_FILE));
     } else if (!S_ISREG(info.st_mode)) {
-        set_damage(entry, memory_strdup("its " KERNEL_FILE " is not a regular file"));
+        entries_damage(&entry->damage, memory_strdup("its " KERNEL_FILE " is not a regular file"));
     } else if (info.st_size == 0) {
-        set_damage(entry, memory_strdup("its " KERNEL_FILE " is empty"));
+        entries_damage(&entry->damage, memory_strdup("its " KERNEL_FILE " is empty"));
     } else {
         entry->has_kernel = true;
         if (entry->size_bytes == 0) {
@@ -140,10 +121,7 @@ static void look_around(int kind_dir, bool is_brief, struct kernel_entry *entry)
             look_beside(kind_dir, entry);
         }
     }
-    struct error failure = {0};
-    if (!name_check_entry(entry->name, "its name", &failure)) {
-        set_damage(entry, memory_strdup(failure.text));
-    }
+    entries_check_name(entry->name, &entry->damage);
     entry->is_damaged = entry->damage != NULL;
 }
 
@@ -173,61 +151,50 @@ bool kernel_store_read(
            error_set(err, ERROR_NOT_FOUND, "there is no kernel named %s: see kernel list", name);
 }
 
-/* What the readers of a listing share; each writes the slot of its own index only. */
-struct reading {
-    struct entry_listing listing;
-    bool is_brief;
-    struct kernel_entry *items; /* without a name: not there after all */
-};
-
-static void list_one(void *context, size_t i)
+static bool list_one(struct entry_listing *listing, size_t i, bool is_recalled, bool is_brief,
+    struct kernel_entry *entry)
 {
-    struct reading *reading = context;
-    struct entry_listing *listing = &reading->listing;
-    struct kernel_entry *entry = &reading->items[i];
     const char *name = listing->names.items[i];
-    bool is_there = entry_listing_recall(listing, i, entry);
-    if (is_there) {
+    bool is_there = is_recalled;
+    if (is_recalled) {
         entry->is_borrowed = entry->has_manifest = true;
-        look_around(listing->kind_dir, reading->is_brief, entry);
+        look_around(listing->kind_dir, is_brief, entry);
     } else {
-        is_there = read_entry(listing->kind_dir, name, entry_listing_is_plain(listing, i),
-            reading->is_brief, entry, &listing->stamps[i]);
-    }
-    if (!is_there || (entry->is_damaged && !file_exists(listing->kind_dir, name))) {
-        kernel_entry_done(entry); /* it went away meanwhile */
-        return;
+        is_there = read_entry(listing->kind_dir, name, entry_listing_is_plain(listing, i), is_brief,
+            entry, &listing->stamps[i]);
     }
     json_free(take_ptr(entry->document));
+    /* What is damaged may have gone away meanwhile. */
+    return is_there && (!entry->is_damaged || file_exists(listing->kind_dir, name));
 }
 
-static void reading_done(struct reading *reading)
+static bool list_whole(struct entry_listing *listing, size_t i, bool is_recalled, void *entry)
 {
-    entry_listing_done(&reading->listing);
+    return list_one(listing, i, is_recalled, false, entry);
 }
 
-static bool list_all(
-    const struct store *store, bool is_brief, struct kernel_list *list, struct error *err)
+static bool list_brief(struct entry_listing *listing, size_t i, bool is_recalled, void *entry)
 {
-    auto_done(reading) struct reading reading = {.is_brief = is_brief};
-    if (!entry_listing_begin(&reading.listing, store, &shape, err)) {
-        return false;
-    }
-    size_t count = reading.listing.names.count;
-    reading.items = list->items = memory_zero(count + 1, sizeof(*list->items));
-    parallel_each(count, ENTRY_LISTING_WORTH, list_one, &reading);
-    list->count = entry_listing_finish(&reading.listing, list->items, &list->index);
-    return true;
+    return list_one(listing, i, is_recalled, true, entry);
+}
+
+static void entry_done(void *entry)
+{
+    kernel_entry_done(entry);
 }
 
 bool kernel_store_list(const struct store *store, struct kernel_list *list, struct error *err)
 {
-    return list_all(store, false, list, err);
+    static const struct entry_reader reader = {list_whole, entry_done};
+    list->items = entry_listing_read(store, &shape, &reader, &list->count, &list->index, err);
+    return list->items != NULL;
 }
 
 bool kernel_store_list_brief(const struct store *store, struct kernel_list *list, struct error *err)
 {
-    return list_all(store, true, list, err);
+    static const struct entry_reader reader = {list_brief, entry_done};
+    list->items = entry_listing_read(store, &shape, &reader, &list->count, &list->index, err);
+    return list->items != NULL;
 }
 
 bool kernel_store_write_manifest(
