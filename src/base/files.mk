@@ -28,6 +28,7 @@ src_libbase_a_SOURCES = \
 	src/base/tree_entry.c src/base/tree_parts.h \
 	src/base/tree_place.c \
 	src/base/tree_pack.c src/base/tree_stream.h \
+	src/base/tree_source.c \
 	src/base/tree_take.c \
 	src/base/units.c src/base/units.h \
 	src/base/wire.c src/base/wire.h \

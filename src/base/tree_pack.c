@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <search.h>
 #include <stdio.h>
@@ -26,11 +25,6 @@ struct level {
     size_t count, at;
 };
 
-/* Bytes of a file that are not a hole. */
-struct piece {
-    off_t at, len;
-};
-
 /* Where a file with several names was met first. */
 struct known {
     dev_t device;
@@ -46,12 +40,7 @@ struct tree_pack {
     size_t depth;
     struct tree_bytes head; /* to be given out before anything else */
     size_t head_at;
-    int file; /* -1: none */
-    char *file_path;
-    struct piece *pieces;
-    size_t piece_count, piece_at;
-    off_t piece_done;
-    uint64_t stored_bytes; /* of the file, without its map */
+    struct tree_source file; /* whose bytes come next */
     void *known;
 };
 
@@ -168,53 +157,7 @@ static bool push_level(struct tree_pack *pack, int fd, const struct stat *status
     return (is_border && is_kernel_view(fd)) || read_names(level, failure);
 }
 
-/* ---- files ---------------------------------------------------------------------------------- */
-
-static void add_piece(struct tree_pack *pack, off_t at, off_t len)
-{
-    pack->pieces = tree_grow(pack->pieces, (pack->piece_count + 1) * sizeof *pack->pieces);
-    pack->pieces[pack->piece_count++] = (struct piece){.at = at, .len = len};
-}
-
-/* Where the data is. False: it has no holes worth a map, or the file system does not say. */
-static bool find_pieces(struct tree_pack *pack, off_t size)
-{
-    off_t at = 0;
-    pack->piece_count = 0;
-    while (at < size && pack->piece_count < TREE_HOLES_MAX) {
-        off_t data = lseek(pack->file, at, SEEK_DATA);
-        if (data < 0 && errno == ENXIO) {
-            break;
-        }
-        off_t hole = data < 0 ? -1 : lseek(pack->file, data, SEEK_HOLE);
-        if (data < at || hole <= data) {
-            return false;
-        }
-        hole = hole < size ? hole : size;
-        if (data >= size) {
-            break;
-        }
-        add_piece(pack, data, hole - data);
-        at = hole;
-    }
-    return pack->piece_count < TREE_HOLES_MAX;
-}
-
-/* The map of GNU tar's format 1.0 stands in front of the data: how many, then offset and length of
- * each, a number a line. A hole at the end shows as a piece of nothing there. */
-static void add_map(const struct tree_pack *pack, off_t size, struct tree_bytes *map)
-{
-    char line[64];
-    size_t count = pack->piece_count + 1;
-    tree_bytes_add(map, line, (size_t)snprintf(line, sizeof line, "%zu\n", count));
-    for (size_t i = 0; i < pack->piece_count; i++) {
-        int len = snprintf(line, sizeof line, "%jd\n%jd\n", (intmax_t)pack->pieces[i].at,
-            (intmax_t)pack->pieces[i].len);
-        tree_bytes_add(map, line, (size_t)len);
-    }
-    tree_bytes_add(map, line, (size_t)snprintf(line, sizeof line, "%jd\n0\n", (intmax_t)size));
-    tree_bytes_pad(map);
-}
+/* ---- one name after the other --------------------------------------------------------------- */
 
 static void add_xattrs(int fd, struct tree_entry *entry)
 {
@@ -264,61 +207,29 @@ static bool is_known(struct tree_pack *pack, const struct stat *status, struct t
     return true;
 }
 
-static bool begin_file(struct tree_pack *pack, int dir, const char *name,
-    const struct stat *expected, struct tree_entry *entry, struct tree_failure *failure)
+static bool add_file(struct tree_pack *pack, int dir, const char *name, const struct stat *expected,
+    struct tree_entry *entry, struct tree_failure *failure)
 {
-    struct stat status;
     struct tree_bytes map = {0};
-    pack->file = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (pack->file < 0) {
-        return tree_fail_errno(failure, "cannot read %s", entry->path);
-    }
-    if (fstat(pack->file, &status) != 0 || status.st_ino != expected->st_ino ||
-        !S_ISREG(status.st_mode)) {
-        return tree_fail(
-            failure, TREE_FAULT_IO, ESTALE, "%s was replaced while it was copied", entry->path);
-    }
-    off_t size = status.st_size;
     entry->type = '0';
-    entry->real_bytes = (uint64_t)size;
-    bool has_holes = (off_t)status.st_blocks * 512 < size && find_pieces(pack, size);
-    bool is_whole = pack->piece_count == 1 && pack->pieces[0].len == size;
-    if (has_holes && !is_whole) {
-        entry->is_sparse = true;
-        add_map(pack, size, &map);
-    } else {
-        pack->piece_count = 0;
-        add_piece(pack, 0, size);
+    bool is_open = tree_source_open(&pack->file, dir, name, expected, entry, &map, failure);
+    if (is_open) {
+        pack->count.data_bytes += pack->file.stored_bytes;
+        add_xattrs(pack->file.fd, entry);
+        write_entry(pack, entry);
+        tree_bytes_add(&pack->head, map.bytes, map.len);
     }
-    pack->stored_bytes = 0;
-    for (size_t i = 0; i < pack->piece_count; i++) {
-        pack->stored_bytes += (uint64_t)pack->pieces[i].len;
-    }
-    entry->stored_bytes = pack->stored_bytes + map.len;
-    pack->count.data_bytes += pack->stored_bytes;
-    pack->piece_at = 0;
-    pack->piece_done = 0;
-    pack->file_path = tree_text(entry->path, strlen(entry->path));
-    add_xattrs(pack->file, entry);
-    write_entry(pack, entry);
-    tree_bytes_add(&pack->head, map.bytes, map.len);
     free(map.bytes);
-    return true;
+    return is_open;
 }
 
 static void end_file(struct tree_pack *pack)
 {
-    size_t last = (size_t)(pack->stored_bytes % TREE_BLOCK);
     static const unsigned char zeros[TREE_BLOCK];
+    size_t last = (size_t)(pack->file.stored_bytes % TREE_BLOCK);
     tree_bytes_add(&pack->head, zeros, last == 0 ? 0 : TREE_BLOCK - last);
-    close(pack->file);
-    pack->file = -1;
-    pack->piece_count = 0;
-    free(pack->file_path);
-    pack->file_path = NULL;
+    tree_source_close(&pack->file);
 }
-
-/* ---- one name after the other --------------------------------------------------------------- */
 
 static bool add_link(struct tree_pack *pack, int dir, const char *name, struct tree_entry *entry,
     struct tree_failure *failure)
@@ -374,7 +285,7 @@ static bool add(
     } else if (is_known(pack, &status, &entry)) {
         write_entry(pack, &entry);
     } else if (S_ISREG(status.st_mode)) {
-        is_added = begin_file(pack, dir, name, &status, &entry, failure);
+        is_added = add_file(pack, dir, name, &status, &entry, failure);
     } else if (S_ISLNK(status.st_mode)) {
         is_added = add_link(pack, dir, name, &entry, failure);
     } else {
@@ -403,38 +314,6 @@ static bool next_name(struct tree_pack *pack, struct tree_failure *failure)
     return true;
 }
 
-/* Bytes of the piece at hand; 0 when the file is done. */
-static ssize_t read_file(
-    struct tree_pack *pack, void *bytes, size_t size, struct tree_failure *failure)
-{
-    while (pack->piece_at < pack->piece_count &&
-           pack->piece_done == pack->pieces[pack->piece_at].len) {
-        pack->piece_at++;
-        pack->piece_done = 0;
-    }
-    if (pack->piece_at == pack->piece_count) {
-        end_file(pack);
-        return 0;
-    }
-    const struct piece *piece = &pack->pieces[pack->piece_at];
-    off_t left = piece->len - pack->piece_done;
-    size = (off_t)size < left ? size : (size_t)left;
-    ssize_t got = pread(pack->file, bytes, size, piece->at + pack->piece_done);
-    if (got < 0 && errno == EINTR) {
-        return read_file(pack, bytes, size, failure);
-    }
-    if (got < 0) {
-        tree_fail_errno(failure, "cannot read %s", pack->file_path);
-        return -1;
-    }
-    if (got == 0) { /* it shrank; the header has promised more */
-        memset(bytes, 0, size);
-        got = (ssize_t)size;
-    }
-    pack->piece_done += got;
-    return got;
-}
-
 ssize_t tree_pack_read(
     struct tree_pack *pack, void *bytes, size_t size, struct tree_failure *failure)
 {
@@ -450,10 +329,13 @@ ssize_t tree_pack_read(
         }
         pack->head.len = 0;
         pack->head_at = 0;
-        if (pack->file >= 0) {
-            ssize_t got = read_file(pack, (char *)bytes + done, size - done, failure);
+        if (pack->file.fd >= 0) {
+            ssize_t got = tree_source_read(&pack->file, (char *)bytes + done, size - done, failure);
             if (got < 0) {
                 return -1;
+            }
+            if (got == 0) {
+                end_file(pack);
             }
             done += (size_t)got;
         } else if (pack->is_ended) {
@@ -478,13 +360,9 @@ void tree_pack_free(struct tree_pack *pack)
     while (pack->depth > 0) {
         pop_level(pack);
     }
-    if (pack->file >= 0) {
-        close(pack->file);
-    }
+    tree_source_close(&pack->file);
     forget_known(pack);
-    free(pack->file_path);
     free(pack->levels);
-    free(pack->pieces);
     free(pack->head.bytes);
     free(pack);
 }
@@ -492,7 +370,7 @@ void tree_pack_free(struct tree_pack *pack)
 struct tree_pack *tree_pack_open(const char *path, bool keeps_owners, struct tree_failure *failure)
 {
     struct tree_pack *pack = tree_grow(NULL, sizeof *pack);
-    *pack = (struct tree_pack){.file = -1, .keeps_owners = keeps_owners};
+    *pack = (struct tree_pack){.file.fd = -1, .keeps_owners = keeps_owners};
     char *top = tree_top_name(path);
     size_t len = strlen(path);
     bool is_inside = strcmp(top, ".") == 0 || (len > 0 && path[len - 1] == '/');

@@ -2,8 +2,9 @@
 #pragma once
 
 /* What tree_pack.c and tree_take.c share: one header of the stream as data, to and from its bytes;
- * and what tree_take.c reads a stream for: files that come into being below a directory
- * (tree_place.c), through no link, whatever names the stream has. Private to tree_stream. */
+ * the file a stream gets its bytes from (tree_source.c); and what tree_take.c reads a stream for:
+ * files that come into being below a directory (tree_place.c), through no link, whatever names the
+ * stream has. Private to tree_stream. */
 
 #include "base/tree_stream.h"
 
@@ -65,6 +66,29 @@ bool tree_fail_errno(struct tree_failure *failure, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void *tree_grow(void *old, size_t size) __attribute__((returns_nonnull));
 char *tree_text(const char *text, size_t len) __attribute__((returns_nonnull));
+
+/* A file whose bytes are read, without its holes. */
+struct tree_piece {
+    off_t at, len;
+};
+struct tree_source {
+    int fd;     /* -1: none is open */
+    char *path; /* in the stream */
+    struct tree_piece *pieces;
+    size_t piece_count, piece_at;
+    off_t piece_done;
+    uint64_t stored_bytes; /* in all pieces */
+};
+/* Opens the file that *expected is of, and says in *entry how much will come; the map of its holes,
+ * whose bytes come before the data, is added to *map. On failure as well, tree_source_close. */
+bool tree_source_open(struct tree_source *source, int dir, const char *name,
+    const struct stat *expected, struct tree_entry *entry, struct tree_bytes *map,
+    struct tree_failure *failure);
+/* The next bytes, at most size; 0 where they end, which is where the entry said they would: a file
+ * that becomes shorter is a failure, one that grows is cut there. */
+ssize_t tree_source_read(
+    struct tree_source *source, void *bytes, size_t size, struct tree_failure *failure);
+void tree_source_close(struct tree_source *source);
 
 /* Where entries go, and the file that is being made there. */
 struct tree_place {

@@ -52,8 +52,8 @@ struct tree_pack;
  * *failure. keeps_owners false: everything is said to be root's. */
 struct tree_pack *tree_pack_open(const char *path, bool keeps_owners, struct tree_failure *failure);
 void tree_pack_free(struct tree_pack *pack);
-/* The next bytes of the stream, at most size; 0 at its end, -1 with *failure. A file that shrinks
- * meanwhile is filled up with zeros. */
+/* The next bytes of the stream, at most size; 0 at its end, -1 with *failure. A file that is
+ * replaced or becomes shorter meanwhile is a failure. */
 ssize_t tree_pack_read(
     struct tree_pack *pack, void *bytes, size_t size, struct tree_failure *failure);
 const struct tree_count *tree_pack_count(const struct tree_pack *pack);

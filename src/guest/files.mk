@@ -32,6 +32,7 @@ guest_sources = \
 	src/base/tree_entry.c \
 	src/base/tree_place.c \
 	src/base/tree_pack.c \
+	src/base/tree_source.c \
 	src/base/tree_take.c \
 	src/base/wire.c \
 	src/base/wire_decode.c

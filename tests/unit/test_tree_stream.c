@@ -546,6 +546,29 @@ static void sockets_are_left_out(void **state)
     tree_pack_free(packing);
 }
 
+/* Its header has promised more: no zeros in the place of what is gone. */
+static void a_file_that_becomes_shorter_is_no_copy(void **state)
+{
+    (void)state;
+    char bytes[2048];
+    struct tree_failure failure = {0};
+    auto_free char *path = place("log");
+    auto_free char *lines = memory_zero(100001, 1);
+    memset(lines, 'x', 100000);
+    scratch_write(scratch, "log", lines);
+    struct tree_pack *packing = tree_pack_open(path, false, &failure);
+    assert_non_null(packing);
+    assert_int_equal(tree_pack_read(packing, bytes, sizeof bytes, &failure), sizeof bytes);
+    assert_int_equal(truncate(path, 3000), 0);
+    ssize_t got;
+    while ((got = tree_pack_read(packing, bytes, sizeof bytes, &failure)) > 0) {
+    }
+    assert_int_equal(got, -1);
+    assert_int_equal(failure.error, ESTALE);
+    assert_non_null(strstr(failure.text, "log became shorter while it was copied"));
+    tree_pack_free(packing);
+}
+
 #define tree_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -561,6 +584,7 @@ int main(void)
         tree_test(limits_hold),
         tree_test(damaged_streams_do_no_harm),
         tree_test(sockets_are_left_out),
+        tree_test(a_file_that_becomes_shorter_is_no_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
