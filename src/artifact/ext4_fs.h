@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 
+struct behind;
 struct error;
 struct struct_ext2_filsys;
 
@@ -29,7 +30,8 @@ struct ext4_run {
 struct ext4_writer {
     struct struct_ext2_filsys *fs;
     int fd;
-    uint64_t blocks; /* of the file system */
+    uint64_t unsynced_bytes; /* the writing thread's: since the disk was last told to begin */
+    uint64_t blocks;         /* of the file system */
     uint64_t run_start, run_at,
         run_end;   /* the free run blocks are taken from, in ascending order */
     uint64_t over; /* blocks that were wanted beyond the last; only counted */
@@ -39,10 +41,9 @@ struct ext4_writer {
     size_t freed_count;
     bool is_stale; /* the block taken last held something else before */
 
-    uint8_t *gather; /* blocks in a row, to be written at once */
+    struct behind *behind; /* writes; its piece gathers blocks in a row */
     uint64_t gather_block;
     size_t gather_count;
-    size_t unsynced; /* blocks written since the disk was last told to begin */
 
     struct tree_inode *inode; /* the file whose data comes */
     uint64_t file_bytes;      /* of it, so far */
@@ -58,9 +59,10 @@ struct ext4_writer {
 
 /* The next free block; beyond the end (>= blocks) when there is none. */
 uint64_t ext4_take_block(struct ext4_writer *writer);
-/* Writes a block through the gather buffer; nothing for one beyond the end. */
+/* Writes a block, together with those before it; nothing for one beyond the end. */
 bool ext4_put_block(
     struct ext4_writer *writer, uint64_t block, const void *bytes, struct error *err);
+/* Waits until all such blocks are written. */
 bool ext4_flush(struct ext4_writer *writer, struct error *err);
 
 /* Checksum of metadata that belongs to an inode: of its number, its generation (0) and the bytes. */

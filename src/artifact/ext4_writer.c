@@ -8,6 +8,7 @@
 #include <ext2fs/ext2fs.h>
 
 #include "artifact/ext4_fs.h"
+#include "base/behind.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -15,12 +16,28 @@
 #define GATHER_BLOCKS 256 /* 1 MiB */
 
 /* So much is written between two reminders to the disk to begin. */
-#define SYNC_BLOCKS 4096
+#define SYNC_BYTES ((uint64_t)16 << 20)
 
 /* Fewer blocks of zeros in a row stay part of the file's run: a hole would cost an extent. */
 #define HOLE_BLOCKS 8
 
 static const uint8_t zero_block[EXT4_BLOCK];
+
+/* Of the thread that writes. */
+static bool write_gathered(
+    void *context, uint8_t *bytes, size_t len, uint64_t offset, struct error *err)
+{
+    struct ext4_writer *writer = context;
+    if (!file_write_all_at(writer->fd, bytes, len, offset, err)) {
+        return error_wrap(err, "the disk file");
+    }
+    writer->unsynced_bytes += len;
+    if (writer->unsynced_bytes >= SYNC_BYTES) {
+        file_start_sync(writer->fd);
+        writer->unsynced_bytes = 0;
+    }
+    return true;
+}
 
 struct ext4_writer *ext4_writer_new(int fd, const struct ext4_plan *plan, struct error *err)
 {
@@ -31,21 +48,21 @@ struct ext4_writer *ext4_writer_new(int fd, const struct ext4_plan *plan, struct
     }
     struct ext4_writer *writer = memory_zero(1, sizeof *writer);
     writer->fs = fs;
-    writer->fd = fd;
     writer->blocks = ext2fs_blocks_count(fs->super);
     writer->inode_limit = fs->super->s_inodes_count;
-    writer->gather = memory_alloc((size_t)GATHER_BLOCKS * EXT4_BLOCK);
+    writer->fd = fd;
+    writer->behind = behind_new((size_t)GATHER_BLOCKS * EXT4_BLOCK, write_gathered, writer);
     return writer;
 }
 
 void ext4_writer_free(struct ext4_writer *writer)
 {
     if (writer) {
+        behind_free(writer->behind);
         if (writer->fs) {
             ext2fs_free(writer->fs);
         }
         free(writer->freed);
-        free(writer->gather);
         free(writer->inodes);
         free(writer);
     }
@@ -96,20 +113,17 @@ uint64_t ext4_take_block(struct ext4_writer *writer)
     return writer->run_at++;
 }
 
-bool ext4_flush(struct ext4_writer *writer, struct error *err)
+static bool flush(struct ext4_writer *writer, struct error *err)
 {
     size_t count = writer->gather_count;
     writer->gather_count = 0;
-    if (count > 0 && !file_write_all_at(writer->fd, writer->gather, count * EXT4_BLOCK,
-                         writer->gather_block * EXT4_BLOCK, err)) {
-        return error_wrap(err, "the disk file");
-    }
-    writer->unsynced += count;
-    if (writer->unsynced >= SYNC_BLOCKS) {
-        file_start_sync(writer->fd);
-        writer->unsynced = 0;
-    }
-    return true;
+    return count == 0 ||
+           behind_put(writer->behind, count * EXT4_BLOCK, writer->gather_block * EXT4_BLOCK, err);
+}
+
+bool ext4_flush(struct ext4_writer *writer, struct error *err)
+{
+    return flush(writer, err) && behind_wait(writer->behind, err);
 }
 
 bool ext4_put_block(
@@ -120,13 +134,14 @@ bool ext4_put_block(
     }
     if ((writer->gather_count == GATHER_BLOCKS ||
             writer->gather_block + writer->gather_count != block) &&
-        !ext4_flush(writer, err)) {
+        !flush(writer, err)) {
         return false;
     }
     if (writer->gather_count == 0) {
         writer->gather_block = block;
     }
-    memcpy(writer->gather + writer->gather_count++ * EXT4_BLOCK, bytes, EXT4_BLOCK);
+    uint8_t *gather = behind_piece(writer->behind);
+    memcpy(gather + writer->gather_count++ * EXT4_BLOCK, bytes, EXT4_BLOCK);
     return true;
 }
 

@@ -8,9 +8,11 @@
 
 #include <openssl/evp.h>
 
+#include "base/behind.h"
 #include "base/cancel.h"
 #include "base/digest.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/progress.h"
 
@@ -149,32 +151,37 @@ static void update_number(struct hash *hash, uint64_t number)
     hash_update(hash, bytes, sizeof bytes);
 }
 
-/* Bytes from offset on, as many blocks as fit the chunk; the last block is filled up with zeros. */
-static bool update_blocks(struct hash *hash, int fd, const char *shown, char *chunk,
-    uint64_t offset, uint64_t end, struct error *err)
+/* Blocks of a file from offset on, each with its number before it. */
+static bool update_blocks(
+    void *context, uint8_t *bytes, size_t len, uint64_t offset, struct error *err)
 {
-    size_t want = end - offset < READ_CHUNK ? (size_t)(end - offset) : READ_CHUNK;
-    size_t got = 0;
-    while (got < want) {
-        ssize_t step = pread(fd, chunk + got, want - got, (off_t)(offset + got));
-        if (step < 0 && errno == EINTR) {
-            continue;
-        }
-        if (step <= 0) {
-            return step < 0
-                       ? error_set_errno(err, errno, "cannot read %s", shown)
-                       : error_set(err, ERROR_IO, "%s became shorter while it was read", shown);
-        }
-        got += (size_t)step;
-    }
-    memset(chunk + got, 0, (CONTENT_BLOCK - got % CONTENT_BLOCK) % CONTENT_BLOCK);
-    for (size_t at = 0; at < got; at += CONTENT_BLOCK) {
-        if (!memory_is_zero(chunk + at, CONTENT_BLOCK)) {
+    (void)err;
+    struct hash *hash = context;
+    for (size_t at = 0; at < len; at += CONTENT_BLOCK) {
+        if (!memory_is_zero(bytes + at, CONTENT_BLOCK)) {
             update_number(hash, (offset + at) / CONTENT_BLOCK);
-            hash_update(hash, chunk + at, CONTENT_BLOCK);
+            hash_update(hash, bytes + at, CONTENT_BLOCK);
         }
     }
     return true;
+}
+
+/* As many blocks as make a piece, for the hash; the last block is filled up with zeros. */
+static bool read_blocks(struct behind *behind, int fd, const char *shown, uint64_t offset,
+    uint64_t end, struct error *err)
+{
+    uint8_t *chunk = behind_piece(behind);
+    size_t want = end - offset < READ_CHUNK ? (size_t)(end - offset) : READ_CHUNK;
+    ssize_t got = file_read_at(fd, shown, chunk, want, offset, err);
+    if (got < 0) {
+        return false;
+    }
+    if ((size_t)got < want) {
+        return error_set(err, ERROR_IO, "%s became shorter while it was read", shown);
+    }
+    size_t rest = (CONTENT_BLOCK - want % CONTENT_BLOCK) % CONTENT_BLOCK;
+    memset(chunk + want, 0, rest);
+    return behind_put(behind, want + rest, offset, err);
 }
 
 /* From `at` on, the block in which the next data begins; `size` when there is none. A file system
@@ -195,15 +202,18 @@ bool hash_content(int fd, const char *shown, const struct progress *progress,
     if (fstat(fd, &status) != 0) {
         return error_set_errno(err, errno, "cannot examine %s", shown);
     }
-    auto_free char *chunk = memory_alloc(READ_CHUNK);
     auto_hash struct hash *hash = hash_new();
+    auto_behind struct behind *behind = behind_new(READ_CHUNK, update_blocks, hash);
     uint64_t size = (uint64_t)status.st_size;
     for (uint64_t at = next_data(fd, 0, size); at < size; at = next_data(fd, at, size)) {
-        if (cancel_check(cancel, err) || !update_blocks(hash, fd, shown, chunk, at, size, err)) {
+        if (cancel_check(cancel, err) || !read_blocks(behind, fd, shown, at, size, err)) {
             return false;
         }
         at = size - at < READ_CHUNK ? size : at + READ_CHUNK;
         progress_report(progress, PROGRESS_VERIFY, PROGRESS_BYTES, at, size);
+    }
+    if (!behind_wait(behind, err)) {
+        return false;
     }
     update_number(hash, size);
     hash_finish(hash, digest);

@@ -3,6 +3,7 @@ noinst_LIBRARIES += src/libbase.a
 src_libbase_a_CPPFLAGS = $(AM_CPPFLAGS) $(CJSON_CFLAGS)
 src_libbase_a_SOURCES = \
 	src/base/base64.c src/base/base64.h \
+	src/base/behind.c src/base/behind.h \
 	src/base/cancel.c src/base/cancel.h \
 	src/base/clock.c src/base/clock.h \
 	src/base/digest.c src/base/digest.h \

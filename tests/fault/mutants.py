@@ -242,6 +242,14 @@ MUTANTS = {
         ("ahead->made - ahead->taken == BLOCKS", "ahead->made - ahead->taken == BLOCKS + 1"),
         ("ahead->current != NULL && ahead->current->len <= 0", "false"),
     ]),
+    "base/behind.c": ([UNIT + "behind"], [
+        ("wait_for_room(behind, PIECES - 1, err)", "wait_for_room(behind, PIECES, err)"),
+        ("wait_for_room(behind, 0, err)", "wait_for_room(behind, 1, err)"),
+        ("            behind->err = err;", ""),
+        ("is_wanted && !behind->work(", "!behind->work("),
+        ("    behind->is_stopped = true;\n", ""),
+        ("behind->bytes >= WORTH_BYTES &&", "behind->bytes >= 1000 * WORTH_BYTES &&"),
+    ]),
     "base/file_draft.c": ([UNIT + "file", "tests/fault/kill_images.py"], [
         ("O_TMPFILE | O_RDWR", "O_RDWR"),
         ("    if (is_replacing) {", "    if (temporary != NULL) {"),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 base_tests = \
 	tests/unit/test_base64 \
+	tests/unit/test_behind \
 	tests/unit/test_clock \
 	tests/unit/test_error \
 	tests/unit/test_file \
@@ -16,6 +17,8 @@ check_PROGRAMS += $(base_tests)
 TESTS += $(base_tests)
 tests_unit_test_base64_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_base64_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
+tests_unit_test_behind_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_behind_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_clock_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_clock_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)
 tests_unit_test_error_CPPFLAGS = $(TEST_CPPFLAGS)

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,6 +16,8 @@
 #include <cmocka.h>
 
 #include "artifact/ext4.h"
+#include "artifact/ext4_writer.h"
+#include "artifact/tree.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
@@ -173,6 +176,123 @@ static void a_write_that_fails_is_reported(void **state)
     assert_int_equal(err.sys_errno, EPERM);
 }
 
+/* ---- a tree of files ---- */
+
+#define FILES 40u
+#define FILE_BYTES ((size_t)700000)
+
+static uint8_t byte_of(unsigned number, size_t at)
+{
+    return (uint8_t)((number * 31 + at / 4096 * 7 + at) | 1);
+}
+
+/* In pieces of that many bytes. */
+static bool write_file(struct ext4_writer *writer, struct tree_inode *inode, unsigned number,
+    size_t piece_bytes, struct error *err)
+{
+    auto_free uint8_t *bytes = memory_alloc(FILE_BYTES);
+    for (size_t at = 0; at < FILE_BYTES; at++) {
+        bytes[at] = byte_of(number, at);
+    }
+    ext4_file_begin(writer, inode);
+    for (size_t at = 0; at < FILE_BYTES; at += piece_bytes) {
+        size_t used = FILE_BYTES - at < piece_bytes ? FILE_BYTES - at : piece_bytes;
+        if (!ext4_file_data(writer, bytes + at, used, err)) {
+            return false;
+        }
+    }
+    return ext4_file_end(writer, err);
+}
+
+/* 27 MiB of files. Each third one goes again, and what comes next takes its blocks. From one of them
+ * on the disk takes no byte. */
+static bool write_tree(
+    int fd, struct tree *tree, size_t piece_bytes, unsigned sealed_from, struct error *err)
+{
+    const struct ext4_plan plan = {.size_bytes = 64 << 20, .label = "tree", .uuid = {1, 2, 3}};
+    struct ext4_tally tally = {0};
+    auto_ext4_writer struct ext4_writer *writer = ext4_writer_new(fd, &plan, err);
+    assert_non_null(writer);
+    for (unsigned number = 0; number < FILES; number++) {
+        char name[8];
+        snprintf(name, sizeof name, "f%u", number);
+        if (number == sealed_from) {
+            assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+        }
+        struct tree_inode *inode = tree_inode_new(S_IFREG | 0644);
+        tree_add(tree, tree_root(tree), name, strlen(name))->inode = inode;
+        if (!write_file(writer, inode, number, piece_bytes, err)) {
+            return false;
+        }
+        if (number % 3 == 0) {
+            tree_find(tree_root(tree), name, strlen(name))->inode = NULL;
+            ext4_drop_inode(writer, inode);
+        }
+    }
+    return ext4_writer_finish(writer, tree, &tally, err);
+}
+
+/* Where the tree says that its files are, they are. */
+static void assert_written(int fd, const struct tree *tree)
+{
+    struct tree_node **list = NULL;
+    size_t count = tree_children(tree_root(tree), &list);
+    assert_int_equal(count, FILES - (FILES + 2) / 3 + 1); /* and lost+found */
+    for (size_t i = 0; i < count; i++) {
+        const struct tree_inode *inode = list[i]->inode;
+        for (uint32_t j = 0; S_ISREG(inode->mode) && j < inode->extent_count * 64; j++) {
+            const struct tree_extent *extent = &inode->extents[j / 64];
+            uint32_t block = j % 64 * (extent->count - 1) / 63;
+            size_t at = (size_t)(extent->logical + block) * 4096;
+            uint8_t found = 0;
+            assert_int_equal(pread(fd, &found, 1, (off_t)(extent->physical + block) * 4096), 1);
+            assert_int_equal(found, byte_of((unsigned)atoi(list[i]->name + 1), at));
+        }
+    }
+    free(list);
+}
+
+static void a_tree_is_the_same_however_its_data_comes(void **state)
+{
+    (void)state;
+    static const size_t pieces[] = {FILE_BYTES, 4096, 100001};
+    struct text bytes[array_length(pieces)] = {{0}};
+    for (size_t i = 0; i < array_length(pieces); i++) {
+        char path[64];
+        struct error err = {0};
+        struct tree *tree = tree_new();
+        auto_close int fd = new_file(path);
+        if (!write_tree(fd, tree, pieces[i], FILES, &err)) {
+            fail_msg("%s", err.text);
+        }
+        assert_written(fd, tree);
+        tree_free(tree);
+        assert_clean(path);
+        assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+        assert_true(file_read_fd(fd, "disk", 64 << 20, &bytes[i], &err));
+        assert_memory_equal(bytes[i].data, bytes[0].data, 64 << 20);
+        unlink(path);
+    }
+    for (size_t i = 0; i < array_length(pieces); i++) {
+        text_done(&bytes[i]);
+    }
+}
+
+static void a_disk_that_fails_half_way_is_reported(void **state)
+{
+    (void)state;
+    static const unsigned places[] = {0, 1, FILES / 2, FILES - 1};
+    for (size_t i = 0; i < array_length(places); i++) {
+        struct error err = {0};
+        struct tree *tree = tree_new();
+        auto_close int fd = memfd_create("disk", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        assert_false(write_tree(fd, tree, 65536, places[i], &err));
+        assert_int_equal(err.code, ERROR_PERMISSION);
+        assert_int_equal(err.sys_errno, EPERM);
+        tree_free(tree);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +303,8 @@ int main(void)
         cmocka_unit_test(eight_gib_cost_next_to_nothing),
         cmocka_unit_test(impossible_wishes_are_refused),
         cmocka_unit_test(a_write_that_fails_is_reported),
+        cmocka_unit_test(a_tree_is_the_same_however_its_data_comes),
+        cmocka_unit_test(a_disk_that_fails_half_way_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

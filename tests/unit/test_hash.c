@@ -238,12 +238,43 @@ static void content_does_not_depend_on_holes(void **state)
     assert_false(digest_equal(&sparse, &other));
 }
 
+/* Many pieces, of which a second thread has some: the same as in one. */
+static void much_content_is_hashed_as_little_is(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct digest made, other;
+    size_t size = ((size_t)17 << 20) + 5000;
+    auto_free char *bytes = memory_zero(1, size + 4096);
+    auto_hash struct hash *hash = hash_new();
+    uint32_t noise = 1;
+    for (size_t block = 0; block * 4096 < size; block++) {
+        for (size_t i = 0; block % 5 != 0 && i < 4096 && block * 4096 + i < size; i++) {
+            noise = noise * 1664525 + 1013904223;
+            bytes[block * 4096 + i] = (char)(noise >> 24);
+        }
+        if (block % 5 != 0) {
+            unsigned char number[8] = {(unsigned char)block, (unsigned char)(block >> 8)};
+            hash_update(hash, number, 8);
+            hash_update(hash, bytes + block * 4096, 4096);
+        }
+    }
+    unsigned char end[8] = {(unsigned char)size, (unsigned char)(size >> 8),
+        (unsigned char)(size >> 16), (unsigned char)(size >> 24)};
+    hash_update(hash, end, 8);
+    hash_finish(hash, &other);
+    auto_close int fd = temporary_file(bytes, size);
+    assert_true(hash_content(fd, "much", NULL, NULL, &made, &err));
+    assert_true(digest_equal(&made, &other));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_messages),
         cmocka_unit_test(every_byte_of_a_digest_counts),
         cmocka_unit_test(content_does_not_depend_on_holes),
+        cmocka_unit_test(much_content_is_hashed_as_little_is),
         cmocka_unit_test(a_million_in_odd_pieces),
         cmocka_unit_test(finishing_does_not_end_it),
         cmocka_unit_test(a_file_from_its_start_wherever_it_stands),
