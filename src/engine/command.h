@@ -66,6 +66,9 @@ enum verb_flag {
                                 stream. With VERB_CARRIES: it always reads stdin */
     VERB_ENDS = 1 << 10, /* at its end its object is at rest: another change that comes meanwhile
                             waits for that end, unless it is such a one itself */
+    VERB_CONTROLS = 1 << 11, /* acts on a job, not on what is stored: a thread of its own, so that
+                                what fills a lane cannot keep it from being stopped, and no job to
+                                be seen */
 };
 
 /* How tables show a result: one per column. */

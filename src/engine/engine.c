@@ -175,6 +175,7 @@ bool engine_end(struct engine *engine, uint64_t patience_ms)
         watcher_stop(engine->watcher);
     }
     state_job_cancel_all(engine->state);
+    housekeeping_tell_queue(engine, false);
     bool is_over = workers_stop(engine->workers, clock_deadline(patience_ms));
     keep_history(engine);
     if (is_over) {
@@ -214,6 +215,18 @@ static bool to_lane(struct engine *engine, struct job *job, struct error *err)
     return false;
 }
 
+static bool find_lane(enum job_lane of_job, enum lane *lane)
+{
+    *lane = of_job == JOB_LANE_TRANSFER ? LANE_TRANSFER : LANE_LOCAL;
+    return of_job != JOB_LANE_OWN;
+}
+
+static bool is_lane_busy(struct engine *engine, enum job_lane of_job)
+{
+    enum lane lane;
+    return find_lane(of_job, &lane) && workers_are_busy(engine->workers, lane);
+}
+
 bool engine_start_job(struct engine *engine, struct job *job, uint64_t *id, struct error *err)
 {
     auto_free char *object = command_object(job->command);
@@ -228,7 +241,12 @@ bool engine_start_job(struct engine *engine, struct job *job, uint64_t *id, stru
         return true;
     }
     struct error failure = {0};
+    bool may_wait = job->is_change;
+    enum job_lane lane = job->lane;
     if (to_lane(engine, job, &failure)) {
+        if (may_wait && is_lane_busy(engine, lane)) {
+            housekeeping_tell_queue(engine, true);
+        }
         return true;
     }
     /* It is in the list: the failure is the job's, unless nobody can see it there. */
@@ -270,9 +288,16 @@ bool engine_submit(struct engine *engine, struct command *command, uint64_t *id,
     return engine_start_job(engine, job_new(command), id, err);
 }
 
+bool engine_cancel_own(struct engine *engine, uint64_t id)
+{
+    bool is_asked = state_job_cancel(engine->state, id);
+    housekeeping_tell_queue(engine, false);
+    return is_asked;
+}
+
 bool engine_cancel(struct engine *engine, uint64_t id)
 {
-    if (state_job_cancel(engine->state, id)) {
+    if (engine_cancel_own(engine, id)) {
         return true;
     }
     bool is_foreign = !engine->config.is_readonly && state_job_is_foreign(engine->state, id);
@@ -287,18 +312,44 @@ int engine_end_fd(struct engine *engine, uint64_t id)
     return state_job_end_fd(engine->state, id);
 }
 
-bool engine_move(struct engine *engine, uint64_t id, enum engine_move move)
+/* Held for the caller; NULL when it does not wait in this process. */
+static struct job *find_queued(
+    struct engine *engine, uint64_t id, enum lane *lane, struct error *err)
 {
     auto_job struct job *job = state_job_find(engine->state, id);
-    if (!job || job->lane == JOB_LANE_OWN) {
+    if (!job || !find_lane(job->lane, lane) || !state_job_is_queued(engine->state, job)) {
+        error_set(err, ERROR_NOT_FOUND, "no job %llu waits for its turn: see job list",
+            (unsigned long long)id);
+        return NULL;
+    }
+    return job_hold(job);
+}
+
+bool engine_move(struct engine *engine, uint64_t id, enum engine_move move, uint64_t before,
+    bool *is_moved, struct error *err)
+{
+    enum lane lane = LANE_LOCAL;
+    enum lane other_lane = LANE_LOCAL;
+    auto_job struct job *job = find_queued(engine, id, &lane, err);
+    auto_job struct job *other = NULL;
+    if (job && move == ENGINE_MOVE_BEFORE) {
+        other = find_queued(engine, before, &other_lane, err);
+    }
+    if (!job || (move == ENGINE_MOVE_BEFORE && !other)) {
         return false;
     }
-    enum lane lane = job->lane == JOB_LANE_TRANSFER ? LANE_TRANSFER : LANE_LOCAL;
-    bool is_moved = workers_move(engine->workers, lane, job, move);
-    if (is_moved) {
-        state_job_move(engine->state, job, move);
+    if (other && lane != other_lane) {
+        return error_set(err, ERROR_INVALID,
+            "transfers and other jobs do not wait for each other: '%s' and '%s' are in queues of "
+            "their own",
+            job->line, other->line);
     }
-    return is_moved;
+    *is_moved = workers_move(engine->workers, lane, job, move, other);
+    if (*is_moved) {
+        state_job_move(engine->state, job, move, other);
+        housekeeping_tell_queue(engine, false);
+    }
+    return true;
 }
 
 void engine_forget(struct engine *engine, uint64_t id)

@@ -55,12 +55,6 @@ struct engine_config {
     const struct engine_hooks *hooks; /* NULL; tests replace housekeeping (engine_internal.h) */
 };
 
-enum engine_move {
-    ENGINE_MOVE_FIRST,  /* the next one to begin */
-    ENGINE_MOVE_SOONER, /* past the one before it */
-    ENGINE_MOVE_LATER,
-};
-
 struct engine *engine_new(const struct engine_config *config, struct error *err);
 /* Cancels what still runs, waits for all threads. Transfers keep their resumable parts. */
 void engine_free(struct engine *engine);
@@ -76,9 +70,6 @@ bool engine_end(struct engine *engine, uint64_t patience_ms);
 bool engine_submit(struct engine *engine, struct command *command, uint64_t *id, struct error *err);
 /* Asks a job to stop; it ends as cancelled soon after, unless it is past its point of no return. */
 bool engine_cancel(struct engine *engine, uint64_t id);
-/* Moves a queued job among those of its kind. False when it does not wait any more, or stands there
- * already. */
-bool engine_move(struct engine *engine, uint64_t id, enum engine_move move);
 /* Readable (POLLIN) once the job has ended, until it is forgotten: for who does not answer the bell at
  * once. Never read it. -1 when there is no such job. */
 int engine_end_fd(struct engine *engine, uint64_t id);

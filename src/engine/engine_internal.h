@@ -6,6 +6,7 @@
 #include "base/process.h"
 #include "engine/change_log.h"
 #include "engine/engine.h"
+#include "engine/move.h"
 #include "store/config.h"
 
 #include <stdatomic.h>
@@ -60,6 +61,9 @@ struct engine {
     struct engine_hooks hooks;
     atomic_uint dirty;            /* subjects to read again */
     atomic_bool is_refreshing;    /* a job does that now */
+    atomic_bool has_queue;        /* others may have to be told what waits here */
+    atomic_bool is_queue_changed; /* since it was told */
+    atomic_bool is_telling;       /* a job does that now */
     atomic_bool has_swept;        /* when not watching: the first change did it */
     atomic_bool has_asked_apt;    /* about the packages in the catalogs */
     struct change_mark news_mark; /* up to where other seats' changes were told; for listing jobs */
@@ -72,6 +76,14 @@ void engine_fill_ops(struct engine *engine, struct job *job, struct ops *ops);
 /* Puts a job on its way: into the list, then to its lane. Takes it over. */
 bool engine_start_job(struct engine *engine, struct job *job, uint64_t *id, struct error *err);
 
+/* Asks a job of this process to stop; false when there is none, or it has ended. Any thread. */
+bool engine_cancel_own(struct engine *engine, uint64_t id);
+/* Moves a job that waits among those of its queue; *is_moved: it was not there already.
+ * ERROR_NOT_FOUND when it does not wait here, ERROR_INVALID when `before` waits in another queue. Any
+ * thread. */
+bool engine_move(struct engine *engine, uint64_t id, enum engine_move move, uint64_t before,
+    bool *is_moved, struct error *err);
+
 /* housekeeping.c. The job at start: lists everything, each subject once it is watched, sweeps, sets
  * is_reconciled. The watcher's thread, once its first watches are set. */
 void housekeeping_reconcile(struct engine *engine);
@@ -80,6 +92,9 @@ void housekeeping_reconcile(struct engine *engine);
 void housekeeping_sweep_once(struct ops *ops);
 /* Starts a job that reads what is dirty again, unless one is under way. The watcher's thread. */
 void housekeeping_refresh(struct engine *engine);
+/* What waits here, or its order, has changed: tells other processes by a job of its own, unless
+ * nothing waits. is_new: something waits since now. Any thread. */
+void housekeeping_tell_queue(struct engine *engine, bool is_new);
 /* Asks another process to stop a job of its own: that is file work, not for the front end's
  * thread. */
 void housekeeping_cancel(struct engine *engine, uint64_t id);

@@ -9,8 +9,10 @@ src_libengine_a_SOURCES = \
 	src/engine/housekeeping.c \
 	src/engine/job.c src/engine/job.h \
 	src/engine/job_file.c src/engine/job_file.h \
+	src/engine/job_queue.c src/engine/job_queue.h \
 	src/engine/leave.c \
 	src/engine/meter.c src/engine/meter.h \
+	src/engine/move.h \
 	src/engine/news.c src/engine/news.h \
 	src/engine/ops.c src/engine/ops.h \
 	src/engine/ops_common.c src/engine/ops_common.h \

@@ -5,14 +5,17 @@
 #include "engine/engine_internal.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cancel.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "engine/command.h"
 #include "engine/job.h"
 #include "engine/job_file.h"
+#include "engine/job_queue.h"
 #include "engine/news.h"
 #include "engine/ops.h"
 #include "engine/section.h"
@@ -169,6 +172,53 @@ static bool run_cancel(struct ops *ops, struct json **result, struct error *err)
     return true;
 }
 
+/* Passes at most this often, so that a hundred jobs that are queued at once are told once. */
+#define TELL_MS 100
+
+/* True as long as there is more to tell. */
+static bool tell_queue_once(struct ops *ops)
+{
+    struct engine *engine = ops->engine;
+    atomic_store(&engine->is_queue_changed, false);
+    auto_section struct section *queued = state_queued_jobs(ops->state);
+    struct change self = {0};
+    change_set_self(&self);
+    struct job_file whose = {.process = self.process,
+        .login = self.login,
+        .terminal = self.terminal,
+        .is_watched = engine->watcher != NULL};
+    struct error failure = {0};
+    if (!job_queue_write(store_area_dir(ops->store, STORE_JOBS), &whose, queued, &failure)) {
+        state_log(ops->state, LOG_WARNING, "%s", failure.text);
+    }
+    atomic_store(&engine->has_queue, section_count(queued) > 0);
+    return atomic_load(&engine->is_queue_changed);
+}
+
+/* To its end, also when it is cancelled: what does not wait any more is taken off the list. */
+static bool run_tell(struct ops *ops, struct json **result, struct error *err)
+{
+    (void)result;
+    (void)err;
+    struct engine *engine = ops->engine;
+    do {
+        do {
+            struct pollfd cancelled = {.fd = cancel_fd(ops->cancel), .events = POLLIN};
+            poll(&cancelled, 1, TELL_MS);
+        } while (tell_queue_once(ops));
+        atomic_store(&engine->is_telling, false);
+    } while (atomic_load(&engine->is_queue_changed) && !atomic_exchange(&engine->is_telling, true));
+    return true;
+}
+
+static const struct verb tell_verb = {
+    .subject = "",
+    .name = "tell",
+    .flags = VERB_READS | VERB_STREAMS | VERB_HIDDEN,
+    .summary = "Tell other processes what waits here",
+    .run = run_tell,
+};
+
 static const struct argument cancel_arguments[] = {
     {.name = "id", .kind = ARGUMENT_NUMBER, .max = UINT64_MAX, .value_name = "ID", .help = "Job"},
 };
@@ -214,6 +264,17 @@ void housekeeping_refresh(struct engine *engine)
 {
     if (!atomic_exchange(&engine->is_refreshing, true)) {
         start_listing(engine, &refresh_verb);
+    }
+}
+
+void housekeeping_tell_queue(struct engine *engine, bool is_new)
+{
+    if (!is_new && !atomic_load(&engine->has_queue)) {
+        return;
+    }
+    atomic_store(&engine->is_queue_changed, true);
+    if (!atomic_exchange(&engine->is_telling, true) && !start(engine, command_new(&tell_verb))) {
+        atomic_store(&engine->is_telling, false);
     }
 }
 

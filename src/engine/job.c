@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/job.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -23,7 +24,7 @@
 
 static enum job_lane lane_of(const struct verb *verb)
 {
-    if (verb->flags & VERB_STREAMS) {
+    if (verb->flags & (VERB_STREAMS | VERB_CONTROLS)) {
         return JOB_LANE_OWN;
     }
     return verb->flags & VERB_TRANSFERS ? JOB_LANE_TRANSFER : JOB_LANE_LOCAL;
@@ -56,7 +57,7 @@ struct job *job_new(struct command *command)
     job->line = text_take(&line);
     command_words(command, &job->words);
     job->cancel = cancel_new();
-    bool is_reading = (verb->flags & VERB_READS) || command_is_dry_run(command);
+    bool is_reading = (verb->flags & (VERB_READS | VERB_CONTROLS)) || command_is_dry_run(command);
     job->is_change = !is_reading && !(verb->flags & VERB_CARRIES);
     job->is_quiet = is_reading;
     job->command = command;
@@ -138,11 +139,19 @@ static void write_file(struct job *job, enum progress_phase phase, enum progress
     }
     uint64_t rate = rate_for_file(job, done, now_ms);
     job->file_ms = now_ms;
+    job->file_phase = phase;
+    job->file_unit = unit;
+    job->file_total = total;
+    struct change self = {0};
+    change_set_self(&self);
     struct job_file file = {
         .id = job->id,
         .command = job->line,
         .object = job->object ? job->object : "",
-        .process = process_self(),
+        .process = self.process,
+        .login = self.login,
+        .terminal = self.terminal,
+        .note = job->file_note,
         .phase = phase,
         .unit = unit,
         .done = done,
@@ -169,6 +178,11 @@ static void note(void *context, const char *sentence)
 {
     struct job *job = context;
     state_job_note(job->engine->state, job, sentence);
+    if (job->is_change && strncmp(job->file_note, sentence, sizeof(job->file_note) - 1) != 0) {
+        snprintf(job->file_note, sizeof(job->file_note), "%s", sentence);
+        job->file_ms = 0; /* at once: what it waits for may last */
+        write_file(job, job->file_phase, job->file_unit, job->file_done, job->file_total);
+    }
 }
 
 static void digest(void *context, const struct digest *expected, const struct digest *found)
@@ -215,7 +229,8 @@ static void finish(struct job *job, bool is_ok, struct json *result, struct erro
 /* Who did it, for other seats and for later; not being able to write it down undoes nothing. */
 static void record(const struct job *job, bool is_forced, const struct json *result)
 {
-    if (!job->is_change || !json_bool(result, "changed", true)) {
+    bool is_deed = job->is_change || (job->verb->flags & VERB_CONTROLS);
+    if (!is_deed || !json_bool(result, "changed", true)) {
         return;
     }
     struct change change = {.at = clock_wall(),
@@ -244,6 +259,9 @@ void job_run(struct job *job)
         job_release(job);
         return;
     }
+    if (job->lane != JOB_LANE_OWN) {
+        housekeeping_tell_queue(engine, false);
+    }
     write_file(job, PROGRESS_RESOLVE, PROGRESS_STEPS, 0, 0);
     struct progress progress = {.context = job, .report = report, .note = note, .digest = digest};
     auto_done(vmm_host) struct vmm_host host = {0};
@@ -257,12 +275,13 @@ void job_run(struct job *job)
     bool is_ok =
         (!job->is_late || ops_claim_first(&ops, &err)) && job->verb->run(&ops, &result, &err);
     bool was_forced = is_forced(job->command);
+    bool was_dry = command_is_dry_run(job->command);
     /* Descriptors that were not taken are closed before anybody hears of the end. */
     command_free(take_ptr(job->command));
     if (job->is_change) {
         job_file_remove(store_area_dir(engine->store, STORE_JOBS), job->id);
     }
-    if (is_ok) {
+    if (is_ok && !was_dry) {
         record(job, was_forced, result);
     }
     finish(job, is_ok, result, &err);

@@ -46,6 +46,10 @@ struct job {
     uint64_t file_ms;   /* when its file was written last */
     uint64_t file_done; /* and how far it was then */
     uint64_t file_rate; /* units a second since, smoothed */
+    enum progress_phase file_phase;
+    enum progress_unit file_unit;
+    uint64_t file_total;
+    char file_note[256];
     bool has_file_expected;
     struct digest file_expected;
 

@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "engine/job_queue.h"
 #include "engine/section.h"
 #include "engine/state_jobs.h"
 
@@ -30,6 +31,21 @@ static const char *name_of(uint64_t id, const char *ending, char name[FILE_NAME_
     return name;
 }
 
+static void put_known(struct json *json, const char *key, const char *text)
+{
+    json_put_string(json, key, text != NULL && text[0] != '\0' ? text : NULL);
+}
+
+void job_file_put_owner(struct json *json, const struct job_file *file)
+{
+    json_put_integer(json, "pid", file->process.pid);
+    json_put_integer(json, "start_time", (int64_t)file->process.start_time);
+    json_put_string(json, "boot_id", process_boot_id());
+    put_known(json, "login", file->login);
+    put_known(json, "terminal", file->terminal);
+    json_put_bool(json, "watched", file->is_watched);
+}
+
 static void file_to_text(const struct job_file *file, struct text *out)
 {
     auto_json struct json *json = json_new_object();
@@ -37,9 +53,8 @@ static void file_to_text(const struct job_file *file, struct text *out)
     json_put_integer(json, "id", (int64_t)file->id);
     json_put_string(json, "command", file->command);
     json_put_string(json, "object", *file->object ? file->object : NULL);
-    json_put_integer(json, "pid", file->process.pid);
-    json_put_integer(json, "start_time", (int64_t)file->process.start_time);
-    json_put_string(json, "boot_id", process_boot_id());
+    job_file_put_owner(json, file);
+    put_known(json, "note", file->note);
     json_put_string(json, "phase", progress_phase_name(file->phase));
     json_put_integer(json, "done", (int64_t)file->done);
     if (file->total) {
@@ -54,7 +69,6 @@ static void file_to_text(const struct job_file *file, struct text *out)
     json_put_string(json, "unit", progress_unit_name(file->unit));
     char stamp[CLOCK_TEXT_LEN];
     json_put_string(json, "started_at", clock_format(file->started_at, stamp));
-    json_put_bool(json, "watched", file->is_watched);
     json_write(json, false, out);
     text_append_char(out, '\n');
 }
@@ -116,6 +130,18 @@ static uint64_t natural(const struct json *json, const char *key)
     return number > 0 ? (uint64_t)number : 0;
 }
 
+void job_file_read_owner(
+    const struct json *json, struct section *strings, struct job_file *file, bool *is_alive)
+{
+    file->process = (struct process_identity){
+        .pid = (pid_t)json_integer(json, "pid", 0), .start_time = natural(json, "start_time")};
+    file->login = section_string(strings, json_string(json, "login", ""));
+    file->terminal = section_string(strings, json_string(json, "terminal", ""));
+    file->is_watched = json_bool(json, "watched", false);
+    *is_alive = strcmp(json_string(json, "boot_id", ""), process_boot_id()) == 0 &&
+                process_is_alive(&file->process);
+}
+
 /* Reads one file; its strings go into the section. *is_alive: its process runs. */
 static bool read_file(int jobs, const char *name, struct section *strings, struct job_file *file,
     bool *is_alive, struct error *err)
@@ -137,19 +163,18 @@ static bool read_file(int jobs, const char *name, struct section *strings, struc
         .id = natural(json, "id"),
         .command = section_string(strings, json_string(json, "command", "")),
         .object = section_string(strings, json_string(json, "object", "")),
-        .process = {.pid = (pid_t)json_integer(json, "pid", 0),
-            .start_time = natural(json, "start_time")},
+        .note = section_string(strings, json_string(json, "note", "")),
+        .queue = "",
+        .waits_for = "",
         .phase = phase_of(json_string(json, "phase", "")),
         .unit = unit_of(json_string(json, "unit", "")),
         .done = natural(json, "done"),
         .total = natural(json, "total"),
         .rate = natural(json, "rate"),
-        .is_watched = json_bool(json, "watched", false),
     };
     file->has_expected = digest_parse(json_string(json, "expected_sha256", ""), &file->expected);
     clock_parse(json_string(json, "started_at", ""), &file->started_at);
-    *is_alive = strcmp(json_string(json, "boot_id", ""), process_boot_id()) == 0 &&
-                process_is_alive(&file->process);
+    job_file_read_owner(json, strings, file, is_alive);
     return true;
 }
 
@@ -182,20 +207,24 @@ struct section *job_file_list(int jobs, bool is_readonly, struct error *err)
     for (size_t i = 0; i < names.count; i++) {
         list_one(jobs, names.items[i], is_readonly, list);
     }
+    size_t running = section_count(list);
+    for (size_t i = 0; i < names.count; i++) {
+        job_queue_list(jobs, names.items[i], is_readonly, running, list);
+    }
     return list;
 }
 
 /* The process that a file name belongs to, by the number of its job; 0 for names of others. */
 static pid_t owner_of(const char *name)
 {
-    static const char *const endings[] = {".json", ".new", ".cancel"};
+    static const char *const endings[] = {".json", ".new", ".cancel", JOB_QUEUE_ENDING};
     uint64_t id = 0;
     const char *dot = strchr(name, '.');
     for (size_t i = 0; dot && i < array_length(endings); i++) {
         struct error ignored = {0};
         auto_free char *digits = memory_strndup(name, (size_t)(dot - name));
-        if (strcmp(dot, endings[i]) == 0 &&
-            units_parse_number(digits, "a job", UINT64_MAX, &id, &ignored)) {
+        bool is_ours = strcmp(dot, endings[i]) == 0 || text_has_prefix(dot, JOB_QUEUE_MOVE);
+        if (is_ours && units_parse_number(digits, "a job", UINT64_MAX, &id, &ignored)) {
             return (pid_t)(id / STATE_JOB_STRIDE);
         }
     }
@@ -242,7 +271,9 @@ bool job_file_cancel(int jobs, uint64_t id, struct error *err)
     struct job_file file;
     bool is_alive = false;
     struct error failure = {0};
-    bool is_read = read_file(jobs, name_of(id, ".json", name), strings, &file, &is_alive, &failure);
+    bool is_read =
+        read_file(jobs, name_of(id, ".json", name), strings, &file, &is_alive, &failure) ||
+        job_queue_find(jobs, id, strings, &file, &is_alive);
     if (!is_read && failure.code != ERROR_NOT_FOUND) {
         *err = failure;
         return false;
@@ -250,6 +281,9 @@ bool job_file_cancel(int jobs, uint64_t id, struct error *err)
     if (!is_alive) {
         return error_set(
             err, ERROR_NOT_FOUND, "there is no job %" PRIu64 " under way: see job list", id);
+    }
+    if (!file.is_watched && file.place > 0) {
+        return job_queue_refuse(&file, err);
     }
     if (!file.is_watched) {
         return process_signal(&file.process, signal_for(file.process.pid), err);

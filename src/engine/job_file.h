@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct error;
+struct json;
 struct section;
 
 struct job_file {
@@ -29,7 +30,15 @@ struct job_file {
     uint64_t rate;     /* units a second; 0: not known */
     bool has_expected; /* content is proved against this digest */
     struct digest expected;
-    int64_t started_at; /* wall */
+    int64_t started_at; /* wall; 0: it waits */
+    const char *note;   /* what it says of itself, "waiting for kernel pull lab (pid 12)"; "" */
+    /* One that waits for its turn is not in a file of its own, but in its process's (job_queue.h). */
+    size_t place;          /* among those of its queue, from 1; 0: it runs */
+    size_t places;         /* how many there are in it */
+    const char *queue;     /* "transfer" or "local" */
+    const char *waits_for; /* the command before it, or those that run; "" */
+    const char *login;     /* whose process it is, and from which terminal; "" for not known */
+    const char *terminal;
     /* The process watches this directory: a file <id>.cancel stops just this job. Otherwise it has
      * only this one, and SIGINT stops it, or SIGTERM where that is ignored. */
     bool is_watched;
@@ -37,11 +46,18 @@ struct job_file {
 
 bool job_file_write(int jobs, const struct job_file *file, struct error *err);
 void job_file_remove(int jobs, uint64_t id);
-/* All live jobs, those of this process too, by id, as a section of struct job_file; files of
- * dead processes are removed unless is_readonly. NULL on failure. */
+/* All live jobs, those of this process too, as a section of struct job_file: what runs by id, then
+ * what waits in the order it will begin; files of dead processes are removed unless is_readonly.
+ * NULL on failure. */
 struct section *job_file_list(int jobs, bool is_readonly, struct error *err);
 /* Removes what processes that are gone left there: also what they were writing when they were
  * killed, and requests to stop that nobody will read. */
 void job_file_sweep(int jobs);
-/* Asks the process that runs the job to stop it, after the identity check. ERROR_NOT_FOUND. */
+/* Asks the process that runs the job, or holds it in its queue, to stop it, after the identity check.
+ * ERROR_NOT_FOUND. */
 bool job_file_cancel(int jobs, uint64_t id, struct error *err);
+
+/* For job_queue.c: whose a file is, into and out of its JSON. */
+void job_file_put_owner(struct json *json, const struct job_file *file);
+void job_file_read_owner(
+    const struct json *json, struct section *strings, struct job_file *file, bool *is_alive);

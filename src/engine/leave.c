@@ -124,6 +124,6 @@ bool engine_leave_running(struct engine *engine, uint64_t id, struct error *err)
     }
     /* The other one is there before this one stops: nothing is lost in between. */
     state_job_leave(engine->state, job);
-    state_job_cancel(engine->state, id);
+    engine_cancel_own(engine, id);
     return true;
 }

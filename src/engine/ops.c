@@ -229,5 +229,11 @@ void ops_watch_processes(struct ops *ops, const struct process_identity *process
 
 bool ops_cancel_job(struct ops *ops, uint64_t id)
 {
-    return state_job_cancel(ops->state, id);
+    return engine_cancel_own(ops->engine, id);
+}
+
+bool ops_move_job(struct ops *ops, uint64_t id, enum engine_move move, uint64_t before,
+    bool *is_moved, struct error *err)
+{
+    return engine_move(ops->engine, id, move, before, is_moved, err);
 }

@@ -7,6 +7,7 @@
  * in the verb's row of the table and called from nowhere else but a job or ops_call. */
 
 #include "base/log.h"
+#include "engine/move.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -64,6 +65,9 @@ void ops_release(struct ops *ops, const char *object);
 void ops_watch_processes(struct ops *ops, const struct process_identity *processes, size_t count);
 /* Asks a job of this process to stop; false when there is no such job or it has ended. */
 bool ops_cancel_job(struct ops *ops, uint64_t id);
+/* Moves a job of this process that waits for its turn (engine_internal.h, engine_move). */
+bool ops_move_job(struct ops *ops, uint64_t id, enum engine_move move, uint64_t before,
+    bool *is_moved, struct error *err);
 
 /* Housekeeping. Each reads one part of the store and puts it into the state as a whole. They run in
  * quiet jobs: at start, when the watcher saw a change, and at the end of operations. */
@@ -142,3 +146,4 @@ bool ops_host_trash_empty(struct ops *ops, struct json **result, struct error *e
 bool ops_job_list(struct ops *ops, struct json **result, struct error *err);
 bool ops_events(struct ops *ops, struct json **result, struct error *err);
 bool ops_job_cancel(struct ops *ops, struct json **result, struct error *err);
+bool ops_job_move(struct ops *ops, struct json **result, struct error *err);

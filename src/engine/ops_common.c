@@ -48,7 +48,7 @@ static bool follow_holder(struct ops *ops, const char *object, uint64_t *last)
         job_file_list(store_area_dir(ops->store, STORE_JOBS), true, &ignored);
     const struct job_file *files = jobs != NULL ? section_items(jobs) : NULL;
     for (size_t i = 0; files != NULL && i < section_count(jobs); i++) {
-        if (strcmp(files[i].object, object) != 0) {
+        if (files[i].place > 0 || strcmp(files[i].object, object) != 0) {
             continue;
         }
         progress_note(

@@ -149,7 +149,11 @@ struct job_item {
     uint64_t elapsed_ms;  /* up to now or to the end */
     uint64_t transferred; /* bytes downloaded in all, kept after the end */
     const char *note;     /* "waiting for pid 123"; "" for none */
-    size_t told_count;    /* what was noted so far: each failed try, each source */
+    size_t place;  /* of a queued one among those of its queue, from 1; 0: it does not wait */
+    size_t places; /* how many wait in it */
+    const char *waits_for; /* the command before it, or those that run; "" */
+    const char *seat;      /* of a foreign one: "root on pts/3"; "" for not known */
+    size_t told_count;     /* what was noted so far: each failed try, each source */
     const char *const *told;
     bool has_expected, has_found;
     struct digest expected, found;

@@ -14,6 +14,7 @@
 struct job;
 struct section;
 struct snapshot_block;
+struct text;
 
 enum part {
     PART_OFFERS,
@@ -72,6 +73,22 @@ void state_lock(struct state *state);
 void state_unlock(struct state *state);
 /* Something changed: bumps the revision and rings. Locked. */
 void state_changed(struct state *state);
+
+/* state_order.c, locked: what queued jobs wait for, asked about all jobs in the order of the list. */
+struct queue_lane {
+    size_t count;   /* that wait in all */
+    size_t running; /* that they wait for */
+    size_t place;
+    const struct job *before;
+};
+struct queue_walk {
+    struct queue_lane lanes[3];
+};
+void state_queue_begin(const struct state *state, struct queue_walk *walk);
+/* Its place, from 1; 0 for one that does not wait, or is nothing to be told. */
+size_t state_queue_next(struct queue_walk *walk, const struct job *job, struct text *waits_for);
+/* "transfer" or "local". */
+const char *state_queue_name(const struct job *job);
 
 /* state_snapshot.c; both locked. A new section from the records. */
 struct section *state_build_jobs(struct state *state, uint64_t now_ms);

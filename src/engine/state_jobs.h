@@ -5,7 +5,7 @@
  * the watcher and the front end's thread. */
 
 #include "base/progress.h"
-#include "engine/engine.h"
+#include "engine/move.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -68,8 +68,13 @@ void state_job_cancel_all(struct state *state);
 void state_job_put_ended(struct state *state, struct job *job);
 /* Another process goes on with it. */
 void state_job_leave(struct state *state, struct job *job);
-/* Moves a queued one among the others of its lane. */
-void state_job_move(struct state *state, struct job *job, enum engine_move move);
+/* Moves a queued one among the others of its lane; before is the one of ENGINE_MOVE_BEFORE. */
+void state_job_move(
+    struct state *state, struct job *job, enum engine_move move, const struct job *before);
+bool state_job_is_queued(struct state *state, const struct job *job);
+/* The changes that wait, in the order they will begin, as a section of struct job_file, without what
+ * is the same for all of this process. */
+struct section *state_queued_jobs(struct state *state);
 /* Drops an ended one. */
 void state_job_forget(struct state *state, uint64_t id);
 /* The job, held for the caller; NULL when there is none. */

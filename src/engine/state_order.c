@@ -1,41 +1,72 @@
 /* SPDX-License-Identifier: MIT */
-/* The order in which queued jobs are shown, which is the one in which they will begin. */
+/* The order in which queued jobs are shown, which is the one in which they will begin, and what each
+ * of them waits for. */
 #include <string.h>
 
+#include "base/memory.h"
+#include "base/text.h"
 #include "engine/job.h"
+#include "engine/job_file.h"
+#include "engine/section.h"
 #include "engine/snapshot.h"
 #include "engine/state_internal.h"
 #include "engine/state_jobs.h"
 
-/* Where in the list it belongs: the place of a queued one of its lane that it moves past. `from`
- * when there is none. Locked. */
-static size_t place_to_go(
-    const struct state *state, const struct job *job, size_t from, enum engine_move move)
+/* ---- moving ---- */
+
+static bool is_beside(const struct job *job, const struct job *other)
 {
-    size_t place = from;
-    for (size_t i = 0; i < state->job_count; i++) {
-        const struct job *other = state->jobs[i];
-        if (other == job || other->state != JOB_QUEUED || other->lane != job->lane) {
-            continue;
-        }
-        bool is_first = place == from;
-        if ((move == ENGINE_MOVE_FIRST && i < from && is_first) ||
-            (move == ENGINE_MOVE_SOONER && i < from) ||
-            (move == ENGINE_MOVE_LATER && i > from && is_first)) {
-            place = i;
-        }
-    }
-    return place;
+    return other != job && other->state == JOB_QUEUED && other->lane == job->lane;
 }
 
-void state_job_move(struct state *state, struct job *job, enum engine_move move)
+static size_t index_of(const struct state *state, const struct job *job)
+{
+    size_t index = 0;
+    while (index < state->job_count && state->jobs[index] != job) {
+        index++;
+    }
+    return index;
+}
+
+/* Where in the list it belongs: the place of a queued one of its lane that it moves past. `from`
+ * when there is none. Locked. */
+static size_t place_to_go(const struct state *state, const struct job *job, size_t from,
+    enum engine_move move, const struct job *before)
+{
+    size_t first = from, last = from, sooner = from, later = from;
+    for (size_t i = 0; i < state->job_count; i++) {
+        if (!is_beside(job, state->jobs[i])) {
+            continue;
+        }
+        first = i < from && first == from ? i : first;
+        sooner = i < from ? i : sooner;
+        later = i > from && later == from ? i : later;
+        last = i > from ? i : last;
+    }
+    switch (move) {
+    case ENGINE_MOVE_FIRST:
+        return first;
+    case ENGINE_MOVE_SOONER:
+        return sooner;
+    case ENGINE_MOVE_LATER:
+        return later;
+    case ENGINE_MOVE_LAST:
+        return last;
+    case ENGINE_MOVE_BEFORE:
+        break;
+    }
+    size_t other = index_of(state, before);
+    return other > from ? other - 1 : other;
+}
+
+void state_job_move(
+    struct state *state, struct job *job, enum engine_move move, const struct job *before)
 {
     state_lock(state);
-    size_t from = 0;
-    while (from < state->job_count && state->jobs[from] != job) {
-        from++;
-    }
-    size_t to = from < state->job_count ? place_to_go(state, job, from, move) : from;
+    size_t from = index_of(state, job);
+    bool is_there = from < state->job_count &&
+                    (move != ENGINE_MOVE_BEFORE || index_of(state, before) < state->job_count);
+    size_t to = is_there ? place_to_go(state, job, from, move, before) : from;
     if (to < from) {
         memmove(&state->jobs[to + 1], &state->jobs[to], (from - to) * sizeof(struct job *));
     } else if (to > from) {
@@ -47,4 +78,80 @@ void state_job_move(struct state *state, struct job *job, enum engine_move move)
         state_changed(state);
     }
     state_unlock(state);
+}
+
+bool state_job_is_queued(struct state *state, const struct job *job)
+{
+    state_lock(state);
+    bool is_queued = job->state == JOB_QUEUED;
+    state_unlock(state);
+    return is_queued;
+}
+
+/* ---- telling ---- */
+
+static bool is_in_queue(const struct job *job)
+{
+    return job->state == JOB_QUEUED && job->lane != JOB_LANE_OWN && job->is_change;
+}
+
+void state_queue_begin(const struct state *state, struct queue_walk *walk)
+{
+    *walk = (struct queue_walk){0};
+    for (size_t i = 0; i < state->job_count; i++) {
+        const struct job *job = state->jobs[i];
+        struct queue_lane *lane = &walk->lanes[job->lane];
+        lane->count += is_in_queue(job);
+        if (job->state == JOB_RUNNING && !job->is_internal) {
+            lane->running++;
+            lane->before = lane->before != NULL ? lane->before : job;
+        }
+    }
+}
+
+size_t state_queue_next(struct queue_walk *walk, const struct job *job, struct text *waits_for)
+{
+    struct queue_lane *lane = &walk->lanes[job->lane];
+    if (!is_in_queue(job)) {
+        return 0;
+    }
+    if (lane->before != NULL) {
+        text_append(waits_for, lane->before->line);
+    }
+    if (lane->place == 0 && lane->running > 1) {
+        text_printf(waits_for, ", or %zu other%s", lane->running - 1, lane->running > 2 ? "s" : "");
+    }
+    lane->before = job;
+    return ++lane->place;
+}
+
+const char *state_queue_name(const struct job *job)
+{
+    return job->lane == JOB_LANE_TRANSFER ? "transfer" : "local";
+}
+
+struct section *state_queued_jobs(struct state *state)
+{
+    struct section *section = section_new(sizeof(struct job_file));
+    struct queue_walk walk;
+    state_lock(state);
+    state_queue_begin(state, &walk);
+    for (size_t i = 0; i < state->job_count; i++) {
+        const struct job *job = state->jobs[i];
+        auto_done(text) struct text waits_for = {0};
+        size_t place = state_queue_next(&walk, job, &waits_for);
+        if (place > 0) {
+            *(struct job_file *)section_add(section) = (struct job_file){
+                .id = job->id,
+                .command = section_string(section, job->line),
+                .object = section_string(section, job->object),
+                .place = place,
+                .places = walk.lanes[job->lane].count,
+                .queue = state_queue_name(job),
+                .waits_for = section_string(section, text_cstr(&waits_for)),
+            };
+        }
+    }
+    state_unlock(state);
+    return section;
 }

@@ -29,8 +29,11 @@ static uint64_t elapsed_ms(const struct job *job, uint64_t now_ms)
 }
 
 /* Strings of a job that never change are shared: the section holds the job. */
-static void add_job(struct section *section, struct job *job, uint64_t now_ms, int64_t pid)
+static void add_job(
+    struct section *section, struct queue_walk *walk, struct job *job, uint64_t now_ms, int64_t pid)
 {
+    auto_done(text) struct text waits_for = {0};
+    size_t place = state_queue_next(walk, job, &waits_for);
     bool is_final = job_state_is_final(job->state);
     struct job_item *item = section_add(section);
     section_keep(section, job_hold(job), drop_job);
@@ -50,6 +53,10 @@ static void add_job(struct section *section, struct job *job, uint64_t now_ms, i
         .elapsed_ms = elapsed_ms(job, now_ms),
         .transferred = job->meter.transferred,
         .note = section_string(section, job->note),
+        .place = place,
+        .places = place > 0 ? walk->lanes[job->lane].count : 0,
+        .waits_for = section_string(section, text_cstr(&waits_for)),
+        .seat = "",
         .told_count = job->told.count,
         .told = section_strings(section, &job->told),
         .has_expected = job->has_expected,
@@ -83,6 +90,15 @@ static const struct verb *read_line(struct section *section, const char *line, c
     return verb;
 }
 
+static const char *seat_of(struct section *section, const struct job_file *file)
+{
+    if (file->terminal[0] == '\0') {
+        return section_string(section, file->login);
+    }
+    auto_free char *seat = memory_printf("%s on %s", file->login, file->terminal);
+    return section_string(section, seat);
+}
+
 static void add_foreign(struct section *section, const struct job_file *file)
 {
     const char *title;
@@ -91,7 +107,7 @@ static void add_foreign(struct section *section, const struct job_file *file)
     if (!verb || file->process.pid == getpid()) {
         return;
     }
-    int64_t ago_s = clock_wall() - file->started_at;
+    int64_t ago_s = file->place == 0 ? clock_wall() - file->started_at : 0;
     struct job_item *item = section_add(section);
     *item = (struct job_item){
         .id = file->id,
@@ -99,7 +115,7 @@ static void add_foreign(struct section *section, const struct job_file *file)
         .title = title,
         .object = section_string(section, file->object),
         .line = line,
-        .state = JOB_RUNNING,
+        .state = file->place > 0 ? JOB_QUEUED : JOB_RUNNING,
         .phase = file->phase,
         .unit = file->unit,
         .done = file->done,
@@ -109,7 +125,11 @@ static void add_foreign(struct section *section, const struct job_file *file)
         .has_expected = file->has_expected,
         .expected = file->expected,
         .elapsed_ms = ago_s > 0 ? (uint64_t)ago_s * 1000 : 0,
-        .note = "",
+        .note = section_string(section, file->note),
+        .place = file->place,
+        .places = file->places,
+        .waits_for = section_string(section, file->waits_for),
+        .seat = seat_of(section, file),
         .is_foreign = true,
         .pid = file->process.pid,
     };
@@ -125,9 +145,11 @@ struct section *state_build_jobs(struct state *state, uint64_t now_ms)
         }
     }
     int64_t pid = getpid();
+    struct queue_walk walk;
+    state_queue_begin(state, &walk);
     for (size_t i = 0; i < state->job_count; i++) {
         if (!state->jobs[i]->is_internal) {
-            add_job(section, state->jobs[i], now_ms, pid);
+            add_job(section, &walk, state->jobs[i], now_ms, pid);
         }
     }
     return section;

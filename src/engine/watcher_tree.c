@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "engine/engine_internal.h"
+#include "engine/job_queue.h"
 #include "engine/state.h"
 #include "engine/state_jobs.h"
 #include "store/layout.h"
@@ -154,11 +155,22 @@ static void see_job_file(struct watcher *watcher, const char *name)
     if (sscanf(name, "%" SCNu64 "%n", &id, &len) != 1) {
         return;
     }
+    enum engine_move move;
+    uint64_t before = 0;
+    bool is_moved = false;
+    struct error ignored = {0};
     bool is_ours = id / STATE_JOB_STRIDE == (uint64_t)getpid();
     if (is_ours && strcmp(name + len, ".cancel") == 0) {
-        state_job_cancel(watcher->engine->state, id);
+        engine_cancel_own(watcher->engine, id);
         unlinkat(store_area_dir(watcher->engine->store, STORE_JOBS), name, 0);
-    } else if (!is_ours && strcmp(name + len, ".json") == 0) {
+    } else if (is_ours && job_queue_read_move(name + len, &move, &before)) {
+        /* One that was taken back is not obeyed. The asker waits for the list that comes of it. */
+        if (unlinkat(store_area_dir(watcher->engine->store, STORE_JOBS), name, 0) == 0) {
+            engine_move(watcher->engine, id, move, before, &is_moved, &ignored);
+            housekeeping_tell_queue(watcher->engine, true);
+        }
+    } else if (!is_ours &&
+               (strcmp(name + len, ".json") == 0 || strcmp(name + len, JOB_QUEUE_ENDING) == 0)) {
         watcher_mark(watcher, SUBJECT_JOBS);
     }
 }

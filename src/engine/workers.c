@@ -24,6 +24,7 @@ struct queue {
     unsigned lent;    /* beyond the limit, while some wait */
     unsigned threads; /* that serve it now */
     unsigned idle;    /* of these, waiting for an item */
+    unsigned busy;    /* of these, running one */
     unsigned queued;
     pthread_cond_t ready;
 };
@@ -80,9 +81,11 @@ static void serve(struct workers *workers, struct queue *queue)
     while (queue->threads <= queue->limit + queue->lent) {
         if (queue->first) {
             void *item = take_first(queue);
+            queue->busy++;
             pthread_mutex_unlock(&workers->mutex);
             workers->run(item);
             pthread_mutex_lock(&workers->mutex);
+            queue->busy--;
         } else if (workers->is_stopping) {
             return;
         } else {
@@ -205,29 +208,73 @@ static void link_item(struct queue *queue, struct item **link, struct item *item
     queue->last = item->next ? queue->last : &item->next;
 }
 
-bool workers_move(struct workers *workers, enum lane lane, const void *item, enum engine_move move)
+/* Where the link stands that points at the item; at the end of the queue when it does not wait. */
+static struct item **find_link(struct queue *queue, const void *item)
+{
+    struct item **link = &queue->first;
+    while (*link && (*link)->item != item) {
+        link = &(*link)->next;
+    }
+    return link;
+}
+
+/* The link of the one before that which `link` points at. */
+static struct item **link_before(struct queue *queue, struct item **link)
+{
+    struct item **before = &queue->first;
+    while (&(*before)->next != link) {
+        before = &(*before)->next;
+    }
+    return before;
+}
+
+/* Where an item that waits is to go, as the link that shall point at it; NULL when it is there
+ * already, or there is no such place. */
+static struct item **place_to_go(
+    struct queue *queue, struct item **link, enum engine_move move, const void *other)
+{
+    struct item *item = *link;
+    struct item **to = NULL;
+    switch (move) {
+    case ENGINE_MOVE_FIRST:
+        return link != &queue->first ? &queue->first : NULL;
+    case ENGINE_MOVE_SOONER:
+        return link != &queue->first ? link_before(queue, link) : NULL;
+    case ENGINE_MOVE_LATER:
+        return item->next ? &item->next->next : NULL;
+    case ENGINE_MOVE_LAST:
+        return item->next ? queue->last : NULL;
+    case ENGINE_MOVE_BEFORE:
+        to = find_link(queue, other);
+        return *to && *to != item && to != &item->next ? to : NULL;
+    }
+    return NULL;
+}
+
+bool workers_move(struct workers *workers, enum lane lane, const void *item, enum engine_move move,
+    const void *other)
 {
     struct queue *queue = &workers->lanes[lane];
     pthread_mutex_lock(&workers->mutex);
-    struct item **before = NULL;
-    struct item **link = &queue->first;
-    while (*link && (*link)->item != item) {
-        before = link;
-        link = &(*link)->next;
-    }
-    bool is_there = *link != NULL;
-    bool is_moved =
-        is_there && (move == ENGINE_MOVE_LATER ? (*link)->next != NULL : before != NULL);
-    if (is_moved) {
+    struct item **link = find_link(queue, item);
+    struct item **to = *link ? place_to_go(queue, link, move, other) : NULL;
+    if (to) {
+        struct item *next = *to;
         struct item *found = unlink_item(queue, link);
-        link_item(queue,
-            move == ENGINE_MOVE_LATER    ? &(*link)->next
-            : move == ENGINE_MOVE_SOONER ? before
-                                         : &queue->first,
-            found);
+        struct item **place = next ? find_link(queue, next->item) : queue->last;
+        link_item(queue, place, found);
     }
     pthread_mutex_unlock(&workers->mutex);
-    return is_moved;
+    return to != NULL;
+}
+
+bool workers_are_busy(struct workers *workers, enum lane lane)
+{
+    struct queue *queue = &workers->lanes[lane];
+    pthread_mutex_lock(&workers->mutex);
+    bool are_busy = queue->queued > queue->threads - queue->busy;
+    pthread_mutex_unlock(&workers->mutex);
+    return are_busy;
 }
 
 bool workers_spawn(struct workers *workers, void *item, struct error *err)

@@ -7,9 +7,10 @@
  * workers_stop. Every item that was handed in is passed to `run` exactly once. The lock in here
  * guards the queues only and is never held while anything runs. */
 
-#include "engine/engine.h"
+#include "engine/move.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct error;
 struct workers;
@@ -25,9 +26,12 @@ void workers_free(struct workers *workers);
 
 /* Hands an item to a lane. ERROR_LIMIT when the lane has no thread and can start none. */
 bool workers_submit(struct workers *workers, enum lane lane, void *item, struct error *err);
-/* Moves an item among those that wait in its lane: in front of all, or past the one before or behind
- * it. False when it does not wait there any more, or is there already. */
-bool workers_move(struct workers *workers, enum lane lane, const void *item, enum engine_move move);
+/* Moves an item among those that wait in its lane; other is the one that ENGINE_MOVE_BEFORE means.
+ * False when it, or that one, does not wait there any more, or when it is there already. */
+bool workers_move(struct workers *workers, enum lane lane, const void *item, enum engine_move move,
+    const void *other);
+/* Some of what waits in the lane has no thread that is free to take it. */
+bool workers_are_busy(struct workers *workers, enum lane lane);
 /* Runs an item in a thread of its own. ERROR_LIMIT when there can be none. */
 bool workers_spawn(struct workers *workers, void *item, struct error *err);
 

@@ -263,8 +263,14 @@ static void fill_job(
     add_time(page, "ended", job->finished_at, now);
     page_add_known(page, ROLE_TEXT, "object", job->object);
     page_print(page, ROLE_TEXT, "as a line", "banger-tui --batch %s", job->line);
+    if (job->place > 0) {
+        page_print(page, ROLE_TEXT, "place", "%zu of %zu", job->place, job->places);
+        page_add_known(page, ROLE_TEXT, "waits for", job->waits_for);
+    }
     if (job->is_foreign) {
-        page_print(page, ROLE_TEXT, "runs in", "another process, pid %" PRId64, job->pid);
+        page_print(page, ROLE_TEXT, job->place > 0 ? "waits in" : "runs in",
+            "another process, pid %" PRId64, job->pid);
+        page_add_known(page, ROLE_TEXT, "of", job->seat);
     }
     if (job->result != NULL) {
         page_heading(page, "Result");

@@ -252,6 +252,28 @@ static void draw_failed(const struct job_item *job, struct frame *frame, struct 
     pen_text(frame, &pen, ROLE_TEXT, job->error.text);
 }
 
+/* "queued  2 of 3, after kernel pull debian" */
+static void draw_queued(const struct job_item *job, struct frame *frame, struct area line, int x)
+{
+    struct pen pen = {.y = line.y, .x = x, .limit = line.x + line.width};
+    if (job->note[0] != '\0') {
+        pen_text(frame, &pen, ROLE_ATTENTION, job->note);
+        return;
+    }
+    pen_text(frame, &pen, ROLE_ATTENTION, "queued");
+    if (job->places > 1) {
+        pen_print(frame, &pen, ROLE_TEXT, "  %zu of %zu", job->place, job->places);
+    }
+    if (job->waits_for[0] != '\0') {
+        pen_text(frame, &pen, ROLE_DIM, job->places > 1 ? ", after " : "  after ");
+        pen_text(frame, &pen, ROLE_DIM, job->waits_for);
+    }
+    if (job->seat[0] != '\0') {
+        pen_skip(&pen, GAP);
+        pen_text(frame, &pen, ROLE_DIM, job->seat);
+    }
+}
+
 static void draw_job(const struct job_item *job, const struct snapshot *snapshot,
     struct frame *frame, struct area line)
 {
@@ -262,8 +284,7 @@ static void draw_job(const struct job_item *job, const struct snapshot *snapshot
     draw_text(frame, line.y, line.x, title, ROLE_TEXT, text_cstr(&words));
     switch (job->state) {
     case JOB_QUEUED:
-        draw_text(frame, line.y, x, line.x + line.width - x, ROLE_ATTENTION,
-            job->note[0] != '\0' ? job->note : "queued");
+        draw_queued(job, frame, line, x);
         return;
     case JOB_RUNNING:
         if (is_boot(job)) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ui/screens.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -362,12 +363,29 @@ static void edit_again(const struct main_screen *main, struct seat *seat)
     }
 }
 
-static void move_job(struct seat *seat, const struct job_item *job, bool is_sooner)
+/* By the same command that a script gives, also for a job of another seat. */
+static void move_job(struct seat *seat, const struct job_item *job, enum request request)
 {
-    if (!engine_move(seat->engine, job->id, is_sooner ? ENGINE_MOVE_SOONER : ENGINE_MOVE_LATER)) {
+    const char *place = request == REQUEST_HURRY    ? "first"
+                        : request == REQUEST_SOONER ? "up"
+                                                    : "down";
+    bool is_later = request == REQUEST_LATER;
+    if (job->place > 0 && job->place == (is_later ? job->places : 1)) {
         seat_say(seat, ROLE_ATTENTION, "%s is the %s of its kind already.", job->title,
-            is_sooner ? "next one" : "last one");
+            is_later ? "last one" : "next one");
+        return;
     }
+    struct error never = {0};
+    auto_free char *id = memory_printf("%" PRIu64, job->id);
+    struct command *command = command_new(verb_find("job", "move"));
+    command_set(command, "id", id, &never);
+    command_set(command, place, NULL, &never);
+    seat_submit(seat, command);
+}
+
+static bool is_move(enum request request)
+{
+    return request == REQUEST_HURRY || request == REQUEST_SOONER || request == REQUEST_LATER;
 }
 
 static void main_request(struct screen *screen, struct seat *seat, enum request request)
@@ -383,10 +401,8 @@ static void main_request(struct screen *screen, struct seat *seat, enum request 
         engine_cancel(seat->engine, job->id);
     } else if (request == REQUEST_EDIT) {
         edit_again(main, seat);
-    } else if (request == REQUEST_HURRY && job != NULL) {
-        engine_move(seat->engine, job->id, ENGINE_MOVE_FIRST);
-    } else if ((request == REQUEST_SOONER || request == REQUEST_LATER) && job != NULL) {
-        move_job(seat, job, request == REQUEST_SOONER);
+    } else if (is_move(request) && job != NULL) {
+        move_job(seat, job, request);
     } else if (request == REQUEST_RETRY && job != NULL) {
         retry(seat, job);
     } else if (request == REQUEST_DISMISS && job != NULL) {

@@ -102,7 +102,12 @@ static bool meet_end(struct seat *seat, const struct seat_job *watched)
     if (job != NULL && !job_state_is_final(job->state)) {
         return false;
     }
-    if (watched->is_abandoned) {
+    if (job != NULL && (job->verb->flags & VERB_CONTROLS) != 0) {
+        if (job->state == JOB_FAILED) {
+            seat_say(seat, ROLE_BAD, "%s", job->error.text);
+        }
+        engine_forget(seat->engine, watched->id);
+    } else if (watched->is_abandoned) {
         engine_forget(seat->engine, watched->id);
     } else if (job != NULL && job->state == JOB_FAILED && !job->is_quiet) {
         auto_done(text) struct text title = {0};

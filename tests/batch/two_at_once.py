@@ -45,6 +45,21 @@ def test_jobs_of_another_process_are_listed_and_cancelled(world):
     assert [row for row in world.json("job", "list") if row.get("object") == "kernel/lab"] == []
 
 
+def test_one_that_waits_for_a_lock_says_so(world):
+    """Whoever looks at the list sees why nothing happens."""
+    child = start_pull(world, "hang-body=1000")
+    waiting = world.start("kernel", "pull", "lab", "--force", stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL)
+
+    def note():
+        return [row["note"] for row in world.json("job", "list") if row["pid"] == waiting.pid and row.get("note")]
+
+    world.wait_until(lambda: str(child.pid) in "".join(note()), "it names whom it waits for")
+    for process in (waiting, child):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=PATIENCE_S) == 143
+
+
 def test_unknown_job(world):
     world.ok("kernel", "list")
     world.fails(66, "job", "cancel", "123456")

@@ -595,14 +595,6 @@ bool engine_cancel(struct engine *engine, uint64_t id)
     return false;
 }
 
-bool engine_move(struct engine *engine, uint64_t id, enum engine_move move)
-{
-    (void)move;
-    (void)engine;
-    (void)id;
-    return false;
-}
-
 void engine_forget(struct engine *engine, uint64_t id)
 {
     (void)engine;

@@ -89,6 +89,57 @@ static void test_queued_jobs_are_put_in_order(void **state)
     world_quit(world);
 }
 
+/* What waits in one console is seen by another one: its place, what it waits for, whose it is; it can
+ * be put in order and stopped from there, and is gone with its process. */
+static void test_what_waits_elsewhere(void **state)
+{
+    struct console_world *world = *state;
+    world_env(world, "BANGER_JOBS", "1");
+    world_open(world);
+    pty_wait_text(world->pty, "▸fine");
+    go_to(world, "hanging");
+    pty_send(world->pty, "p");
+    pty_wait_text(world->pty, "5 Jobs  1 running");
+    go_to(world, "gone");
+    pty_send(world->pty, "p");
+    pty_wait_text(world->pty, "5 Jobs  1 running, 1 queued");
+    go_to(world, "fine");
+    pty_send(world->pty, "p");
+    pty_wait_text(world->pty, "5 Jobs  1 running, 2 queued");
+    pty_wait_text(world->pty, "queued  1 of 2, after kernel pull hanging");
+    pty_wait_text(world->pty, "queued  2 of 2, after kernel pull gone");
+    struct pty_vterm *first = world->pty;
+
+    world_open(world);
+    struct pty_vterm *second = world->pty;
+    pty_wait_text(second, "5 Jobs  1 running, 2 queued");
+    pty_wait_text(second, "queued  1 of 2, after kernel pull hanging");
+    pty_send(second, "5gjj");
+    pty_wait_text(second, "▸pull fine");
+    pty_send(second, "n");
+    pty_wait_text(second, "queued  1 of 2, after kernel pull hanging");
+    pty_wait_text(second, "queued  2 of 2, after kernel pull fine");
+    pty_wait_text(first, "queued  2 of 2, after kernel pull fine");
+    pty_send(second, "<");
+    pty_wait_text(second, "pull fine is the next one of its kind already.");
+    pty_send(second, ">");
+    pty_wait_text(first, "queued  2 of 2, after kernel pull gone");
+    pty_wait_text(second, "queued  2 of 2, after kernel pull gone");
+    pty_send(second, "\r");
+    pty_wait_text(second, "place       2 of 2");
+    pty_wait_text(second, "waits for   kernel pull gone");
+    pty_wait_text(second, " on pts/");
+    pty_send(second, "q");
+    pty_wait_text(second, "▸pull fine");
+    pty_send(second, "c");
+    pty_wait_text(first, "5 Jobs  1 running, 1 queued, 1 cancelled");
+    pty_wait_text(second, "5 Jobs  1 running, 1 queued");
+    pty_stop(first); /* it is killed */
+    pty_wait_gone(second, "5 Jobs  1 running");
+    pty_wait_gone(second, "queued");
+    world_quit(world);
+}
+
 /* A name that is a kernel's and an image's: every job says which of them it is about. */
 static void test_one_name_of_two_kinds(void **state)
 {
@@ -174,6 +225,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_history_survives_a_quit),
         TEST(test_queued_jobs_are_put_in_order),
+        TEST(test_what_waits_elsewhere),
         TEST(test_one_name_of_two_kinds),
         TEST(test_failed_forms_come_back),
         TEST(test_each_mirror_is_told),

@@ -5,6 +5,7 @@ engine_tests = \
 	tests/unit/test_image_pull \
 	tests/unit/test_job \
 	tests/unit/test_job_file \
+	tests/unit/test_job_queue \
 	tests/unit/test_kernel_elf \
 	tests/unit/test_leave \
 	tests/unit/test_meter \
@@ -24,6 +25,8 @@ tests_unit_test_image_pull_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_image_pull_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)
 tests_unit_test_job_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_job_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)
+tests_unit_test_job_queue_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_unit_test_job_queue_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)
 tests_unit_test_job_file_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_unit_test_job_file_LDADD = $(LINK_ENGINE) $(CMOCKA_LIBS)
 tests_unit_test_kernel_elf_CPPFLAGS = $(TEST_CPPFLAGS)

@@ -213,9 +213,27 @@ static void stopping_runs_what_is_queued(void **state)
 }
 
 /* The place of a piece of work in the model, moved as asked for; false when it is there already. */
-static bool move_in_model(struct work **model, size_t count, size_t at, enum engine_move move)
+static bool move_in_model(
+    struct work **model, size_t count, size_t at, enum engine_move move, size_t other)
 {
-    size_t to = move == ENGINE_MOVE_FIRST ? 0 : move == ENGINE_MOVE_SOONER ? at - 1 : at + 1;
+    size_t to = at;
+    switch (move) {
+    case ENGINE_MOVE_FIRST:
+        to = 0;
+        break;
+    case ENGINE_MOVE_LAST:
+        to = count - 1;
+        break;
+    case ENGINE_MOVE_SOONER:
+        to = at - 1;
+        break;
+    case ENGINE_MOVE_LATER:
+        to = at + 1;
+        break;
+    case ENGINE_MOVE_BEFORE:
+        to = other > at ? other - 1 : other;
+        break;
+    }
     if (at == to || to >= count) {
         return false;
     }
@@ -247,16 +265,20 @@ static void what_waits_is_moved(void **state)
         model[i] = &works[i];
     }
     for (int i = 0; i < 500; i++) {
-        enum engine_move move = (enum engine_move)(rand_r(&seed) % 3);
+        enum engine_move move = (enum engine_move)(rand_r(&seed) % ENGINE_MOVE_COUNT);
         size_t at = (size_t)rand_r(&seed) % array_length(works);
-        assert_false(workers_move(workers, LANE_TRANSFER, model[at], move));
+        size_t other = (size_t)rand_r(&seed) % array_length(works);
         struct work *moved = model[at];
-        bool is_moved = move_in_model(model, array_length(works), at, move);
-        assert_int_equal(workers_move(workers, LANE_LOCAL, moved, move), is_moved);
+        struct work *before = model[other];
+        assert_false(workers_move(workers, LANE_TRANSFER, moved, move, before));
+        bool is_moved = move_in_model(model, array_length(works), at, move, other);
+        assert_int_equal(workers_move(workers, LANE_LOCAL, moved, move, before), is_moved);
     }
     work_init(&late, workers);
     submit(&late, LANE_LOCAL); /* the end of the queue is where it was */
-    assert_false(workers_move(workers, LANE_LOCAL, &first, ENGINE_MOVE_FIRST));
+    assert_true(workers_are_busy(workers, LANE_LOCAL) && !workers_are_busy(workers, LANE_TRANSFER));
+    assert_false(workers_move(workers, LANE_LOCAL, &first, ENGINE_MOVE_FIRST, NULL));
+    assert_false(workers_move(workers, LANE_LOCAL, &late, ENGINE_MOVE_BEFORE, &first));
     finish(&first);
     for (size_t i = 0; i < array_length(works); i++) {
         finish(model[i]);

@@ -2,6 +2,8 @@
 /* The verbs of the host and of jobs. */
 #include "engine/verbs/verbs.h"
 
+#include "base/error.h"
+#include "base/memory.h"
 #include "engine/ops.h"
 
 /* clang-format off */
@@ -26,14 +28,41 @@ static const struct argument trash_restore_arguments[] = {
 };
 static const struct column job_columns[] = {
     {"ID", "id", COLUMN_NUMBER}, {"STATE", "state", COLUMN_TEXT},
-    {"COMMAND", "command", COLUMN_TEXT}, {"PHASE", "phase", COLUMN_TEXT},
-    {"DONE", "done", COLUMN_NUMBER}, {"TOTAL", "total", COLUMN_NUMBER},
-    {"PID", "pid", COLUMN_NUMBER},
+    {"PLACE", "place", COLUMN_NUMBER}, {"COMMAND", "command", COLUMN_TEXT},
+    {"PHASE", "phase", COLUMN_TEXT}, {"DONE", "done", COLUMN_NUMBER},
+    {"TOTAL", "total", COLUMN_NUMBER}, {"PID", "pid", COLUMN_NUMBER},
+    {"LOGIN", "login", COLUMN_TEXT}, {"TERMINAL", "terminal", COLUMN_TEXT},
+    {"WAITS FOR", "waits_for", COLUMN_TEXT}, {"NOTE", "note", COLUMN_TEXT},
 };
 static const struct argument job_cancel_arguments[] = {
     {"id", 0, ARGUMENT_NUMBER, .is_positional = true, .is_required = true, .value_name = "ID",
         .max = UINT64_MAX, .help = "Number of the job, from job list"},
 };
+static const struct argument job_move_arguments[] = {
+    {"id", 0, ARGUMENT_NUMBER, .is_positional = true, .is_required = true, .value_name = "ID",
+        .max = UINT64_MAX, .help = "Number of a job that waits, from job list"},
+    {"first", 0, ARGUMENT_FLAG, .help = "Do it next"},
+    {"last", 0, ARGUMENT_FLAG, .help = "Do it after all others"},
+    {"up", 0, ARGUMENT_FLAG, .help = "Do it before the one that is before it now"},
+    {"down", 0, ARGUMENT_FLAG, .help = "Do it after the one that is behind it now"},
+    {"before", 0, ARGUMENT_NUMBER, .value_name = "ID", .max = UINT64_MAX,
+        .help = "Do it before this one, which waits too"},
+};
+
+/* clang-format on */
+
+static bool check_move(const struct command *command, struct error *err)
+{
+    static const char *const places[] = {"first", "last", "up", "down", "before"};
+    unsigned count = 0;
+    for (size_t i = 0; i < array_length(places); i++) {
+        count += command_has(command, places[i]);
+    }
+    return count == 1 || error_set(err, ERROR_INVALID,
+                             "job move takes one of --first, --last, --up, --down and --before ID");
+}
+
+/* clang-format off */
 
 static const struct argument files_arguments[] = {
     {"dir", 0, ARGUMENT_PLACE, .is_positional = true, .is_required = true, .value_name = "DIR",
@@ -75,12 +104,18 @@ static const struct verb rows[] = {
         .object = verb_object_none, .run = ops_host_trash_empty},
 
     {"job", "list", "ls", VERB_READS, "List what is under way",
-        "Lists the changes that are under way on this host, of all processes.",
+        "Lists the changes that are under way on this host, of all processes, and then those that\n"
+        "wait for their turn, each with its place, what it waits for, and whose it is.",
         "banger-tui --batch job list", COLUMNS(job_columns), .run = ops_job_list},
-    {"job", "cancel", NULL, 0, "Stop a job",
-        "Asks the process that runs a job to stop it. What was downloaded is kept for the next\n"
-        "attempt.",
+    {"job", "cancel", NULL, VERB_CONTROLS, "Stop a job",
+        "Asks the process that runs a job, or in which it waits, to stop it. What was downloaded is\n"
+        "kept for the next attempt.",
         "banger-tui --batch job cancel 4711001", ROWS(job_cancel_arguments),
         .object = verb_object_none, .run = ops_job_cancel},
+    {"job", "move", NULL, VERB_CONTROLS, "Change when a job that waits is done",
+        "Moves a job among those that wait with it in the same process: transfers wait for\n"
+        "transfers, other jobs for other jobs. What runs already is not stopped for it.",
+        "banger-tui --batch job move 4711002 --first", ROWS(job_move_arguments),
+        .check = check_move, .object = verb_object_none, .run = ops_job_move},
 };
 const struct verb_group host_verbs = VERB_GROUP(rows);

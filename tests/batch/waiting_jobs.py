@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""What waits in a console, as other processes see it, put it in order and stop it."""
+import os
+import pty
+import signal
+import struct
+import fcntl
+import termios
+import threading
+
+from world import PATIENCE_S, PROGRAM, main
+
+
+class Console:
+    """The console on a terminal that nobody looks at: it is driven by keys, and told by job list."""
+
+    def __init__(self, world):
+        self.world = world
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.execve(PROGRAM, [PROGRAM],
+                      dict(world.env, TERM="xterm-256color", LC_ALL="C.UTF-8", BANGER_JOBS="1"))
+        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.seen = bytearray()
+        self.changed = threading.Condition()
+        self.thread = threading.Thread(target=self.read, daemon=True)
+        self.thread.start()
+
+    def read(self):
+        try:
+            while chunk := os.read(self.terminal, 65536):
+                with self.changed:
+                    self.seen += chunk
+                    self.changed.notify_all()
+        except OSError:
+            pass
+
+    def wait(self, text):
+        with self.changed:
+            assert self.changed.wait_for(lambda: text in self.seen, PATIENCE_S), bytes(self.seen)
+            del self.seen[:]
+
+    def pull(self, name):
+        """By the palette, and until it is listed."""
+        before = len(jobs(self.world))
+        os.write(self.terminal, f":kernel pull {name}\r".encode())
+        self.world.wait_until(lambda: len(jobs(self.world)) > before, f"{name} is listed")
+
+    def end(self, number=signal.SIGKILL):
+        os.kill(self.pid, number)
+        os.waitpid(self.pid, 0)
+        self.thread.join(PATIENCE_S)
+        os.close(self.terminal)
+
+
+def jobs(world):
+    return [row for row in world.json("job", "list") if row.get("object", "").startswith("kernel/")]
+
+
+def names(world):
+    return [row["object"].split("/")[1] for row in jobs(world)]
+
+
+def id_of(world, name):
+    return str(next(row["id"] for row in jobs(world) if row["object"] == f"kernel/{name}"))
+
+
+def busy_console(world):
+    """One pull that hangs, and three that wait for it."""
+    url = world.server()
+    entry = world.offer_kernel(url)
+    hanging = dict(entry, name="hanging", tarball_url=f"{url}/hang-body=1000/kernel.tar.zst")
+    world.catalog(kernels=[hanging] + [dict(entry, name=name) for name in ("a", "b", "c")])
+    console = Console(world)
+    console.wait(b"hanging")
+    for name in ("hanging", "a", "b", "c"):
+        console.pull(name)
+    return console
+
+
+def test_what_waits_is_listed_with_its_place(world):
+    console = busy_console(world)
+    running, *waiting = jobs(world)
+    assert running["state"] == "running" and running["object"] == "kernel/hanging", running
+    assert [row["state"] for row in waiting] == ["queued"] * 3
+    assert [row["place"] for row in waiting] == [1, 2, 3], waiting
+    assert {row["places"] for row in waiting} == {3}
+    assert [row["object"] for row in waiting] == ["kernel/a", "kernel/b", "kernel/c"]
+    assert waiting[0]["waits_for"] == running["command"]
+    assert waiting[1]["waits_for"] == waiting[0]["command"]
+    for row in jobs(world):
+        assert row["pid"] == console.pid and row["login"] and row["terminal"].startswith("pts/"), row
+    # Nothing is written for them while they only wait.
+    (name,) = [name for name in os.listdir(world.path("state", "jobs")) if name.endswith(".queue")]
+    before = os.stat(world.path("state", "jobs", name)).st_ino
+    done = running["done"]
+    world.ok("job", "list")
+    assert os.stat(world.path("state", "jobs", name)).st_ino == before, done
+    console.end()
+
+
+def test_what_waits_vanishes_with_its_process(world):
+    console = busy_console(world)
+    assert len(jobs(world)) == 4
+    console.end(signal.SIGKILL)
+    assert jobs(world) == []
+    assert os.listdir(world.path("state", "jobs")) == []
+
+
+def test_another_process_puts_it_in_order(world):
+    console = busy_console(world)
+    moves = (
+        (("c", "--first"), ["c", "a", "b"]),
+        (("c", "--down"), ["a", "c", "b"]),
+        (("b", "--up"), ["a", "b", "c"]),
+        (("a", "--last"), ["b", "c", "a"]),
+        (("a", "--before", "c"), ["b", "a", "c"]),
+    )
+    for (name, place, *other), order in moves:
+        words = [id_of(world, name), place] + [id_of(world, one) for one in other]
+        assert world.json("job", "move", *words)["changed"] is True
+        assert names(world) == ["hanging"] + order, words
+        if place not in ("--up", "--down"):
+            assert world.json("job", "move", *words)["changed"] is False
+    # What was put in front is done first.
+    world.ok("job", "cancel", id_of(world, "hanging"))
+    world.wait_until(lambda: jobs(world) == [], "all is done")
+    order = sorted(("a", "b", "c"), key=lambda name: os.stat(world.path("state", "kernels", name)).st_ctime_ns)
+    assert order == ["b", "a", "c"], order
+    console.end()
+
+
+def test_one_that_waits_is_stopped_alone(world):
+    console = busy_console(world)
+    world.ok("job", "cancel", id_of(world, "b"))
+    world.wait_until(lambda: names(world) == ["hanging", "a", "c"], "b is gone")
+    assert [row.get("place") for row in jobs(world)] == [None, 1, 2]
+    console.end()
+
+
+def test_refusals(world):
+    console = busy_console(world)
+    waiting = id_of(world, "a")
+    world.fails(64, "job", "move", waiting)
+    world.fails(64, "job", "move", waiting, "--up", "--down")
+    world.fails(66, "job", "move", id_of(world, "hanging"), "--first")
+    world.fails(66, "job", "move", "123456", "--first")
+    world.fails(66, "job", "move", waiting, "--before", id_of(world, "hanging"))
+    world.fails(77, "job", "move", waiting, "--last", "--readonly")
+    plan = world.json("job", "move", waiting, "--last", "--dry-run")["plan"]
+    assert plan[0]["object"] == f"job/{waiting}"
+    plan = world.json("job", "cancel", waiting, "--dry-run")["plan"]
+    assert plan[0]["object"] == f"job/{waiting}"
+    assert names(world) == ["hanging", "a", "b", "c"]
+    console.end()
+
+
+def test_one_that_is_stopped_does_not_answer_for_ever(world):
+    """Its request is taken back: it is not obeyed later, when nobody thinks of it any more."""
+    console = busy_console(world)
+    waiting = id_of(world, "c")
+    os.kill(console.pid, signal.SIGSTOP)
+    world.fails(75, "job", "move", waiting, "--first")
+    assert not [name for name in os.listdir(world.path("state", "jobs")) if ".move" in name]
+    os.kill(console.pid, signal.SIGCONT)
+    console.end()
+
+
+main()
