@@ -251,6 +251,11 @@ void wire_decoder_done(struct wire_decoder *decoder);
  * VERSION or NONCE. */
 enum wire_status wire_decode(struct wire_decoder *decoder, const uint8_t *bytes, size_t len,
     size_t *taken, struct wire_frame *frame);
+/* Hands over each frame of the input; false from take ends it there. WIRE_MORE: all was taken.
+ * WIRE_FRAME: take refused one. WIRE_RESET, WIRE_BAD: as above, what is behind was not looked at. */
+typedef bool wire_taker(void *context, const struct wire_frame *frame);
+enum wire_status wire_decode_all(struct wire_decoder *decoder, const uint8_t *bytes, size_t len,
+    wire_taker *take, void *context);
 /* What was wrong, a constant sentence; NULL when nothing was. */
 const char *wire_decoder_fault(const struct wire_decoder *decoder);
 

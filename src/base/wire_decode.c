@@ -301,6 +301,21 @@ enum wire_status wire_decode(struct wire_decoder *decoder, const uint8_t *bytes,
     return WIRE_MORE;
 }
 
+enum wire_status wire_decode_all(
+    struct wire_decoder *decoder, const uint8_t *bytes, size_t len, wire_taker *take, void *context)
+{
+    for (;;) {
+        size_t taken = 0;
+        struct wire_frame frame;
+        enum wire_status status = wire_decode(decoder, bytes, len, &taken, &frame);
+        if (status != WIRE_FRAME || !take(context, &frame)) {
+            return status;
+        }
+        bytes += taken;
+        len -= taken;
+    }
+}
+
 void wire_read(struct wire_reader *reader, const struct wire_frame *frame)
 {
     *reader = (struct wire_reader){.at = frame->payload, .left = frame->len};

@@ -54,30 +54,28 @@ void agent_line_done(struct agent_line *line)
     wire_buffer_done(&line->out);
 }
 
+struct taking {
+    agent_line_taker *take;
+    void *context;
+    struct error *err;
+};
+
+static bool take_frame(void *context, const struct wire_frame *frame)
+{
+    const struct taking *taking = context;
+    return taking->take(taking->context, frame, taking->err);
+}
+
 static bool decode(struct agent_line *line, const uint8_t *bytes, size_t len,
     agent_line_taker *take, void *context, struct error *err)
 {
-    size_t taken = 0;
-    for (;;) {
-        size_t step = 0;
-        struct wire_frame frame;
-        enum wire_status status =
-            wire_decode(&line->decoder, bytes + taken, len - taken, &step, &frame);
-        taken += step;
-        switch (status) {
-        case WIRE_MORE:
-            return true;
-        case WIRE_FRAME:
-            if (!take(context, &frame, err)) {
-                return false;
-            }
-            break;
-        case WIRE_RESET:
-        case WIRE_BAD:
-            return error_set(err, ERROR_VMM, "the machine's monitor sends nonsense: %s",
-                wire_decoder_fault(&line->decoder));
-        }
+    struct taking taking = {.take = take, .context = context, .err = err};
+    enum wire_status status = wire_decode_all(&line->decoder, bytes, len, take_frame, &taking);
+    if (status == WIRE_RESET || status == WIRE_BAD) {
+        return error_set(err, ERROR_VMM, "the machine's monitor sends nonsense: %s",
+            wire_decoder_fault(&line->decoder));
     }
+    return status == WIRE_MORE;
 }
 
 bool agent_line_receive(

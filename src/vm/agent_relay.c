@@ -315,9 +315,15 @@ static bool pass_to_guest(
     return is_fair;
 }
 
-static bool take_client_frame(
-    struct relay *relay, struct relay_client *client, const struct wire_frame *frame)
+struct sending {
+    struct relay *relay;
+    struct relay_client *client;
+};
+
+static bool take_client_frame(void *context, const struct wire_frame *frame)
 {
+    struct relay *relay = ((struct sending *)context)->relay;
+    struct relay_client *client = ((struct sending *)context)->client;
     switch (frame->type) {
     case WIRE_OPEN:
         return open_stream(relay, client, frame);
@@ -340,24 +346,6 @@ static bool take_client_frame(
 bool relay_feed_client(
     struct relay *relay, struct relay_client *client, const uint8_t *bytes, size_t len)
 {
-    size_t taken = 0;
-    for (;;) {
-        size_t step = 0;
-        struct wire_frame frame;
-        enum wire_status status =
-            wire_decode(&client->decoder, bytes + taken, len - taken, &step, &frame);
-        taken += step;
-        switch (status) {
-        case WIRE_MORE:
-            return true;
-        case WIRE_FRAME:
-            if (!take_client_frame(relay, client, &frame)) {
-                return false;
-            }
-            break;
-        case WIRE_RESET:
-        case WIRE_BAD:
-            return false;
-        }
-    }
+    struct sending sending = {.relay = relay, .client = client};
+    return wire_decode_all(&client->decoder, bytes, len, take_client_frame, &sending) == WIRE_MORE;
 }

@@ -116,8 +116,9 @@ static void leave_raw(struct attach *attach)
     tcsetattr(attach->options->in_fd, TCSADRAIN, &attach->saved);
 }
 
-static void take_frame(struct attach *attach, const struct wire_frame *frame)
+static bool take_frame(void *context, const struct wire_frame *frame)
 {
+    struct attach *attach = context;
     if (frame->type == WIRE_DATA && frame->code == WIRE_OUT) {
         wire_buffer_append(&attach->shown, frame->payload, frame->len);
     } else if (frame->type == WIRE_DATA && frame->code == WIRE_ERR && attach->is_terminal) {
@@ -125,28 +126,13 @@ static void take_frame(struct attach *attach, const struct wire_frame *frame)
     } else if (frame->type == WIRE_END) {
         attach->has_ended = true;
     }
+    return true;
 }
 
 static void take_bytes(struct attach *attach, const uint8_t *bytes, size_t len)
 {
-    size_t taken = 0;
-    for (;;) {
-        size_t step = 0;
-        struct wire_frame frame;
-        enum wire_status status =
-            wire_decode(&attach->decoder, bytes + taken, len - taken, &step, &frame);
-        taken += step;
-        switch (status) {
-        case WIRE_MORE:
-            return;
-        case WIRE_FRAME:
-            take_frame(attach, &frame);
-            break;
-        case WIRE_RESET:
-        case WIRE_BAD:
-            attach->has_ended = true;
-            return;
-        }
+    if (wire_decode_all(&attach->decoder, bytes, len, take_frame, attach) != WIRE_MORE) {
+        attach->has_ended = true;
     }
 }
 

@@ -39,26 +39,16 @@ void console_bell_done(struct console_bell *bell)
 }
 
 /* Only the end of the line matters: the bytes themselves are read from the log. */
+static bool note_end(void *context, const struct wire_frame *frame)
+{
+    struct console_bell *bell = context;
+    bell->has_ended = bell->has_ended || frame->type == WIRE_END;
+    return true;
+}
+
 static bool look_at(struct console_bell *bell, const uint8_t *bytes, size_t len)
 {
-    size_t taken = 0;
-    for (;;) {
-        size_t step = 0;
-        struct wire_frame frame;
-        enum wire_status status =
-            wire_decode(&bell->decoder, bytes + taken, len - taken, &step, &frame);
-        taken += step;
-        switch (status) {
-        case WIRE_MORE:
-            return true;
-        case WIRE_FRAME:
-            bell->has_ended = bell->has_ended || frame.type == WIRE_END;
-            break;
-        case WIRE_RESET:
-        case WIRE_BAD:
-            return false;
-        }
-    }
+    return wire_decode_all(&bell->decoder, bytes, len, note_end, bell) == WIRE_MORE;
 }
 
 bool console_bell_wait(

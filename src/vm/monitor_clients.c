@@ -113,9 +113,15 @@ static void fill_console(struct monitor *monitor, struct monitor_client *client)
     }
 }
 
-static bool take_typed(
-    struct monitor *monitor, struct monitor_client *client, const struct wire_frame *frame)
+struct typing {
+    struct monitor *monitor;
+    struct monitor_client *client;
+};
+
+static bool take_typed(void *context, const struct wire_frame *frame)
 {
+    struct monitor *monitor = ((struct typing *)context)->monitor;
+    struct monitor_client *client = ((struct typing *)context)->client;
     if (frame->type == WIRE_END && frame->code == WIRE_IN) {
         return true; /* it only watches from now on */
     }
@@ -132,26 +138,8 @@ static bool take_typed(
 static bool feed_console(
     struct monitor *monitor, struct monitor_client *client, const uint8_t *bytes, size_t len)
 {
-    size_t taken = 0;
-    for (;;) {
-        size_t step = 0;
-        struct wire_frame frame;
-        enum wire_status status =
-            wire_decode(&client->decoder, bytes + taken, len - taken, &step, &frame);
-        taken += step;
-        switch (status) {
-        case WIRE_MORE:
-            return true;
-        case WIRE_FRAME:
-            if (!take_typed(monitor, client, &frame)) {
-                return false;
-            }
-            break;
-        case WIRE_RESET:
-        case WIRE_BAD:
-            return false;
-        }
-    }
+    struct typing typing = {.monitor = monitor, .client = client};
+    return wire_decode_all(&client->decoder, bytes, len, take_typed, &typing) == WIRE_MORE;
 }
 
 /* ---- requests ------------------------------------------------------------------------------- */
