@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ui/dialog.h"
 
+#include "base/text.h"
 #include "ui/edit.h"
 
 #define MARGIN 2
@@ -21,6 +22,19 @@ struct area dialog_box(struct frame *frame, struct area screen, int width, int h
         .x = box.x + MARGIN,
         .height = box.height - 2,
         .width = box.width - 2 * MARGIN};
+}
+
+void dialog_cut(struct strings *lines, int room)
+{
+    size_t most = room > 1 ? (size_t)room : 1;
+    if (lines->count <= most) {
+        return;
+    }
+    size_t left_out = lines->count - most + 1;
+    while (lines->count >= most) {
+        strings_remove(lines, lines->count - 1);
+    }
+    strings_printf(lines, "(%zu lines more have no room)", left_out);
 }
 
 void dialog_typing(struct frame *frame, struct area line, const char *sign, const struct edit *edit,

@@ -7,6 +7,7 @@
 #include "ui/draw.h"
 
 struct edit;
+struct strings;
 
 /* What is being typed in the last line, with what it is for: a sign, the text, a hint. */
 void dialog_typing(struct frame *frame, struct area line, const char *sign, const struct edit *edit,
@@ -14,3 +15,5 @@ void dialog_typing(struct frame *frame, struct area line, const char *sign, cons
 /* Draws the empty box with its title and returns the area inside, one cell away from the border. */
 struct area dialog_box(struct frame *frame, struct area screen, int width, int height,
     enum role role, const char *title);
+/* Leaves as many lines as there is room for, the last of which then says how many are missing. */
+void dialog_cut(struct strings *lines, int room);

@@ -22,6 +22,7 @@
 #define AMOUNT_CELLS 14
 #define RATE_CELLS 12
 #define LEFT_CELLS 6
+#define SPEED_CELLS (RATE_CELLS + LEFT_CELLS)
 #define AGE_CELLS 4
 #define SHORT_DIGEST 8
 #define STALLED_MS 5000
@@ -68,28 +69,39 @@ static bool is_stalled(const struct job_item *job, struct frame *frame)
            (job->rate == 0 && job->elapsed_ms >= STALLED_MS);
 }
 
+/* How fast and how long still, in the columns left of *right. */
+static void put_speed(const struct job_item *job, struct frame *frame, int y, int *right)
+{
+    auto_done(text) struct text rate = {0};
+    auto_done(text) struct text left = {0};
+    format_rate(&rate, job->unit, job->rate);
+    format_left(&left, job->done, job->total, job->rate);
+    bool is_download = job->unit == PROGRESS_BYTES && job->phase == PROGRESS_DOWNLOAD;
+    if (is_download && is_stalled(job, frame)) {
+        put_figure(frame, y, right, SPEED_CELLS, ROLE_ATTENTION, "stalled");
+    } else if (is_download) {
+        put_figure(frame, y, right, LEFT_CELLS, ROLE_TEXT, text_cstr(&left));
+        put_figure(frame, y, right, RATE_CELLS, ROLE_TEXT, text_cstr(&rate));
+    } else {
+        put_figure(frame, y, right, SPEED_CELLS, ROLE_TEXT, progress_phase_name(job->phase));
+    }
+}
+
+/* The title is never drawn over: where all figures have no room, the percentage is the last. */
 static void draw_running(const struct job_item *job, struct frame *frame, struct area line, int x)
 {
     auto_done(text) struct text percent = {0};
     auto_done(text) struct text amount = {0};
-    auto_done(text) struct text rate = {0};
-    auto_done(text) struct text left = {0};
     format_percent(&percent, job->permille);
     format_amount(&amount, job->unit, job->done, job->total);
-    format_rate(&rate, job->unit, job->rate);
-    format_left(&left, job->done, job->total, job->rate);
     int right = line.x + line.width;
-    bool is_download = job->unit == PROGRESS_BYTES && job->phase == PROGRESS_DOWNLOAD;
-    if (is_download && is_stalled(job, frame)) {
-        put_figure(frame, line.y, &right, LEFT_CELLS + RATE_CELLS, ROLE_ATTENTION, "stalled");
-    } else if (is_download) {
-        put_figure(frame, line.y, &right, LEFT_CELLS, ROLE_TEXT, text_cstr(&left));
-        put_figure(frame, line.y, &right, RATE_CELLS, ROLE_TEXT, text_cstr(&rate));
-    } else {
-        put_figure(frame, line.y, &right, LEFT_CELLS + RATE_CELLS, ROLE_TEXT,
-            progress_phase_name(job->phase));
+    int room = right - x - (PERCENT_CELLS + GAP);
+    if (room >= AMOUNT_CELLS + SPEED_CELLS) {
+        put_speed(job, frame, line.y, &right);
     }
-    put_figure(frame, line.y, &right, AMOUNT_CELLS, ROLE_TEXT, text_cstr(&amount));
+    if (room >= AMOUNT_CELLS) {
+        put_figure(frame, line.y, &right, AMOUNT_CELLS, ROLE_TEXT, text_cstr(&amount));
+    }
     put_figure(frame, line.y, &right, PERCENT_CELLS + GAP, ROLE_STRONG, text_cstr(&percent));
     if (right - x >= 4) {
         draw_bar(frame, line.y, x, right - x, job->permille, ROLE_GOOD);

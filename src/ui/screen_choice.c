@@ -18,6 +18,8 @@
 #include "ui/seat.h"
 
 #define WIDTH 64
+#define BORDER_LINES 2
+
 static struct choice_screen *choice_of(struct screen *screen)
 {
     return (struct choice_screen *)screen;
@@ -172,9 +174,12 @@ static void choice_draw(
     if (choice->command != NULL) {
         command_line(choice->command, &batch);
     }
-    int height = (int)lines.count + 3 + (batch.len > 0 ? 2 : 0);
+    int room = area.height - BORDER_LINES - 1 - (batch.len > 0 ? 2 : 0);
+    int air = (int)lines.count + 2 <= room ? 1 : 0; /* a blank line above and below the words */
+    dialog_cut(&lines, room);
+    int height = (int)lines.count + 2 * air + 1 + (batch.len > 0 ? 2 : 0);
     struct area inner = dialog_box(frame, area, width, height, choice->role, choice->title);
-    int y = inner.y + 1;
+    int y = inner.y + air;
     enum role plan_role = choice->plan.is_refused ? ROLE_BAD : ROLE_TEXT;
     for (size_t i = 0; i < lines.count; i++) {
         draw_text(

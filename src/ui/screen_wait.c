@@ -25,6 +25,8 @@
 #include "ui/term.h"
 
 #define WIDTH 60
+#define BESIDE_LINES 4 /* of the dialog: what is not the sentence itself */
+#define BORDER_LINES 2
 #define KEY_INTERRUPT 3
 
 struct wait_screen {
@@ -144,8 +146,10 @@ static void wait_draw(
     int width = area.width - 6 < WIDTH ? area.width - 6 : WIDTH;
     auto_done(strings) struct strings lines = {0};
     cells_wrap(&lines, text_cstr(&words), width, 0, seat->theme.is_utf8);
+    dialog_cut(&lines, area.height - BORDER_LINES - BESIDE_LINES);
     auto_free char *title = memory_printf("%s %s", is_line ? "Console of" : "Shell in", wait->name);
-    struct area inner = dialog_box(frame, area, width, (int)lines.count + 4, ROLE_ATTENTION, title);
+    struct area inner =
+        dialog_box(frame, area, width, (int)lines.count + BESIDE_LINES, ROLE_ATTENTION, title);
     for (size_t i = 0; i < lines.count; i++) {
         draw_text(frame, inner.y + 1 + (int)i, inner.x, inner.width, ROLE_TEXT, lines.items[i]);
     }

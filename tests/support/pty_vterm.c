@@ -26,6 +26,9 @@
 #include "base/memory.h"
 #include "base/text.h"
 
+#define FRAME_QUIET_MS 15
+#define FRAME_MOST_MS 200
+
 struct pty_vterm {
     int master;
     pid_t child;   /* what forkpty made: the program, or the small shell above it */
@@ -327,6 +330,12 @@ static void show(struct pty_vterm *pty)
     fprintf(stderr, "%s\n", pty_screen(pty));
 }
 
+/* A frame is written in several pieces: the rest of it, however slowly it comes. */
+static void take_rest_of_frame(struct pty_vterm *pty)
+{
+    pty_settle(pty, FRAME_QUIET_MS, FRAME_MOST_MS);
+}
+
 static void wait_for(struct pty_vterm *pty, const char *text, bool is_there)
 {
     uint64_t deadline = clock_deadline(wait_limit_ms());
@@ -338,6 +347,7 @@ static void wait_for(struct pty_vterm *pty, const char *text, bool is_there)
         }
         pump(pty, left > 100 ? 100 : left);
     }
+    take_rest_of_frame(pty);
 }
 
 void pty_wait_text(struct pty_vterm *pty, const char *text)
@@ -364,6 +374,21 @@ void pty_press_until(struct pty_vterm *pty, const char *keys, const char *text)
             pump(pty, clock_left_ms(patience));
         }
     }
+    take_rest_of_frame(pty);
+}
+
+void pty_wait_wrote(struct pty_vterm *pty, const char *bytes)
+{
+    uint64_t deadline = clock_deadline(wait_limit_ms());
+    while (!pty_wrote(pty, bytes)) {
+        int left = clock_left_ms(deadline);
+        if (left == 0) {
+            show(pty);
+            fail_msg("waited for \"%s\" to be written", bytes);
+        }
+        pump(pty, left > 100 ? 100 : left);
+    }
+    take_rest_of_frame(pty);
 }
 
 void pty_wait_on_line(struct pty_vterm *pty, const char *text, int row)

@@ -36,9 +36,12 @@ pid_t pty_pid(const struct pty_vterm *pty);
 /* Closes our end: the terminal is gone. */
 void pty_hang_up(struct pty_vterm *pty);
 
-/* Until the text stands somewhere on the screen (in one line), or nowhere any more. */
+/* Until the text stands somewhere on the screen (in one line), or nowhere any more, and then until
+ * the frame is whole. */
 void pty_wait_text(struct pty_vterm *pty, const char *text);
 void pty_wait_gone(struct pty_vterm *pty, const char *text);
+/* Until the program wrote that, wherever it is now. */
+void pty_wait_wrote(struct pty_vterm *pty, const char *bytes);
 /* Presses the key again and again until the text appears: for keys that may be dropped. */
 void pty_press_until(struct pty_vterm *pty, const char *keys, const char *text);
 /* Until it stands on that line, counted from 0. */

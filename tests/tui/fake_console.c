@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 
 /* The console in front of a world that never moves: an engine whose snapshot is written down here,
- * with the wall clock pinned. It is what docs/screens is rendered with, and what tests of drawing
+ * with a wall clock that stands. It is what docs/screens is rendered with, and what tests of drawing
  * run; everything that is done rather than shown is tested with the real program.
  *
- * usage: fake_console WORLD [--ascii] [--no-color] [--readonly]
+ * usage: fake_console WORLD [--ascii] [--no-color] [--readonly] [--rest=FILE]
  * WORLD: empty, half, gone, mismatch, busy, history, hostile, many; evil, with --seed=N */
 
 #include "base/clock.h"
@@ -17,6 +17,7 @@
 #include "engine/snapshot.h"
 #include "tui/fake_answers.h"
 #include "tui/fake_hostile.h"
+#include "tui/fake_rest.h"
 #include "ui/app.h"
 
 #include <locale.h>
@@ -493,6 +494,19 @@ static bool use_world(struct engine *engine, const char *world)
     return true;
 }
 
+/* ---- the clock ---- */
+
+/* Nothing grows older, however long a test takes. */
+int64_t clock_wall_ms(void)
+{
+    return (int64_t)NOW * 1000;
+}
+
+int64_t clock_wall(void)
+{
+    return NOW;
+}
+
 /* ---- the door ---- */
 
 /* What a machine of this world has printed. Its line stays open, as that of a running one does. */
@@ -668,12 +682,15 @@ int main(int argc, char **argv)
     struct engine engine = {0};
     struct ui_options options = {.term = getenv("TERM"), .stderr_fd = -1};
     setlocale(LC_CTYPE, "");
-    clock_pin_wall(NOW);
     for (int i = 2; i < argc; i++) {
         options.is_ascii |= strcmp(argv[i], "--ascii") == 0;
         options.is_colorless |= strcmp(argv[i], "--no-color") == 0;
         if (strncmp(argv[i], "--seed=", 7) == 0) {
             evil_seed = (uint32_t)strtoul(argv[i] + 7, NULL, 10) | 1;
+        }
+        if (strncmp(argv[i], "--rest=", 7) == 0 && !fake_rest_share(argv[i] + 7)) {
+            fprintf(stderr, "fake_console: %s cannot be shared\n", argv[i] + 7);
+            return 74;
         }
         if (strncmp(argv[i], "--theme=", 8) == 0) {
             theme = argv[i] + 8;

@@ -4,7 +4,7 @@ if HAVE_CMOCKA
 if HAVE_VTERM
 check_PROGRAMS += tests/tui/fake_console
 tests_tui_fake_console_SOURCES = tests/tui/fake_console.c tests/tui/fake_answers.h \
-	tests/tui/fake_hostile.h
+	tests/tui/fake_hostile.h tests/tui/fake_rest.c tests/tui/fake_rest.h
 tests_tui_fake_console_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
 # Its own door stands in front of the engine's.
 tests_tui_fake_console_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,muldefs
@@ -20,6 +20,7 @@ TESTS += $(tui_tests)
 TUI_CPPFLAGS = $(TEST_CPPFLAGS) $(VTERM_CFLAGS)
 TUI_LIBS = $(LINK_BASE) $(CMOCKA_LIBS) $(VTERM_LIBS) -lutil
 tui_support = tests/support/pty_vterm.c tests/support/pty_vterm.h
+at_rest = tests/tui/at_rest.h tests/tui/fake_rest.h tests/support/scratch.h
 
 tests_tui_test_screens_SOURCES = tests/tui/test_screens.c $(tui_support)
 tests_tui_test_screens_CPPFLAGS = $(TUI_CPPFLAGS)
@@ -43,7 +44,8 @@ tests_tui_test_jobs_SOURCES = tests/tui/test_jobs.c tests/tui/catalog_world.h $(
 tests_tui_test_jobs_CPPFLAGS = $(TUI_CPPFLAGS)
 tests_tui_test_jobs_LDADD = $(TUI_LIBS)
 
-tests_tui_test_hostile_SOURCES = tests/tui/test_hostile.c tests/tui/own_bytes.h $(tui_support)
+tests_tui_test_hostile_SOURCES = tests/tui/test_hostile.c tests/tui/own_bytes.h $(at_rest) \
+	$(tui_support)
 tests_tui_test_hostile_CPPFLAGS = $(TUI_CPPFLAGS)
 tests_tui_test_hostile_LDADD = $(TUI_LIBS)
 
@@ -56,7 +58,7 @@ tests_tui_test_newcomer_CPPFLAGS = $(TUI_CPPFLAGS)
 tests_tui_test_newcomer_LDADD = $(TUI_LIBS)
 
 tests_tui_test_monkey_SOURCES = tests/tui/test_monkey.c tests/tui/monkey.h tests/tui/own_bytes.h \
-	$(tui_support)
+	$(at_rest) $(tui_support)
 tests_tui_test_monkey_CPPFLAGS = $(TUI_CPPFLAGS)
 tests_tui_test_monkey_LDADD = $(TUI_LIBS)
 

@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "tui/at_rest.h"
 #include "tui/own_bytes.h"
 
 #include <stdio.h>
@@ -21,7 +22,6 @@
 
 #define SEEDS 1
 #define SEEDS_ALL 40
-#define QUIET_MS 120
 #define LAST_LINES 4 /* keys, or a message of up to three lines */
 
 /* ---- what stands on the screen ---- */
@@ -92,11 +92,11 @@ static char *body_of(struct pty_vterm *pty)
 }
 
 /* What changed bit by bit is what a repaint of everything shows: nothing stale, nothing shifted. */
-static void assert_as_repainted(struct pty_vterm *pty, const char *where)
+static void assert_as_repainted(struct pty_vterm *pty, struct at_rest *rest, const char *where)
 {
     auto_free char *before = body_of(pty);
     pty_send(pty, "\x0c");
-    pty_wait_quiet(pty, QUIET_MS);
+    at_rest_wait(rest, pty);
     auto_free char *after = body_of(pty);
     if (strcmp(before, after) != 0) {
         fail_msg("%s: a repaint shows something else:\n%s\n%s", where, before, after);
@@ -153,41 +153,60 @@ static const struct visit visits[] = {
     {"quit", "q", "Quit?", false, "\x1b"},
 };
 
-static void walk(uint32_t seed, int rows, int columns)
+struct evil_world {
+    struct pty_vterm *pty;
+    struct at_rest rest;
+};
+
+static void open_world(struct evil_world *world, uint32_t seed, int rows, int columns)
 {
     auto_free char *program = memory_printf("%s/tests/tui/fake_console", getenv("BUILDDIR"));
     auto_free char *option = memory_printf("--seed=%u", (unsigned)seed);
-    const char *const argv[] = {program, "evil", option, NULL};
+    at_rest_open(&world->rest);
+    const char *const argv[] = {program, "evil", option, world->rest.option, NULL};
     const char *const env[] = {"LC_ALL=C.UTF-8", "TERM=xterm-256color", "HOME=/nonexistent",
         getenv("ASAN_OPTIONS") != NULL ? "ASAN_OPTIONS=detect_leaks=0" : NULL, NULL};
-    struct pty_vterm *pty = pty_start(argv, env, rows, columns, false);
+    world->pty = pty_start(argv, env, rows, columns, false);
+    pty_wait_text(world->pty, "? Help");
+}
+
+static void close_world(struct evil_world *world)
+{
+    pty_stop(world->pty);
+    at_rest_close(&world->rest);
+}
+
+static void walk(uint32_t seed, int rows, int columns)
+{
+    struct evil_world world;
+    struct own_bytes own = {0};
     printf("seed %u at %dx%d\n", (unsigned)seed, columns, rows);
     fflush(stdout);
-    struct own_bytes own = {0};
-    pty_wait_text(pty, "? Help");
+    open_world(&world, seed, rows, columns);
+    struct pty_vterm *pty = world.pty;
     for (size_t i = 0; i < array_length(visits); i++) {
         const struct visit *visit = &visits[i];
         pty_send(pty, visit->keys);
         if (visit->box != NULL || visit->is_whole) {
             pty_wait_text(pty, visit->box != NULL ? visit->box : "q Back");
         }
-        pty_wait_quiet(pty, QUIET_MS);
+        at_rest_wait(&world.rest, pty);
         own_bytes_check(&own, pty, visit->name);
         assert_edges(pty, visit->name, visit->is_whole ? 0 : 1, rows, columns);
         if (visit->box != NULL) {
             assert_box(pty, visit->name, visit->box);
         }
-        assert_as_repainted(pty, visit->name);
+        assert_as_repainted(pty, &world.rest, visit->name);
         for (const char *key = visit->back; *key != '\0'; key++) {
             char one[2] = {*key, '\0'};
             pty_send(pty, one);
-            pty_wait_quiet(pty, QUIET_MS);
+            at_rest_wait(&world.rest, pty);
         }
         if (visit->is_whole) {
             pty_wait_text(pty, ": Do");
         }
     }
-    pty_stop(pty);
+    close_world(&world);
 }
 
 static void test_no_text_leaves_its_place(void **state)
@@ -207,10 +226,29 @@ static void test_no_text_leaves_its_place(void **state)
     }
 }
 
+/* A question with more words than there is room for still has its answers, and says what it left
+ * out. Seed 12 has such titles of what is under way. */
+static void test_long_questions_stay_in_their_box(void **state)
+{
+    (void)state;
+    struct evil_world world;
+    open_world(&world, 12, 24, 80);
+    pty_send(world.pty, "q");
+    pty_wait_text(world.pty, "Quit?");
+    at_rest_wait(&world.rest, world.pty);
+    assert_box(world.pty, "quit", "Quit?");
+    int answers = pty_line_of(world.pty, "[ s Stay ]");
+    assert_int_equal(answers, 21);
+    int left_out = pty_line_of(world.pty, "lines more have no room)");
+    assert_int_equal(left_out, answers - 1);
+    close_world(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_text_leaves_its_place),
+        cmocka_unit_test(test_long_questions_stay_in_their_box),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -421,7 +421,7 @@ static void test_t45_idle(void **state)
     assert_true(cpu_ticks(pty_pid(world->pty)) - ticks <= 1);
     /* And a key that changes little sends little. */
     pty_send(world->pty, "5");
-    pty_wait_quiet(world->pty, 300);
+    pty_wait_text(world->pty, "┏ 5 Jobs");
     assert_true(pty_byte_count(world->pty) > bytes);
     world_quit(world);
 }

@@ -11,14 +11,13 @@
  * is what a repaint of everything shows, and nothing but the console's own bytes was written.
  * Afterwards it still answers, ends when told to, and the terminal is as it was. */
 
+#include "tui/at_rest.h"
 #include "tui/monkey.h"
 
 #include <signal.h>
 #include <sys/wait.h>
 
 #define ROUNDS 150
-#define QUIET_MS 60
-
 #define MESSAGE_LINES 4
 
 static bool is_blank(struct pty_vterm *pty, int row, int column)
@@ -67,21 +66,6 @@ static void take_picture(struct monkey *monkey, struct text *picture)
     }
 }
 
-/* Between two frames a screen is half of each: a picture is one that stays as it is. */
-static void take_calm_picture(struct monkey *monkey, struct text *picture)
-{
-    auto_done(text) struct text before = {0};
-    for (int attempt = 0; attempt < 20; attempt++) {
-        pty_settle(monkey->pty, QUIET_MS, 2000);
-        take_picture(monkey, picture);
-        if (strcmp(text_cstr(&before), text_cstr(picture)) == 0) {
-            return;
-        }
-        text_clear(&before);
-        text_append(&before, text_cstr(picture));
-    }
-}
-
 /* The first lines of it, all but the last ones. */
 static size_t length_without(const struct text *picture, int lines)
 {
@@ -93,14 +77,16 @@ static size_t length_without(const struct text *picture, int lines)
     return len;
 }
 
-static void assert_as_repainted(struct monkey *monkey)
+static void assert_as_repainted(struct monkey *monkey, struct at_rest *rest)
 {
     auto_done(text) struct text before = {0};
     auto_done(text) struct text after = {0};
-    take_calm_picture(monkey, &before);
+    at_rest_wait(rest, monkey->pty);
+    take_picture(monkey, &before);
     int passing = has_message(monkey->pty, monkey->rows) ? MESSAGE_LINES : 0;
     monkey_send(monkey, "\x0c");
-    take_calm_picture(monkey, &after);
+    at_rest_wait(rest, monkey->pty);
+    take_picture(monkey, &after);
     size_t len = length_without(&before, passing);
     if (len != length_without(&after, passing) || memcmp(before.data, after.data, len) != 0) {
         monkey_tell(monkey);
@@ -116,7 +102,8 @@ static const char *term_of(const char *locale)
     return strcmp(locale, "C") == 0 ? "TERM=screen-256color" : "TERM=xterm-256color";
 }
 
-static void open_world(struct monkey *monkey, const char *world, const char *locale)
+static void open_world(
+    struct monkey *monkey, const struct at_rest *rest, const char *world, const char *locale)
 {
     auto_free char *program = memory_printf("%s/tests/tui/fake_console", getenv("BUILDDIR"));
     auto_free char *lc = memory_printf("LC_ALL=%s", locale);
@@ -124,7 +111,7 @@ static void open_world(struct monkey *monkey, const char *world, const char *loc
     /* The worlds of the stand-in free nothing of what they made up. */
     auto_free char *asan = memory_printf("ASAN_OPTIONS=%s:detect_leaks=0",
         getenv("ASAN_OPTIONS") != NULL ? getenv("ASAN_OPTIONS") : "");
-    const char *const argv[] = {program, world, seed, NULL};
+    const char *const argv[] = {program, world, seed, rest->option, NULL};
     const char *const env[] = {lc, term_of(locale), "HOME=/nonexistent", asan, NULL};
     monkey->pty = pty_start(argv, env, 24, 80, false);
     pty_wait_text(monkey->pty, "Help");
@@ -149,18 +136,21 @@ static void run(const char *world, const char *locale, uint32_t seed, int rounds
     monkey.own.is_shifting_in = strcmp(locale, "C") == 0;
     printf("world %s, seed %u\n", world, (unsigned)seed);
     fflush(stdout);
-    open_world(&monkey, world, locale);
+    struct at_rest rest;
+    at_rest_open(&rest);
+    open_world(&monkey, &rest, world, locale);
     for (int round = 0; round < rounds; round++) {
         monkey_press(&monkey, false);
         if (monkey_draw(&monkey, 16) == 0) {
             monkey_resize_somehow(&monkey);
         }
         if (monkey_draw(&monkey, 6) == 0) {
-            assert_as_repainted(&monkey);
+            assert_as_repainted(&monkey, &rest);
             own_bytes_check(&monkey.own, monkey.pty, world);
         }
     }
     leave(&monkey);
+    at_rest_close(&rest);
 }
 
 static void test_nothing_stale(void **state)
