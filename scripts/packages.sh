@@ -9,7 +9,7 @@ libext2fs-dev comerr-dev liblzma-dev zlib1g-dev libisal-dev libinih-dev"
 RUN_PACKAGES="qemu-system-x86 seabios ca-certificates"
 IMAGE_PACKAGES="mmdebstrap e2fsprogs zstd tar fakeroot uidmap"
 TEST_PACKAGES="libcmocka-dev libvterm-dev python3 nginx-light tmux strace procps clang clang-format
-libclang-rt-14-dev shellcheck cppcheck git jq mount
+libclang-rt-14-dev shellcheck cppcheck git jq mount systemd dbus
 nftables iproute2 slirp4netns llvm openssl openssh-client openssh-server curl e2fsprogs docker-registry skopeo umoci busybox-static"
 # For ./check --all: the generic kernel is built from source.
 KERNEL_PACKAGES="linux-source flex bison bc libelf-dev xz-utils"

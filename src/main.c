@@ -39,6 +39,7 @@ struct outside {
     char *cache_dir;
     char *config_file;
     char *unit_dir;
+    char *runtime_dir;
     char *auth_files;
 };
 
@@ -48,6 +49,7 @@ static void outside_done(struct outside *outside)
     free(outside->cache_dir);
     free(outside->config_file);
     free(outside->unit_dir);
+    free(outside->runtime_dir);
     free(outside->auth_files);
 }
 
@@ -80,6 +82,14 @@ static char *find_unit_dir(void)
     return home != NULL ? memory_printf("%s/.config/systemd/user", home) : NULL;
 }
 
+/* Of this user's own systemd manager. Where nothing tells (su, cron), logind's place. */
+static char *find_runtime_dir(void)
+{
+    const char *place = variable("XDG_RUNTIME_DIR");
+    return place != NULL && place[0] == '/' ? memory_strdup(place)
+                                            : memory_printf("/run/user/%u", (unsigned)geteuid());
+}
+
 /* $XDG_STATE_HOME/banger or ~/.local/state/banger; NULL when nothing tells. A relative path in an
  * XDG variable is to be ignored (XDG Base Directory Specification). */
 static char *xdg_place(const char *name, const char *below_home)
@@ -109,6 +119,7 @@ static void read_places(struct outside *outside)
         outside->cache_dir = xdg_place("XDG_CACHE_HOME", ".cache");
     }
     outside->unit_dir = find_unit_dir();
+    outside->runtime_dir = find_runtime_dir();
     if (config != NULL) {
         outside->config_file = absolute(config);
     } else {
@@ -187,6 +198,7 @@ static bool read_environment(struct outside *outside, struct error *err)
     config->cache_dir = outside->cache_dir;
     config->config_file = outside->config_file;
     config->unit_dir = outside->unit_dir;
+    config->runtime_dir = outside->runtime_dir;
     config->catalog = variable("BANGER_CATALOG");
     config->builtin_catalog = variable("BANGER_BUILTIN_CATALOG");
     config->accel = variable("BANGER_ACCEL");

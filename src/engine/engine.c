@@ -44,6 +44,7 @@ static const size_t config_strings[] = {
     offsetof(struct engine_config, cache_dir),
     offsetof(struct engine_config, config_file),
     offsetof(struct engine_config, unit_dir),
+    offsetof(struct engine_config, runtime_dir),
     offsetof(struct engine_config, catalog),
     offsetof(struct engine_config, builtin_catalog),
     offsetof(struct engine_config, accel),

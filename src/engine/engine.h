@@ -39,6 +39,7 @@ struct engine_config {
     const char *cache_dir;       /* NULL: state_dir/cache */
     const char *config_file;     /* NULL or missing: defaults */
     const char *unit_dir;        /* of the user's systemd units; NULL: nowhere */
+    const char *runtime_dir;     /* XDG_RUNTIME_DIR, else /run/user/UID; NULL: no user manager */
     const char *catalog;         /* BANGER_CATALOG; NULL: the other sources */
     const char *builtin_catalog; /* path replacing the compiled-in one; NULL */
     const char *accel;           /* "auto", "kvm", "tcg"; NULL: config, else auto */

@@ -118,6 +118,7 @@ engine_host = \
 	src/engine/host/ops_host_files.c \
 	src/engine/host/ops_host_gc.c \
 	src/engine/host/ops_job.c \
+	src/engine/host/ops_logout.c \
 	src/engine/host/ops_net.c src/engine/host/ops_net.h \
 	src/engine/host/ops_net_doctor.c \
 	src/engine/host/ops_net_host.c \

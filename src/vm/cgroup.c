@@ -161,6 +161,16 @@ bool cgroup_enter(const char *path, pid_t pid, struct error *err)
                err, errno, "process %d cannot go to the control group %s", (int)pid, path);
 }
 
+void cgroup_count(const char *path, bool is_wanted)
+{
+    static const char *const controllers[] = {"cpu", "memory", "io", "pids"};
+    auto_free char *parent = memory_strndup(path, (size_t)(strrchr(path, '/') - path));
+    for (size_t i = 0; i < array_length(controllers); i++) {
+        auto_free char *word = memory_printf("%c%s", is_wanted ? '+' : '-', controllers[i]);
+        write_file(parent, "cgroup.subtree_control", word); /* not each is here */
+    }
+}
+
 void cgroup_leave(const char *path)
 {
     auto_free char *parent = memory_strndup(path, (size_t)(strrchr(path, '/') - path));

@@ -32,6 +32,9 @@ bool cgroup_make(const char *path, const char *state_path, struct error *err);
 bool cgroup_is_of(const char *path, const char *state_path);
 /* Moves a process there; 0: this one. */
 bool cgroup_enter(const char *path, pid_t pid, struct error *err);
+/* Has the kernel count all it can for it, where the group above, in which no process is left, is ours
+ * alone; and no more, so that processes can go there again. */
+void cgroup_count(const char *path, bool is_wanted);
 /* Moves this process to the group above. */
 void cgroup_leave(const char *path);
 /* Takes an empty group away, waiting a moment for the last process to be gone. True when it is not

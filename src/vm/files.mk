@@ -61,6 +61,7 @@ src_libvm_a_SOURCES = \
 	src/vm/serial_log.c src/vm/serial_log.h \
 	src/vm/serial_view.c \
 	src/vm/stream_fd.c src/vm/stream_fd.h \
+	src/vm/user_manager.c src/vm/user_manager.h \
 	src/vm/vmm.c src/vm/vmm.h \
 	src/vm/vmm_firecracker.c \
 	src/vm/vmm_host.c src/vm/vmm_host.h \

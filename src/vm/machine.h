@@ -14,6 +14,7 @@
 #include "vm/cgroup.h"
 #include "vm/machine_mount.h"
 #include "vm/net.h"
+#include "vm/user_manager.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -130,6 +131,7 @@ struct machine_handle {
     struct net_link net;
     char cgroup[CGROUP_PATH_MAX]; /* a control group of its own; "": none */
     uint64_t cgroup_cpu_ms;       /* that it had used in boots before this one */
+    char unit[USER_UNIT_MAX];     /* scope of the user's manager; "": lives with who started it */
     size_t port_count;            /* as published, with the host ports that were chosen */
     struct machine_port ports[MACHINE_PORT_MAX];
 };

@@ -4,7 +4,9 @@
 /* Running machines: start, stop, kill, pause, look, wait. A start leaves a monitor (monitor.h) and
  * its VMM behind, which outlive the caller; every other call finds them again by the handle, whose
  * identity (boot id, pid, start time, uuid on the command line) is checked before anything is
- * touched. Signals go by pidfd. The caller holds the machine's lock for calls that change it.
+ * touched. A monitor is started in a scope of the user's manager where that keeps it over a logout,
+ * else (also when the manager refuses or does not answer) in the caller's session. Signals go by
+ * pidfd. The caller holds the machine's lock for calls that change it.
  *
  * Workers only: everything blocks, within its deadlines, and gives up on cancel. */
 
@@ -29,6 +31,7 @@ struct machine_boot {
     const char *qemu;           /* program; NULL: qemu-system-x86_64 in PATH */
     const char *firecracker;    /* program; NULL */
     uint64_t console_log_bytes; /* limits.console_log_bytes; 0: 64 MiB */
+    const char *runtime_dir;    /* where the user's manager is; NULL: it is not asked */
     const char *memory;         /* directory, relative, of machine_save's files; NULL: a boot */
     struct net_link net;        /* what was made for it on this host */
     struct vmm_host *host;      /* what is known of this host already; NULL: it is asked anew */
@@ -44,8 +47,8 @@ bool machine_start(const struct machine_spec *spec, const struct machine_boot *b
 
 /* Gives a machine that runs but lost its monitor (facts.is_monitored) a new one: console, agent and
  * records work again. *handle is what was read and becomes what is true now. */
-bool machine_adopt(int vm_dir, const char *name, const char *self_path, const struct cancel *cancel,
-    struct machine_handle *handle, struct error *err);
+bool machine_adopt(int vm_dir, const char *name, const char *self_path, const char *runtime_dir,
+    const struct cancel *cancel, struct machine_handle *handle, struct error *err);
 
 /* Waits until the agent answered and fills *timeline (uninitialised before, the caller's to free
  * with machine_timeline_done, also after a failure: it then holds the stages that were reached).

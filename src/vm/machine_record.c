@@ -114,6 +114,9 @@ struct json *machine_handle_to_json(const struct machine_handle *handle)
         json_put_string(json, "cgroup", handle->cgroup);
         json_put_integer(json, "cgroup_cpu_ms", (int64_t)handle->cgroup_cpu_ms);
     }
+    if (handle->unit[0] != '\0') {
+        json_put_string(json, "unit", handle->unit);
+    }
     if (handle->port_count > 0) {
         struct json *ports = json_new_array();
         for (size_t i = 0; i < handle->port_count; i++) {
@@ -174,6 +177,7 @@ bool machine_handle_from_json(
     }
     read.started_at = read_time(json, "started_at");
     read_cgroup(json, &read);
+    snprintf(read.unit, sizeof(read.unit), "%s", json_string(json, "unit", ""));
     *handle = read;
     return true;
 }

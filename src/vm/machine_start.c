@@ -8,26 +8,35 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/process.h"
 #include "base/progress.h"
+#include "base/text.h"
 #include "vm/local_socket.h"
 #include "vm/monitor.h"
 #include "vm/monitor_order.h"
 #include "vm/net.h"
 #include "vm/net_space.h"
+#include "vm/user_manager.h"
 #include "vm/vmm.h"
 
+#define SELF_PATH "/proc/self/exe"
 #define DETACH_TIMEOUT_MS 30000
 #define VMM_TIMEOUT_MS 30000
+/* For the user's manager to make a scope. */
+#define MANAGER_TIMEOUT_MS 10000
 /* What a big guest held in memory takes a while to read. */
 #define MEMORY_TIMEOUT_MS (10 * 60 * 1000)
 #define WITHDRAW_TIMEOUT_MS 1000
@@ -88,29 +97,115 @@ static bool make_order(const struct machine_spec *spec, const struct machine_boo
     return true;
 }
 
-/* The process that is spawned forks the monitor and ends at once. */
-static bool spawn_monitor(const struct monitor_order *order, int vm_dir, const char *self_path,
-    int channel, struct error *err)
+/* How a monitor is started: as what, and where. */
+struct monitor_launch {
+    const struct monitor_order *order;
+    int vm_dir;
+    const char *self_path;
+    const char *runtime_dir; /* NULL: the user's manager is not asked */
+};
+
+/* The process that is spawned forks the monitor and ends at once. One that does not is killed. */
+static bool spawn(const struct monitor_launch *launch, const struct strings *argv, int channel,
+    int stderr_fd, uint64_t timeout_ms, struct error *err)
 {
-    const char *const argv[] = {self_path != NULL ? self_path : "/proc/self/exe", MONITOR_OPTION,
-        order->name, order->uuid, NULL};
-    struct process_spec process = {.argv = argv,
+    struct process_spec process = {.argv = (const char *const *)argv->items,
         .stdin_fd = channel,
         .stdout_fd = -1,
-        .stderr_fd = -1,
-        .cwd_fd = vm_dir,
+        .stderr_fd = stderr_fd,
+        .cwd_fd = launch->vm_dir,
         .is_new_session = true};
     pid_t pid = -1;
     auto_close int pidfd = -1;
     int status = 0;
+    if (!process_spawn(&process, &pid, &pidfd, err)) {
+        return false;
+    }
     /* Without a cancel: it must be reaped, and it ends by itself. */
-    if (!process_spawn(&process, &pid, &pidfd, err) ||
-        !process_wait(pid, pidfd, DETACH_TIMEOUT_MS, NULL, &status, err)) {
-        return error_wrap(err, "the monitor of %s", order->name);
+    if (!process_wait(pid, pidfd, timeout_ms, NULL, &status, err)) {
+        syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0U);
+        waitpid(pid, NULL, 0);
+        return false;
     }
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        return error_set(err, ERROR_VMM, "the monitor of %s could not begin", order->name);
+    return (WIFEXITED(status) && WEXITSTATUS(status) == 0) ||
+           error_set(err, ERROR_VMM, "it could not begin");
+}
+
+/* Ours and, for the monitor, theirs. */
+static bool open_channel(int *ours, int *theirs, struct error *err)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+        return error_set_errno(err, errno, "no socket for the monitor");
     }
+    *ours = pair[0];
+    *theirs = pair[1];
+    return true;
+}
+
+static void add_command(
+    const struct monitor_launch *launch, const char *self_path, struct strings *argv)
+{
+    strings_add(argv, self_path);
+    strings_add(argv, MONITOR_OPTION);
+    strings_add(argv, launch->order->name);
+    strings_add(argv, launch->order->uuid);
+}
+
+/* The first line of what the manager's program said, if it said anything. */
+static bool explain_refusal(int said_fd, struct error *err)
+{
+    char words[512];
+    ssize_t len = pread(said_fd, words, sizeof(words) - 1, 0);
+    words[len > 0 ? len : 0] = '\0';
+    words[strcspn(words, "\n")] = '\0';
+    if (err->code == ERROR_VMM && words[0] != '\0') {
+        *err = (struct error){0};
+        error_set(err, ERROR_VMM, "%s", words);
+    }
+    return error_wrap(err, "the user's systemd manager");
+}
+
+/* A monitor that begins nevertheless, after the program was given up, finds its channel closed. */
+static bool spawn_in_scope(const struct monitor_launch *launch, int *channel, struct error *err)
+{
+    auto_close int ours = -1;
+    auto_close int theirs = -1;
+    auto_close int said_fd = memfd_create("said", MFD_CLOEXEC);
+    auto_done(strings) struct strings argv = {0};
+    auto_free char *self = memory_printf("/proc/%d/exe", (int)getpid()); /* not that program's */
+    bool is_self = strcmp(launch->self_path, SELF_PATH) == 0;
+    add_command(launch, is_self ? self : launch->self_path, &argv);
+    user_manager_wrap(launch->runtime_dir, launch->order->name, launch->order->uuid, &argv);
+    if (!open_channel(&ours, &theirs, err)) {
+        return false;
+    }
+    if (!spawn(launch, &argv, theirs, said_fd, MANAGER_TIMEOUT_MS, err)) {
+        return explain_refusal(said_fd, err);
+    }
+    *channel = take_fd(&ours);
+    return true;
+}
+
+static bool spawn_monitor(const struct monitor_launch *launch, int *channel, struct error *err)
+{
+    struct error refusal = {0};
+    auto_close int ours = -1;
+    auto_close int theirs = -1;
+    if (user_manager_keeps(launch->runtime_dir)) {
+        if (spawn_in_scope(launch, channel, &refusal)) {
+            return true;
+        }
+        log_write(LOG_WARNING, "VM %s is started in this session, whose end may be its own: %s",
+            launch->order->name, refusal.text);
+    }
+    auto_done(strings) struct strings argv = {0};
+    add_command(launch, launch->self_path, &argv);
+    if (!open_channel(&ours, &theirs, err) ||
+        !spawn(launch, &argv, theirs, -1, DETACH_TIMEOUT_MS, err)) {
+        return error_wrap(err, "the monitor of %s", launch->order->name);
+    }
+    *channel = take_fd(&ours);
     return true;
 }
 
@@ -208,28 +303,21 @@ static void withdraw(int vm_dir, int *channel, const struct start_state *state)
     }
 }
 
-static bool run_order(const struct monitor_order *order, int vm_dir, const char *self_path,
-    const struct progress *progress, const struct cancel *cancel, struct start_state *state,
-    struct error *err)
+static bool run_order(const struct monitor_launch *launch, const struct progress *progress,
+    const struct cancel *cancel, struct start_state *state, struct error *err)
 {
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-        return error_set_errno(err, errno, "no socket for the monitor");
-    }
-    auto_close int channel = pair[0];
-    auto_close int theirs = pair[1];
-    if (!spawn_monitor(order, vm_dir, self_path, theirs, err)) {
+    auto_close int channel = -1;
+    if (!spawn_monitor(launch, &channel, err)) {
         return false;
     }
-    close(take_fd(&theirs));
-    auto_json struct json *json = monitor_order_to_json(order);
+    auto_json struct json *json = monitor_order_to_json(launch->order);
     auto_done(text) struct text line = {0};
     json_write(json, false, &line);
     text_append_char(&line, '\n');
     if (!local_socket_send(
             channel, line.data, line.len, clock_deadline(DETACH_TIMEOUT_MS), cancel, err) ||
-        !read_answers(channel, answer_timeout_ms(order), state, progress, cancel, err)) {
-        withdraw(vm_dir, &channel, state);
+        !read_answers(channel, answer_timeout_ms(launch->order), state, progress, cancel, err)) {
+        withdraw(launch->vm_dir, &channel, state);
         return false;
     }
     return true;
@@ -252,8 +340,12 @@ bool machine_start(const struct machine_spec *spec, const struct machine_boot *b
     }
     struct monitor_order order = {0};
     struct start_state state = {0};
-    bool is_started = make_order(spec, boot, &order, err) &&
-                      run_order(&order, boot->vm_dir, self_path, progress, cancel, &state, err);
+    struct monitor_launch launch = {.order = &order,
+        .vm_dir = boot->vm_dir,
+        .self_path = self_path != NULL ? self_path : SELF_PATH,
+        .runtime_dir = boot->runtime_dir};
+    bool is_started =
+        make_order(spec, boot, &order, err) && run_order(&launch, progress, cancel, &state, err);
     monitor_order_done(&order);
     if (is_started) {
         *handle = state.handle;
@@ -261,8 +353,8 @@ bool machine_start(const struct machine_spec *spec, const struct machine_boot *b
     return is_started;
 }
 
-bool machine_adopt(int vm_dir, const char *name, const char *self_path, const struct cancel *cancel,
-    struct machine_handle *handle, struct error *err)
+bool machine_adopt(int vm_dir, const char *name, const char *self_path, const char *runtime_dir,
+    const struct cancel *cancel, struct machine_handle *handle, struct error *err)
 {
     struct start_state state = {0};
     struct monitor_order order = {.name = memory_strdup(name),
@@ -273,7 +365,11 @@ bool machine_adopt(int vm_dir, const char *name, const char *self_path, const st
     snprintf(order.uuid, sizeof(order.uuid), "%s", handle->uuid);
     snprintf(order.plan.kind, sizeof(order.plan.kind), "%s", handle->kind);
     order.plan.accel = strcmp(handle->accel, "kvm") == 0 ? ACCEL_KVM : ACCEL_TCG;
-    bool is_adopted = run_order(&order, vm_dir, self_path, NULL, cancel, &state, err);
+    struct monitor_launch launch = {.order = &order,
+        .vm_dir = vm_dir,
+        .self_path = self_path != NULL ? self_path : SELF_PATH,
+        .runtime_dir = runtime_dir};
+    bool is_adopted = run_order(&launch, NULL, cancel, &state, err);
     monitor_order_done(&order);
     if (is_adopted) {
         *handle = state.handle;

@@ -141,6 +141,8 @@ static void take_signal(struct monitor *monitor)
         if (info.ssi_signo == SIGTERM) {
             monitor->is_requested = true;
             monitor_signal_vmm(monitor, SIGTERM);
+        } else if (info.ssi_signo == USER_MANAGER_STOP_SIGNAL) {
+            monitor_begin_stop(monitor);
         }
     }
 }
@@ -323,6 +325,7 @@ static bool block_signals(struct monitor *monitor, struct error *err)
     sigprocmask(SIG_SETMASK, &taken, NULL); /* hang-ups and the terminal's signals reach nobody */
     sigemptyset(&taken);
     sigaddset(&taken, SIGTERM);
+    sigaddset(&taken, USER_MANAGER_STOP_SIGNAL);
     monitor->signal_fd = signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK);
     return monitor->signal_fd >= 0 || error_set_errno(err, errno, "no signal descriptor");
 }

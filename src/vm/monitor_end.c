@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/process.h"
 #include "vm/net_host.h"
 
 #define SAID_FILE "vmm.log"
@@ -204,6 +205,12 @@ static void take_cgroup_down(struct monitor *monitor)
         return;
     }
     net_server_done(&monitor->launch.server); /* it is in there too */
+    if (monitor->has_stopper) {
+        return; /* it is in there, until we are gone; the group goes with the scope around it */
+    }
+    if (monitor->handle.unit[0] != '\0') {
+        cgroup_count(path, false);
+    }
     cgroup_leave(path);
     if (!cgroup_remove(path)) {
         log_write(LOG_WARNING, "the control group %s is left: see host gc", path);
@@ -265,4 +272,25 @@ void monitor_kill_vmm(struct monitor *monitor)
     while (poll(&gone, 1, REAP_TIMEOUT_MS) < 0 && errno == EINTR) {
     }
     monitor_reap(monitor, WNOHANG);
+}
+
+/* Its name is where we are, also after it got a new one. */
+void monitor_begin_stop(struct monitor *monitor)
+{
+    auto_free char *here = getcwd(NULL, 0);
+    auto_free char *state = monitor_state_path();
+    const char *slash = here != NULL ? strrchr(here, '/') : NULL;
+    if (monitor->has_stopper || slash == NULL || state == NULL) {
+        return;
+    }
+    const char *const argv[] = {
+        "/proc/self/exe", "--batch", "--state-dir", state, "vm", "stop", slash + 1, NULL};
+    struct process_spec stop = {
+        .argv = argv, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .cwd_fd = -1};
+    struct error failure = {0};
+    pid_t pid = -1;
+    auto_close int pidfd = -1; /* nobody waits: it outlives us */
+    monitor->has_stopper = process_spawn(&stop, &pid, &pidfd, &failure);
+    log_write(LOG_WARNING, "this machine's scope is to end: %s",
+        monitor->has_stopper ? "it is stopped in order" : failure.text);
 }

@@ -29,8 +29,7 @@ static void fill_cgroup(struct machine_handle *handle)
     handle->cgroup_cpu_ms = use.cpu_ms;
 }
 
-/* Of the state directory: two above the machine's. NULL: not to be told. Caller frees. */
-static char *state_path(void)
+char *monitor_state_path(void)
 {
     char path[PATH_MAX];
     if (getcwd(path, sizeof(path)) == NULL) {
@@ -48,7 +47,7 @@ static char *state_path(void)
 
 static bool enter_cgroup(const char *path, struct error *err)
 {
-    auto_free char *owner = state_path();
+    auto_free char *owner = monitor_state_path();
     return cgroup_make(path, owner != NULL ? owner : "", err) && cgroup_enter(path, 0, err);
 }
 
@@ -62,6 +61,8 @@ static void join_cgroup(const struct monitor *monitor)
     }
     if (!enter_cgroup(path, &failure) || !cgroup_enter(path, monitor->launch.pid, &failure)) {
         log_write(LOG_WARNING, "%s", failure.text);
+    } else if (monitor->handle.unit[0] != '\0') {
+        cgroup_count(path, true);
     }
 }
 
@@ -82,6 +83,7 @@ static bool fill_handle(struct monitor *monitor, struct error *err)
         return error_set(err, ERROR_VMM, "the process for the VMM died before it began");
     }
     fill_cgroup(handle);
+    user_manager_unit_of(handle->vmm.pid, handle->uuid, handle->unit);
     return true;
 }
 

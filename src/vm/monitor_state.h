@@ -120,6 +120,7 @@ struct monitor {
     struct wire_buffer typed; /* for the guest's serial port */
     enum vmm_event fate;      /* the last event that explains an end */
     bool is_requested;        /* somebody asked for the end */
+    bool has_stopper;         /* a process of its own does */
     bool has_ended;
     bool is_forgotten;   /* the record was taken away: no file is written any more */
     unsigned restarts;   /* how often it began again by itself */
@@ -143,6 +144,8 @@ void monitor_answer_error(struct monitor *monitor, const struct error *failure);
 
 /* monitor_start.c: true once the guest runs. */
 bool monitor_start_vmm(struct monitor *monitor, struct error *err);
+/* Of the state directory: two above the machine's. NULL: not to be told. Caller frees. */
+char *monitor_state_path(void);
 /* True when the engine hung up before it knew: it wants nothing of this any more. */
 bool monitor_is_given_up(const struct monitor *monitor);
 /* Takes down what was begun, and answers with one sentence why: the VMM's own words where it has
@@ -171,6 +174,8 @@ void monitor_explain(struct monitor *monitor, struct machine_exit *exit);
 void monitor_finish(struct monitor *monitor, struct machine_exit *exit);
 /* The last line the VMM said, which is where a reason stands. */
 void monitor_last_words(const struct monitor *monitor, char *buffer, size_t size);
+/* Begins what `vm stop` does, in a process of its own that talks to this monitor like any other. */
+void monitor_begin_stop(struct monitor *monitor);
 /* flags as for waitpid(2). True when it has ended. */
 bool monitor_reap(struct monitor *monitor, int flags);
 void monitor_signal_vmm(struct monitor *monitor, int number);
@@ -215,9 +220,11 @@ void monitor_mend_clock(struct monitor *monitor);
 /* Nothing listens any more. */
 void monitor_publish_end(struct monitor *monitor);
 
-/* monitor_network.c: the server of a network namespace began; it ended, and is started again after a
+/* monitor_network.c: the server of a network namespace began; it was begun by another monitor, and may
+ * have died since; it ended, and is started again after a
  * pause; how long that is for poll(2) (-1: there is none); and doing so. */
 void monitor_network_began(struct monitor *monitor);
+void monitor_network_adopt(struct monitor *monitor);
 void monitor_network_ended(struct monitor *monitor);
 int monitor_network_wait_ms(const struct monitor *monitor);
 void monitor_network_go_on(struct monitor *monitor);

@@ -26,6 +26,7 @@ batch_world_tests = \
 	tests/batch/kernel_verify.py \
 	tests/batch/lists.py \
 	tests/batch/local.py \
+	tests/batch/logout.py \
 	tests/batch/long_day.py \
 	tests/batch/lying_guest.py \
 	tests/batch/machine_life.py \
@@ -65,5 +66,5 @@ batch_world_tests = \
 TESTS += $(batch_world_tests)
 EXTRA_DIST += $(batch_world_tests) tests/batch/world.py tests/batch/images_world.py tests/batch/echo_server.py tests/batch/machine_world.py tests/batch/firecracker_calls.py \
 	tests/batch/ssh_tree.py tests/batch/seat.py \
-	tests/batch/web_world.py tests/batch/network_world.py tests/support/distro_repo.py
+	tests/batch/web_world.py tests/batch/network_world.py tests/batch/login_world.py tests/support/distro_repo.py
 tests/batch/local.log: banger

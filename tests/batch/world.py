@@ -74,6 +74,7 @@ class World:
         self.env = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
             "HOME": self.home,
+            "XDG_RUNTIME_DIR": self.mkdir("run"),  # without a manager
             "BANGER_STATE_DIR": self.state,
             "BANGER_CLOCK": CLOCK,
             "BANGER_BUILTIN_CATALOG": nothing,

@@ -319,12 +319,12 @@ static void test_monitor_replaced(void **state)
     struct machine_handle before = world.handle;
     /* While it has one, nobody can take over. */
     struct machine_handle handle = before;
-    assert_false(machine_adopt(world.dir, "web", NULL, NULL, &handle, &err));
+    assert_false(machine_adopt(world.dir, "web", NULL, NULL, NULL, &handle, &err));
     assert_code(err, ERROR_BUSY);
     error_clear(&err);
     assert_true(process_signal(&before.monitor, SIGKILL, &err));
     wait_dead(&before.monitor);
-    assert_true(machine_adopt(world.dir, "web", NULL, NULL, &world.handle, &err));
+    assert_true(machine_adopt(world.dir, "web", NULL, NULL, NULL, &world.handle, &err));
     assert_fine(err);
     assert_int_equal(world.handle.vmm.pid, before.vmm.pid);
     assert_int_not_equal(world.handle.monitor.pid, before.monitor.pid);
@@ -351,7 +351,7 @@ static void test_monitor_replaced(void **state)
     assert_string_equal(left, WORLD_LEFT);
     /* Nothing to take over: said, and nothing is made. */
     error_clear(&err);
-    assert_false(machine_adopt(world.dir, "web", NULL, NULL, &world.handle, &err));
+    assert_false(machine_adopt(world.dir, "web", NULL, NULL, NULL, &world.handle, &err));
     assert_code(err, ERROR_NOT_FOUND);
     auto_free char *still = scratch_list(world.path, ".");
     assert_string_equal(still, WORLD_LEFT);

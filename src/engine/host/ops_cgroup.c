@@ -2,9 +2,7 @@
 /* Control groups of machines: what host gc finds of them, and the doctor's rows about them. */
 #include "engine/host/ops_host.h"
 
-#include <pwd.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -22,8 +20,6 @@
 
 /* For what was told to end. */
 #define END_TIMEOUT_MS 1000
-#define SYSTEMD_PLACE "/run/systemd/system"
-#define LINGER_PLACE "/var/lib/systemd/linger"
 
 /* ---- host gc ---------------------------------------------------------------------------------- */
 
@@ -118,27 +114,7 @@ static void check_delegation(struct json *rows)
     add(rows, "cgroup delegation", "ok", detail, NULL);
 }
 
-/* Without it, everything of a user's may end with his last session. */
-static void check_lingering(struct json *rows)
-{
-    struct passwd entry, *found = NULL;
-    char buffer[4096];
-    if (geteuid() == 0 || access(SYSTEMD_PLACE, F_OK) != 0 ||
-        getpwuid_r(geteuid(), &entry, buffer, sizeof buffer, &found) != 0 || found == NULL) {
-        return;
-    }
-    auto_free char *mark = memory_printf(LINGER_PLACE "/%s", found->pw_name);
-    if (access(mark, F_OK) == 0) {
-        add(rows, "lingering", "ok", "this user's services go on without a session", NULL);
-    } else {
-        add(rows, "lingering", "warn",
-            "off: machines may end with the last session of this user (KillUserProcesses=yes)",
-            "run: loginctl enable-linger");
-    }
-}
-
 void ops_cgroup_doctor(struct json *rows)
 {
     check_delegation(rows);
-    check_lingering(rows);
 }

@@ -316,6 +316,7 @@ bool ops_host_doctor(struct ops *ops, struct json **result, struct error *err)
     check_vmm(ops, rows);
     ops_net_doctor(ops, rows);
     ops_cgroup_doctor(rows);
+    ops_logout_doctor(ops, rows);
     check_memory(rows);
     *result = rows;
     return true;

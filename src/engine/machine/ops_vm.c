@@ -81,6 +81,11 @@ struct json *ops_vm_json(const struct machine_spec *spec, const struct machine_f
     if (is_running && facts->has_timeline && facts->timeline.is_network_lost) {
         json_put_bool(json, "network_lost", true);
     }
+    if (is_running) {
+        bool is_kept = facts->handle.unit[0] != '\0';
+        json_put_string(json, "runs_under", is_kept ? "user-manager" : "caller");
+        json_put_string(json, "unit", is_kept ? facts->handle.unit : NULL);
+    }
     if (!is_running && facts->has_exit) {
         json_put(json, "exit", exit_json(&facts->exit));
     }

@@ -84,6 +84,7 @@ bool ops_vm_boot(struct ops *ops, struct vm_hand *hand, struct error *err)
         .work_path = file_exists(hand->dir, MACHINE_WORK_FILE) ? MACHINE_WORK_FILE : NULL,
         .image_path = hand->spec.root == MACHINE_ROOT_OVERLAY ? rootfs : NULL,
         .console_log_bytes = ops->limits->console_log_bytes,
+        .runtime_dir = ops->config->runtime_dir,
         .memory = hand->memory,
         .choice = &choice};
     ops_vm_fill_programs(ops, &boot);

@@ -68,8 +68,8 @@ static void adopt_orphan(struct ops *ops, struct vm_hand *hand)
     if (!is_orphan(hand)) {
         return;
     }
-    if (!machine_adopt(hand->dir, hand->name, ops_self_path(ops), ops->cancel, &hand->facts.handle,
-            &failure)) {
+    if (!machine_adopt(hand->dir, hand->name, ops_self_path(ops), ops->config->runtime_dir,
+            ops->cancel, &hand->facts.handle, &failure)) {
         state_log(ops->state, LOG_WARNING, "VM %s runs but lost its monitor: %s", hand->name,
             failure.text);
         return;
