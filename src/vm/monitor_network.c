@@ -65,6 +65,23 @@ void monitor_network_ended(struct monitor *monitor)
     tell_lost(monitor, true);
 }
 
+void monitor_network_adopt(struct monitor *monitor)
+{
+    struct launch *launch = &monitor->launch;
+    if (monitor->handle.net.mode != NET_NAMESPACE) {
+        return;
+    }
+    launch->alive_fd = net_space_open_alive(launch->pid, VMM_ALIVE_FD);
+    if (launch->alive_fd < 0) {
+        log_write(LOG_WARNING, "what serves the network cannot be watched");
+    } else if (net_space_find(launch->pid, &launch->server)) {
+        monitor_network_began(monitor);
+        monitor->timeline.is_network_lost = false;
+    } else {
+        monitor_network_ended(monitor);
+    }
+}
+
 int monitor_network_wait_ms(const struct monitor *monitor)
 {
     return monitor->network.due_ms != 0 ? clock_left_ms(monitor->network.due_ms) : -1;

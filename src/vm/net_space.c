@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -22,6 +23,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/process.h"
 #include "base/text.h"
@@ -34,6 +36,7 @@
 #define END_TIMEOUT_MS 2000
 #define TRY_TIMEOUT_MS 30000
 #define TRY_OUTPUT_MAX 4096
+#define COMMAND_LINE_MAX (64 * 1024)
 
 /* ---- inside: the child, single-threaded, before its exec --------------------------------------- */
 
@@ -217,6 +220,59 @@ bool net_space_serve(pid_t child, int alive_fd, struct net_server *server, struc
                     "use --net none");
     }
     return is_ready;
+}
+
+/* Ours by its user, and that VMM's by what it was told to serve. */
+static bool is_server_of(pid_t pid, const char *network)
+{
+    struct error ignored = {0};
+    auto_done(text) struct text line = {0};
+    auto_done(text) struct text status = {0};
+    auto_free char *line_path = memory_printf("/proc/%d/cmdline", (int)pid);
+    auto_free char *status_path = memory_printf("/proc/%d/status", (int)pid);
+    unsigned uid = 0;
+    bool is_program = false, is_meant = false;
+    if (!file_read_all(AT_FDCWD, line_path, COMMAND_LINE_MAX, &line, &ignored) ||
+        !file_read_all(AT_FDCWD, status_path, COMMAND_LINE_MAX, &status, &ignored)) {
+        return false;
+    }
+    const char *row = strstr(text_cstr(&status), "\nUid:");
+    text_cstr(&line);
+    for (size_t at = 0; at < line.len; at += strlen(line.data + at) + 1) {
+        is_program = is_program || strcmp(line.data + at, PROGRAM) == 0;
+        is_meant = is_meant || strcmp(line.data + at, network) == 0;
+    }
+    return is_program && is_meant && row != NULL && sscanf(row, "\nUid: %u", &uid) == 1 &&
+           uid == geteuid();
+}
+
+bool net_space_find(pid_t vmm, struct net_server *server)
+{
+    auto_free char *network = memory_printf("/proc/%d/ns/net", (int)vmm);
+    auto_done(strings) struct strings entries = {0};
+    struct error ignored = {0};
+    file_list(AT_FDCWD, "/proc", &entries, &ignored);
+    for (size_t i = 0; i < entries.count; i++) {
+        struct process_identity identity;
+        pid_t pid = (pid_t)strtol(entries.items[i], NULL, 10);
+        if (pid <= 0 || !process_identify(pid, &identity) || !is_server_of(pid, network)) {
+            continue;
+        }
+        int pidfd = process_open(&identity); /* still the one that was looked at */
+        if (pidfd >= 0) {
+            *server = (struct net_server){.pid = pid, .pidfd = pidfd};
+            return true;
+        }
+    }
+    return false;
+}
+
+int net_space_open_alive(pid_t vmm, int number)
+{
+    auto_free char *path = memory_printf("/proc/%d/fd/%d", (int)vmm, number);
+    struct stat status;
+    auto_close int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    return fd >= 0 && fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode) ? take_fd(&fd) : -1;
 }
 
 void net_server_done(struct net_server *server)

@@ -32,5 +32,10 @@ struct net_server {
 /* Connects the namespaces of that child, and returns once packets flow. alive_fd: readable when the
  * VMM is gone; it stays the caller's. */
 bool net_space_serve(pid_t child, int alive_fd, struct net_server *server, struct error *err);
+/* The one that serves that VMM already, for a monitor that did not start it. False: none does. */
+bool net_space_find(pid_t vmm, struct net_server *server);
+/* An end of the pipe that only that VMM holds the other end of, there under that number: readable when
+ * the VMM is gone. -1: it cannot be had. */
+int net_space_open_alive(pid_t vmm, int number);
 /* The VMM is gone: waits for the server's end, or brings it about. */
 void net_server_done(struct net_server *server);
