@@ -271,12 +271,14 @@ def findings(world, **more):
 
 
 def test_doctor(world):
-    """What is not asked for is a remark, and a warning where the configuration wants it."""
+    """What does not work is off, and a warning where the configuration wants it."""
     prepare(world)
     forwarding("0")
     rows = findings(world)
-    assert {row["status"] for row in rows.values()} == {"ok"}, rows
-    assert "ip_forward" in rows["network: nat"]["hint"], rows
+    assert rows["network: bridge"]["status"] == "ok", rows
+    row = rows["network: nat"]
+    assert row["status"] == "off" and "ip_forward" in row["detail"], row
+    assert "ip_forward=1" in row["hint"], row
     configure(world, "mode = nat\n")
     assert findings(world)["network: nat"]["status"] == "warn"
     forwarding("1")
@@ -289,7 +291,7 @@ def test_doctor(world):
     subprocess.run(["nft", "delete", "table", "ip", "wall"], check=True)
     place = world.mkdir("few")
     row = findings(world, env={"PATH": place})["network: namespace"]
-    assert row["status"] == "ok" and "slirp4netns" in row["detail"] and row["hint"], row
+    assert row["status"] == "off" and "slirp4netns" in row["detail"] and row["hint"], row
     configure(world, "mode = namespace\n")
     assert findings(world, env={"PATH": place})["network: namespace"]["status"] == "warn"
     configure(world, "cidr = x\n")
@@ -358,6 +360,39 @@ def test_what_serves_a_namespace_dies(world):
     world.ok("vm", "kill", "web")
     world.wait_until(lambda: servers(pid) == [], "the end of slirp4netns")
     events.kill()
+    clean(world)
+
+
+def test_a_new_monitor_watches_what_serves_the_namespace(world):
+    """Also when it died while no monitor was there."""
+    prepare(world)
+    need("slirp4netns")
+    pid = run(world, "web", "fake.realagent", "--net", "namespace")["pid"]
+
+    def end_monitor():
+        with open(os.path.join(world.state, "vms", "web", "handle.json"), encoding="utf-8") as file:
+            monitor = json.load(file)["monitor"]["pid"]
+        os.kill(monitor, signal.SIGKILL)
+        world.wait_until(lambda: not os.path.exists(f"/proc/{monitor}"), "the monitor's end")
+
+    end_monitor()
+    world.ok("vm", "exec", "web", "--", "true")  # gives it a new one
+    seen = servers(pid)
+    for _ in range(2):
+        (server,) = servers(pid)
+        os.kill(server, signal.SIGKILL)
+        world.wait_until(lambda: servers(pid) and not set(servers(pid)) & set(seen), "a new one")
+        seen += servers(pid)
+    world.wait_until(lambda: "network_lost" not in world.json("vm", "list")[0], "it is told")
+    end_monitor()
+    os.kill(servers(pid)[0], signal.SIGKILL)
+    world.wait_until(lambda: servers(pid) == [], "it is served by nobody")
+    world.ok("vm", "exec", "web", "--", "true")
+    world.wait_until(lambda: len(servers(pid)) == 1, "it is served again")
+    world.wait_until(lambda: "network_lost" not in world.json("vm", "list")[0], "it is told")
+    # What it watches ends with the machine.
+    world.ok("vm", "stop", "web")
+    world.wait_until(lambda: servers(pid) == [], "the end of slirp4netns")
     clean(world)
 
 

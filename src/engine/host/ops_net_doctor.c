@@ -16,13 +16,13 @@
 
 #define OPTIONAL "optional: --net user needs nothing of it"
 
-/* hint NULL: all is well. What is not wanted by the configuration is never more than a remark. */
+/* hint NULL: all is well. What does not work and is not wanted by the configuration is off. */
 static void add(
     struct json *rows, const char *check, bool is_wanted, const char *detail, const char *hint)
 {
     struct json *row = json_new_object();
     json_put_string(row, "check", check);
-    json_put_string(row, "status", hint != NULL && is_wanted ? "warn" : "ok");
+    json_put_string(row, "status", hint == NULL ? "ok" : is_wanted ? "warn" : "off");
     json_put_string(row, "detail", detail);
     json_put_string(row, "hint", hint);
     json_append(rows, row);
@@ -64,8 +64,9 @@ static void check_nat(const struct ops *ops, const struct net_host *host, struct
                                 : "IP forwarding is turned on with the first machine that needs it",
             NULL);
     } else {
-        add(rows, "network: nat", wants_nat, "IP forwarding is off",
-            "sysctl -w net.ipv4.ip_forward=1, or forward = yes under [network] in config.ini");
+        add(rows, "network: nat", wants_nat,
+            "machines with --net nat are refused: IP forwarding is off (net.ipv4.ip_forward = 0)",
+            "sudo sysctl -w net.ipv4.ip_forward=1, or forward = yes under [network] in config.ini");
     }
 }
 
