@@ -47,6 +47,7 @@ src_libvm_a_SOURCES = \
 	src/vm/monitor_publish.c \
 	src/vm/monitor_start.c \
 	src/vm/monitor_state.h \
+	src/vm/monitor_stop.c \
 	src/vm/net.c src/vm/net.h \
 	src/vm/net_host.c src/vm/net_host.h \
 	src/vm/net_link.c \

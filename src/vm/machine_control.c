@@ -222,40 +222,38 @@ static bool await_end(int vm_dir, const struct machine_handle *handle, uint64_t 
 
 /* ---- ending --------------------------------------------------------------------------------- */
 
-static void request_stop(int vm_dir, bool is_withdrawn)
-{
-    struct monitor_connection connection;
-    struct error ignored = {0};
-    auto_json struct json *request = monitor_request_new("stop");
-    if (is_withdrawn) {
-        json_put_bool(request, "withdrawn", true);
-    }
-    if (monitor_request(
-            vm_dir, request, clock_deadline(CALL_TIMEOUT_MS), NULL, &connection, &ignored)) {
-        monitor_connection_done(&connection);
-    }
-}
-
-/* The monitor writes it into the record, and from then on begins no VMM again; the one there is now
- * is in *now. Without a monitor there is nobody to tell. */
-static void announce_stop(
-    int vm_dir, const struct machine_handle *handle, struct machine_handle *now)
+/* The monitor writes it into the record, and from then on begins no VMM again, for as long as the
+ * connection is held; the VMM there is now is in *now. Without a monitor there is nobody to tell. */
+static void announce_stop(int vm_dir, const struct machine_handle *handle, uint64_t grace_ms,
+    struct machine_handle *now, struct monitor_connection *held)
 {
     struct machine_handle read;
     struct error ignored = {0};
     *now = *handle;
-    if (machine_process_is_ours(handle, &handle->monitor)) {
-        request_stop(vm_dir, false);
-        if (machine_handle_read(vm_dir, &read, &ignored) && strcmp(read.uuid, handle->uuid) == 0) {
-            *now = read;
-        }
+    *held = (struct monitor_connection){.fd = -1};
+    if (!machine_process_is_ours(handle, &handle->monitor)) {
+        return;
+    }
+    auto_json struct json *request = monitor_request_new("stop");
+    json_put_bool(request, "held", true);
+    json_put_integer(request, "grace_ms", (int64_t)grace_ms);
+    monitor_request(vm_dir, request, clock_deadline(CALL_TIMEOUT_MS), NULL, held, &ignored);
+    if (machine_handle_read(vm_dir, &read, &ignored) && strcmp(read.uuid, handle->uuid) == 0) {
+        *now = read;
     }
 }
 
 /* It goes on after all. */
 static void withdraw_stop(int vm_dir)
 {
-    request_stop(vm_dir, true);
+    struct monitor_connection connection;
+    struct error ignored = {0};
+    auto_json struct json *request = monitor_request_new("stop");
+    json_put_bool(request, "withdrawn", true);
+    if (monitor_request(
+            vm_dir, request, clock_deadline(CALL_TIMEOUT_MS), NULL, &connection, &ignored)) {
+        monitor_connection_done(&connection);
+    }
 }
 
 /* True when the VMM was gone within the time; false also on cancel, with *err set. */
@@ -349,11 +347,12 @@ bool machine_stop(int vm_dir, const struct machine_handle *handle, uint64_t grac
         return false;
     }
     struct machine_handle now;
-    announce_stop(vm_dir, handle, &now);
+    auto_done(monitor_connection) struct monitor_connection held;
+    uint64_t grace = grace_ms != 0 ? grace_ms : GRACE_DEFAULT_MS;
+    announce_stop(vm_dir, handle, grace, &now, &held);
     handle = &now;
     if (machine_process_is_ours(handle, &handle->vmm)) {
         struct error failure = {0};
-        uint64_t grace = grace_ms != 0 ? grace_ms : GRACE_DEFAULT_MS;
         if (!end_gently(vm_dir, handle, grace, progress, cancel, &failure) ||
             !end_by_force(handle, cancel, &failure)) {
             *err = failure;
@@ -369,8 +368,9 @@ bool machine_kill(int vm_dir, const struct machine_handle *handle, int signal,
 {
     bool is_end = signal == SIGKILL || signal == SIGTERM;
     struct machine_handle now;
+    auto_done(monitor_connection) struct monitor_connection held = {.fd = -1};
     if (is_end) {
-        announce_stop(vm_dir, handle, &now);
+        announce_stop(vm_dir, handle, TERM_GRACE_MS, &now, &held);
         handle = &now;
     }
     if (!machine_process_is_ours(handle, &handle->vmm)) {

@@ -223,6 +223,7 @@ static int wait_ms(const struct monitor *monitor, int timeout_ms)
 {
     int halt_ms = is_about_to_end(monitor) ? clock_left_ms(monitor->halted_ms + HALT_GRACE_MS) : -1;
     int due_ms = sooner(monitor_agent_wait_ms(monitor), monitor_network_wait_ms(monitor));
+    due_ms = sooner(due_ms, monitor_stop_wait_ms(monitor));
     return sooner(timeout_ms, sooner(due_ms, halt_ms));
 }
 
@@ -248,6 +249,7 @@ bool monitor_serve_once(struct monitor *monitor, int timeout_ms)
         poll(fds, SLOT_CLIENTS + client_count + published_count, wait_ms(monitor, timeout_ms));
     monitor_dial_agent(monitor);
     monitor_network_go_on(monitor);
+    monitor_stop_go_on(monitor);
     end_halted(monitor);
     if (ready <= 0) {
         return false; /* EINTR; anything else cannot happen and would show as a busy process */

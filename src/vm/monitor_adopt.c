@@ -61,6 +61,7 @@ bool monitor_adopt(struct monitor *monitor, struct error *err)
     }
     struct error ignored = {0};
     machine_timeline_read(monitor->vm_dir, &monitor->timeline, &ignored);
+    monitor->timeline.is_stopping = false; /* it would have the lock that this is done under */
     int64_t age = clock_wall() - monitor->handle.started_at;
     uint64_t age_ms = age > 0 ? (uint64_t)age * 1000 : 0;
     uint64_t now_ms = clock_monotonic_ms();

@@ -13,7 +13,9 @@
  *               itself, by the names below; without "guest" it told none in this boot. With
  *               "wait": true they are new ones: it has to answer first
  *     stop      {"ok": true}: the end that is coming was asked for, so nothing begins again by
- *               itself; with "withdrawn": true it was not after all
+ *               itself; with "withdrawn": true it was not after all. With "held": true who asks
+ *               keeps the connection until the machine has ended; "grace_ms" after it closed, it
+ *               counts as withdrawn
  * or by {"error": {"code", "message"}}. Any thread; blocks within its deadline. */
 
 #include "base/text.h"

@@ -37,6 +37,13 @@ static void send_json(struct monitor_client *client, const struct json *json)
     wire_buffer_append(&client->out, line.data, line.len);
 }
 
+static void send_ok(struct monitor_client *client)
+{
+    auto_json struct json *answer = json_new_object();
+    json_put_bool(answer, "ok", true);
+    send_json(client, answer);
+}
+
 static void refuse(struct monitor_client *client, enum error_code code, const char *sentence)
 {
     struct error failure = {0};
@@ -158,9 +165,7 @@ static void begin_agent(struct monitor *monitor, struct monitor_client *client)
     }
     relay_client_init(&client->relay, &client->out);
     client->kind = CLIENT_AGENT;
-    auto_json struct json *answer = json_new_object();
-    json_put_bool(answer, "ok", true);
-    send_json(client, answer);
+    send_ok(client);
 }
 
 static void begin_events(struct monitor *monitor, struct monitor_client *client)
@@ -172,23 +177,16 @@ static void begin_events(struct monitor *monitor, struct monitor_client *client)
 
 static void agree(struct monitor_client *client)
 {
-    auto_json struct json *answer = json_new_object();
-    json_put_bool(answer, "ok", true);
-    send_json(client, answer);
+    send_ok(client);
     client->kind = CLIENT_LEAVING;
 }
 
-/* Somebody is about to end the machine: the record will say that it was asked for. */
 static void note_stop(
     struct monitor *monitor, struct monitor_client *client, const struct json *request)
 {
-    bool is_stopping = !json_bool(request, "withdrawn", false);
-    monitor->is_requested = is_stopping;
-    if (monitor->timeline.is_stopping != is_stopping) {
-        monitor->timeline.is_stopping = is_stopping;
-        monitor_tell(monitor);
-    }
-    agree(client);
+    bool is_held = monitor_stop_note(monitor, request);
+    send_ok(client);
+    client->kind = is_held ? CLIENT_STOPPING : CLIENT_LEAVING;
 }
 
 /* Somebody paused the machine or let it go on, on a VMM that does not tell that by itself. */
@@ -261,6 +259,7 @@ static bool feed(
         return false; /* it has no answer yet */
     case CLIENT_EVENTS:
     case CLIENT_FIGURES:
+    case CLIENT_STOPPING:
     case CLIENT_LEAVING:
         return true; /* nothing is expected: ignored */
     case CLIENT_CONSOLE:
@@ -338,6 +337,7 @@ short monitor_client_wants(const struct monitor *monitor, const struct monitor_c
     case CLIENT_WAITING:
     case CLIENT_EVENTS:
     case CLIENT_FIGURES:
+    case CLIENT_STOPPING:
     case CLIENT_LEAVING:
         return (short)(wants | POLLIN);
     case CLIENT_CONSOLE:
@@ -401,6 +401,9 @@ void monitor_sweep_clients(struct monitor *monitor)
             continue;
         }
         relay_drop_client(&monitor->relay, &client->relay);
+        if (client->kind == CLIENT_STOPPING) {
+            monitor_stop_abandon(monitor);
+        }
         if (monitor->typist == client) {
             monitor->typist = NULL;
         }

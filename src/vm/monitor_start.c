@@ -16,6 +16,8 @@
 #include "base/memory.h"
 #include "base/process.h"
 
+#define DEATH_MS 1000
+
 /* Only its path: the record comes first. In a boot after the first, its monitor is in it. */
 static void fill_cgroup(struct machine_handle *handle)
 {
@@ -136,21 +138,43 @@ bool monitor_is_given_up(const struct monitor *monitor)
     return poll(&channel, 1, 0) > 0;
 }
 
-/* Takes down what was begun, and says in one sentence why: the VMM's own words where it has any. */
+/* By itself: its end of a line goes a moment before it does. */
+static bool has_died(struct monitor *monitor)
+{
+    struct pollfd gone = {.fd = monitor->launch.pidfd, .events = POLLIN};
+    return poll(&gone, 1, DEATH_MS) > 0 && monitor_reap(monitor, WNOHANG);
+}
+
+/* The VMM's own words where it has any; else the signal that it died of, which tells more than what
+ * failed because of that. */
+static void explain_start(const struct monitor *monitor, const struct machine_exit *exit,
+    bool was_dead, struct error *failure)
+{
+    char words[640];
+    monitor_last_words(monitor, words, sizeof(words));
+    if (words[0] == '\0' && was_dead && exit->signal != 0) {
+        machine_exit_describe(exit, words, sizeof(words));
+    }
+    if (words[0] != '\0') {
+        error_clear(failure);
+        error_set(failure, ERROR_VMM, "it did not start: %s", words);
+    }
+}
+
+/* Takes down what was begun, and says in one sentence why. */
 void monitor_fail_start(struct monitor *monitor, struct error *failure)
 {
     bool has_vmm = monitor->launch.pidfd >= 0;
+    bool is_silence = failure->code == ERROR_IO || failure->code == ERROR_NOT_FOUND;
+    bool was_dead = has_vmm && is_silence && has_died(monitor);
     monitor_kill_vmm(monitor);
     if (has_vmm && monitor->handle.vmm.pid != 0) {
         struct machine_exit exit = {0};
         bool was_started = monitor->launch.gate_fd < 0;
         monitor->is_requested = monitor->is_requested || failure->code == ERROR_CANCELLED;
         monitor_finish(monitor, &exit);
-        char words[512];
-        monitor_last_words(monitor, words, sizeof(words));
-        if (was_started && failure->code != ERROR_CANCELLED && words[0] != '\0') {
-            *failure = (struct error){0};
-            error_set(failure, ERROR_VMM, "it did not start: %s", words);
+        if (was_started && failure->code != ERROR_CANCELLED) {
+            explain_start(monitor, &exit, was_dead, failure);
         }
     } else {
         unlinkat(monitor->vm_dir, MACHINE_HANDLE_FILE, 0);

@@ -34,13 +34,14 @@
     96u /* connections: fewer than the agent's streams, so that exec works */
 
 enum client_kind {
-    CLIENT_NEW,     /* its request has not come yet */
-    CLIENT_EVENTS,  /* a line of JSON for every change */
-    CLIENT_CONSOLE, /* the serial line, as frames of stream 1 */
-    CLIENT_WAITING, /* for the agent line, which is being greeted again */
-    CLIENT_AGENT,   /* the agent line */
-    CLIENT_FIGURES, /* waits for what the guest says of itself */
-    CLIENT_LEAVING, /* hung up on as soon as its bytes are written */
+    CLIENT_NEW,      /* its request has not come yet */
+    CLIENT_EVENTS,   /* a line of JSON for every change */
+    CLIENT_CONSOLE,  /* the serial line, as frames of stream 1 */
+    CLIENT_WAITING,  /* for the agent line, which is being greeted again */
+    CLIENT_AGENT,    /* the agent line */
+    CLIENT_FIGURES,  /* waits for what the guest says of itself */
+    CLIENT_STOPPING, /* ends the machine, and holds the connection meanwhile */
+    CLIENT_LEAVING,  /* hung up on as soon as its bytes are written */
 };
 
 struct error;
@@ -121,6 +122,8 @@ struct monitor {
     enum vmm_event fate;      /* the last event that explains an end */
     bool is_requested;        /* somebody asked for the end */
     bool has_stopper;         /* a process of its own does */
+    uint64_t stop_grace_ms;   /* what he had begun may take so long without him */
+    uint64_t abandoned_ms;    /* monotonic: his end counts no more from then on; 0: it counts */
     bool has_ended;
     bool is_forgotten;   /* the record was taken away: no file is written any more */
     unsigned restarts;   /* how often it began again by itself */
@@ -206,6 +209,14 @@ bool monitor_has_agent_line(const struct monitor *monitor);
 void monitor_dial_agent(struct monitor *monitor);
 void monitor_read_agent(struct monitor *monitor);
 void monitor_write_agent(struct monitor *monitor);
+
+/* monitor_stop.c: the request. True when its client holds the connection until the machine ended. */
+bool monitor_stop_note(struct monitor *monitor, const struct json *request);
+/* Such a connection is gone. */
+void monitor_stop_abandon(struct monitor *monitor);
+/* For poll(2): until the machine goes on after all (-1: never), and doing so. */
+int monitor_stop_wait_ms(const struct monitor *monitor);
+void monitor_stop_go_on(struct monitor *monitor);
 
 /* monitor_publish.c. Listens on the ports of the order: all of them or an error, with ports that
  * were 0 filled in; for a machine that runs already, those that are free. */

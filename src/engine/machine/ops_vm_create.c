@@ -273,6 +273,11 @@ static bool make_work(struct ops *ops, int dir, const struct image_entry *image,
     return to >= 0 && file_copy_data(from, to, path, ops->progress, ops->cancel, err);
 }
 
+static bool fail_exists(const char *name, struct error *err)
+{
+    return error_set(err, ERROR_EXISTS, "there is already a VM %s: choose another name", name);
+}
+
 static bool publish(
     struct ops *ops, struct machine_spec *spec, const struct image_entry *image, struct error *err)
 {
@@ -295,9 +300,11 @@ static bool publish(
         return error_wrap(err, "VM %s was not made", spec->name);
     }
     if (!staging_publish(staging, PUBLISH_NEW, err)) {
-        return err->code == ERROR_EXISTS
-                   ? error_wrap(err, "there is already a VM %s: choose another name", spec->name)
-                   : false;
+        if (err->code == ERROR_EXISTS) {
+            error_clear(err);
+            fail_exists(spec->name, err);
+        }
+        return false;
     }
     return true;
 }
@@ -325,8 +332,7 @@ bool ops_vm_make(struct ops *ops, char **name, struct error *err)
         return false;
     }
     if (file_exists(store_kind_dir(ops->store, STORE_VM), spec.name)) {
-        return error_set(
-            err, ERROR_EXISTS, "there is already a VM %s: choose another name", spec.name);
+        return fail_exists(spec.name, err);
     }
     auto_free char *object = memory_printf("vm/%s", spec.name);
     if ((given == NULL && !ops_claim(ops, object, err)) || !fill_spec(ops, &spec, err) ||

@@ -54,10 +54,12 @@ bool ops_vm_read(struct ops *ops, const char *name, struct vm_hand *hand, struct
     return true;
 }
 
+/* One that is stopping too: whoever stops a machine has its lock, so he is gone. */
 static bool is_orphan(const struct vm_hand *hand)
 {
+    enum machine_state state = hand->facts.state;
     return !hand->facts.is_monitored &&
-           (hand->facts.state == MACHINE_RUNNING || hand->facts.state == MACHINE_PAUSED);
+           (state == MACHINE_RUNNING || state == MACHINE_PAUSED || state == MACHINE_STOPPING);
 }
 
 /* A machine whose monitor died gets a new one before anything is done with it. Without one it can
