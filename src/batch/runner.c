@@ -105,6 +105,11 @@ static bool hand_over_stdio(struct run *run, struct error *err)
         !hand_over_fd(command, COMMAND_STDIN, STDIN_FILENO, err)) {
         return false;
     }
+    bool is_for_people = request->options.format == OUTPUT_TABLE && isatty(STDOUT_FILENO);
+    if (is_for_people && verb_argument(request->verb, "plain") != NULL &&
+        !command_has(command, "plain") && !command_set(command, "plain", NULL, err)) {
+        return false;
+    }
     if (!hand_over_fd(command, COMMAND_STDOUT, STDOUT_FILENO, err) ||
         !hand_over_fd(command, COMMAND_STDERR, STDERR_FILENO, err)) {
         return false;

@@ -130,12 +130,24 @@ static void turn_over(int log, int fd, ino_t file)
     }
 }
 
+/* What somebody began and could not end (a full disk) is not to swallow this line too. */
+static bool is_cut(int fd)
+{
+    struct stat info;
+    char last = '\n';
+    return fstat(fd, &info) == 0 && info.st_size > 0 &&
+           pread(fd, &last, 1, info.st_size - 1) == 1 && last != '\n';
+}
+
 bool change_log_add(int log, const struct change *change, struct error *err)
 {
     auto_done(text) struct text line = {0};
-    write_line(change, &line);
     auto_close int fd =
-        openat(log, CHANGE_LOG_NAME, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+        openat(log, CHANGE_LOG_NAME, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd >= 0 && is_cut(fd)) {
+        text_append_char(&line, '\n');
+    }
+    write_line(change, &line);
     if (fd < 0 || write(fd, line.data, line.len) != (ssize_t)line.len) {
         return error_set_errno(err, errno, "cannot write log/%s", CHANGE_LOG_NAME);
     }
@@ -158,13 +170,28 @@ struct change_mark change_log_end(int log)
     return mark;
 }
 
-static void see_line(const char *line, size_t len,
-    void (*see)(void *context, const struct change *change), void *context)
+struct reader {
+    struct change_mark *mark;
+    void (*see)(void *context, const struct change *change);
+    void *context;
+};
+
+static bool are_names(const struct json *names)
+{
+    bool are_strings = names != NULL && json_is_array(names);
+    for (size_t i = 0; are_strings && i < json_count(names); i++) {
+        are_strings = json_string_value(json_at(names, i)) != NULL;
+    }
+    return are_strings;
+}
+
+static void see_line(const struct reader *reader, const char *line, size_t len)
 {
     struct error ignored = {0};
     auto_json struct json *json =
         json_parse(line, len, READ_BYTES_MAX, LINE_DEPTH_MAX, CHANGE_LOG_NAME, &ignored);
     if (json == NULL || json_integer(json, "format", 1) != 1) {
+        reader->mark->passed += len > 0;
         return;
     }
     const struct json *names = json_get(json, "names");
@@ -178,40 +205,121 @@ static void see_line(const char *line, size_t len,
         .object = json_string(json, "object", ""),
         .line = json_string(json, "command", ""),
         .is_forced = json_bool(json, "forced", false),
-        .names = names != NULL && json_is_array(names) ? names : NULL};
-    clock_parse(json_string(json, "time", ""), &change.at);
-    see(context, &change);
+        .names = are_names(names) ? names : NULL};
+    if (!clock_parse(json_string(json, "time", ""), &change.at)) {
+        reader->mark->passed++;
+        return;
+    }
+    reader->see(reader->context, &change);
 }
 
 /* Bytes that are done with: up to the last end of a line, or all when there is none in so many. */
-static size_t see_lines(const char *bytes, size_t len,
-    void (*see)(void *context, const struct change *change), void *context)
+static size_t see_lines(const struct reader *reader, const char *bytes, size_t len)
 {
     const char *at = bytes;
     const char *end = bytes + len;
     for (const char *stop; (stop = memchr(at, '\n', (size_t)(end - at))) != NULL; at = stop + 1) {
-        see_line(at, (size_t)(stop - at), see, context);
+        see_line(reader, at, (size_t)(stop - at));
     }
     return at == bytes && len == READ_BYTES_MAX ? len : (size_t)(at - bytes);
+}
+
+/* From the mark's offset on; *rest: bytes behind the last end of a line. */
+static bool read_file(int fd, const struct reader *reader, size_t *rest, struct error *err)
+{
+    auto_free char *bytes = memory_zero(READ_BYTES_MAX, 1);
+    struct change_mark *mark = reader->mark;
+    ssize_t got = 0;
+    do {
+        got = pread(fd, bytes, READ_BYTES_MAX, (off_t)mark->offset);
+        size_t seen = got > 0 ? see_lines(reader, bytes, (size_t)got) : 0;
+        mark->offset += seen;
+        *rest = got > 0 ? (size_t)got - seen : 0;
+    } while (got == READ_BYTES_MAX);
+    return got >= 0 || error_set_errno(err, errno, "cannot read log/%s", CHANGE_LOG_NAME);
+}
+
+/* A log that was moved away, if it is that one, or any (0). -1: it is not there. */
+static int open_old(int log, ino_t wanted)
+{
+    struct stat info;
+    int fd = openat(log, OLD_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0 && (fstat(fd, &info) != 0 || (wanted != 0 && info.st_ino != wanted))) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* What still came before it was moved away. */
+static bool read_old(int log, const struct reader *reader, ino_t wanted, struct error *err)
+{
+    size_t rest = 0;
+    auto_close int fd = open_old(log, wanted);
+    bool is_read = fd < 0 || read_file(fd, reader, &rest, err);
+    reader->mark->passed += rest > 0;
+    return is_read;
+}
+
+/* -1 with err->code ERROR_NONE: there is none yet. */
+static int open_log(int log, struct stat *info, struct error *err)
+{
+    int fd = openat(log, CHANGE_LOG_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && errno != ENOENT) {
+        error_set_errno(err, errno, "cannot read log/%s", CHANGE_LOG_NAME);
+    } else if (fd >= 0 && fstat(fd, info) != 0) {
+        error_set_errno(err, errno, "cannot read log/%s", CHANGE_LOG_NAME);
+        close(fd);
+        fd = -1;
+    }
+    return fd;
 }
 
 bool change_log_read(int log, struct change_mark *mark,
     void (*see)(void *context, const struct change *change), void *context, struct error *err)
 {
-    auto_close int fd = openat(log, CHANGE_LOG_NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    const struct reader reader = {.mark = mark, .see = see, .context = context};
     struct stat info;
-    if (fd < 0 || fstat(fd, &info) != 0) {
-        return errno == ENOENT ||
-               error_set_errno(err, errno, "cannot read log/%s", CHANGE_LOG_NAME);
+    size_t rest = 0;
+    auto_close int fd = open_log(log, &info, err);
+    if (fd < 0) {
+        return err->code == ERROR_NONE;
     }
-    if (info.st_ino != mark->file || (uint64_t)info.st_size < mark->offset) {
-        *mark = (struct change_mark){.file = info.st_ino}; /* another one has begun */
+    bool is_other = info.st_ino != mark->file;
+    if (is_other && mark->file != 0 && !read_old(log, &reader, mark->file, err)) {
+        return false;
     }
-    auto_free char *bytes = memory_zero(READ_BYTES_MAX, 1);
-    ssize_t got = 0;
-    do {
-        got = pread(fd, bytes, READ_BYTES_MAX, (off_t)mark->offset);
-        mark->offset += got > 0 ? see_lines(bytes, (size_t)got, see, context) : 0;
-    } while (got == READ_BYTES_MAX);
-    return got >= 0 || error_set_errno(err, errno, "cannot read log/%s", CHANGE_LOG_NAME);
+    if (is_other || (uint64_t)info.st_size < mark->offset) {
+        mark->file = info.st_ino;
+        mark->offset = 0;
+    }
+    return read_file(fd, &reader, &rest, err);
+}
+
+bool change_log_read_all(int log, struct change_mark *mark,
+    void (*see)(void *context, const struct change *change), void *context, struct error *err)
+{
+    const struct reader reader = {.mark = mark, .see = see, .context = context};
+    struct stat info;
+    size_t rest = 0;
+    *mark = (struct change_mark){0};
+    auto_close int fd = open_log(log, &info, err);
+    if (err->code != ERROR_NONE) {
+        return false;
+    }
+    /* What was the present log a moment ago may have become the old one: it is read once. */
+    auto_close int old = open_old(log, 0);
+    struct stat old_info;
+    bool is_once =
+        fd < 0 || (old >= 0 && fstat(old, &old_info) == 0 && old_info.st_ino != info.st_ino);
+    if (old >= 0 && is_once && !read_file(old, &reader, &rest, err)) {
+        return false;
+    }
+    mark->passed += rest > 0;
+    rest = 0;
+    mark->file = fd >= 0 ? info.st_ino : 0;
+    mark->offset = 0;
+    bool is_read = fd < 0 || read_file(fd, &reader, &rest, err);
+    mark->passed += rest > 0;
+    return is_read;
 }

@@ -77,6 +77,16 @@ static const struct argument help_arguments[] = {
     {"topic", 0, ARGUMENT_WORD, .is_positional = true, .is_many = true, .value_name = "TOPIC",
         .help = "Subject, or subject and verb, or one of the topics that help lists"},
 };
+static const struct argument events_arguments[] = {
+    {"what", 0, ARGUMENT_WORD, .is_positional = true, .is_many = true, .value_name = "WHAT",
+        .help = "Only what this happens to: image/debian, a name, or a subject such as image"},
+    {"since", 0, ARGUMENT_WORD, .value_name = "TIME",
+        .help = "What was done since then: 90m, 2d, 2026-07-01, today, yesterday, all"},
+    {"follow", 'f', ARGUMENT_FLAG, .help = "With --since: go on with what comes"},
+    {"by", 0, ARGUMENT_WORD, .value_name = "LOGIN", .help = "Only what this user did"},
+    {"plain", 0, ARGUMENT_FLAG,
+        .help = "Write lines for people, as on a terminal (unless --format says json or jsonl)"},
+};
 static const struct argument completion_arguments[] = {
     {"shell", 0, ARGUMENT_CHOICE, .is_positional = true, .is_required = true,
         .value_name = "SHELL", .choices = "bash|zsh|fish", .help = "Shell to complete for"},
@@ -91,9 +101,13 @@ static const struct verb rows[] = {
         "Writes a line of JSON for every change of a kernel, an image or a VM, whoever makes it,\n"
         "until it is interrupted: added, replaced, removed, and of VMs also each state, when\n"
         "the guest is ready, and when slirp4netns died under its network (network-lost) and serves\n"
-        "it again (network-back). The first line says that it watches.",
-        "banger-tui --batch events | jq -c 'select(.state==\"crashed\")'",
-        .object = verb_object_none, .run = ops_events},
+        "it again (network-back); and a line (change) for every command that changed something,\n"
+        "with the login and the terminal it came from. A line says when it begins to watch.\n"
+        "With --since it tells what was done since then, and ends there unless --follow is given.\n"
+        "The last megabyte or two of commands is kept, in log/changes.jsonl. Days are those of UTC.",
+        "banger-tui --batch events | jq -c 'select(.state==\"crashed\")'\n"
+        "banger-tui --batch events --since yesterday image/debian",
+        ROWS(events_arguments), .object = verb_object_none, .run = ops_events},
     {"", "completion", NULL, VERB_READS | VERB_LOCAL, "Write a completion script for a shell",
         NULL, "banger-tui --batch completion bash > ~/.bash_completion",
         ROWS(completion_arguments), .object = verb_object_none},

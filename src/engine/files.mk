@@ -112,7 +112,8 @@ engine_machine = \
 
 engine_host = \
 	src/engine/host/ops_cgroup.c \
-	src/engine/host/ops_events.c \
+	src/engine/host/ops_events.c src/engine/host/ops_events.h \
+	src/engine/host/ops_events_deeds.c \
 	src/engine/host/ops_host.c src/engine/host/ops_host.h \
 	src/engine/host/ops_host_df.c \
 	src/engine/host/ops_host_files.c \

@@ -132,6 +132,7 @@ static const struct action actions[] = {
     {REQUEST_EXPORT, IMAGES, "image", "export", ACTION_FORM, true, NULL},
     {REQUEST_REMOVE, KERNELS, "kernel", "rm", ACTION_ASK, true, NULL},
     {REQUEST_REMOVE, IMAGES, "image", "rm", ACTION_ASK, true, NULL},
+    {REQUEST_DEEDS, CONTEXT_PANES, "", "events", ACTION_FOLLOW, false, NULL},
     {REQUEST_TRASH, CONTEXT_PANES, "host", "trash list", ACTION_SHOW, false, NULL},
     {REQUEST_DOCTOR, CONTEXT_PANES & ~CONTEXT_JOBS, "host", "doctor", ACTION_SHOW, false, NULL},
 };
@@ -218,11 +219,13 @@ static bool set_extras(struct command *command, enum action_kind kind, struct er
     if (kind == ACTION_TERMINAL) {
         return set_terminal_words(command, err);
     }
-    if (kind == ACTION_FOLLOW && verb_argument(command_verb(command), "follow") != NULL) {
-        return command_set(command, "follow", NULL, err) &&
-               command_set(command, "tail", "10000", err);
+    const struct verb *verb = command_verb(command);
+    if (kind != ACTION_FOLLOW || verb_argument(verb, "follow") == NULL) {
+        return true;
     }
-    return true;
+    return command_set(command, "follow", NULL, err) &&
+           (verb_argument(verb, "tail") == NULL || command_set(command, "tail", "10000", err)) &&
+           (strcmp(verb->name, "events") != 0 || command_set(command, "since", "all", err));
 }
 
 /* What would be refused anyway is refused before anybody has to answer. */

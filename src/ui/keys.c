@@ -73,6 +73,8 @@ const struct request_row request_rows[] = {
     {REQUEST_UNDO, "undo", "u", LIST, 3, "Undo", "Take back what was removed last, from the trash"},
     {REQUEST_TRASH, "trash", "U", LIST, HIDDEN, "Trash",
         "What was removed and can be taken back, and until when"},
+    {REQUEST_DEEDS, "deeds", "W", LIST, HIDDEN, "Who",
+        "Who did what on this host, from which terminal, and what comes"},
     {REQUEST_MENU, "menu", ".", LIST, 3, "Menu", "Everything that can be done here, to this row"},
     {REQUEST_DOCTOR, "doctor", "d",
         CONTEXT_CATALOG | CONTEXT_KERNELS | CONTEXT_IMAGES | CONTEXT_VMS, 3, "Doctor",

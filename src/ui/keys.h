@@ -59,6 +59,7 @@ enum request {
     REQUEST_REMOVE,
     REQUEST_UNDO,
     REQUEST_TRASH,
+    REQUEST_DEEDS,
     REQUEST_MENU,
     /* the host and the program */
     REQUEST_DOCTOR,

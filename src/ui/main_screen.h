@@ -14,6 +14,7 @@
 #include <stdbool.h>
 
 struct frame;
+struct job_item;
 struct seat;
 
 struct main_screen {
@@ -34,6 +35,8 @@ struct term_click;
 
 /* Gives a pane the focus; counts on round the ends. */
 void main_focus(struct main_screen *main, int pane);
+/* main_jobs.c: what is asked for is done to the job; false when it is nothing of a job's. */
+bool main_job_request(struct seat *seat, const struct job_item *job, enum request request);
 /* main_click.c */
 void main_click(struct screen *screen, struct seat *seat, const struct term_click *click);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "ui/screens.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -336,19 +335,6 @@ static void act(struct main_screen *main, struct seat *seat, enum request reques
     table_clear_marks(table);
 }
 
-/* The same again, as its line says. */
-static void retry(struct seat *seat, const struct job_item *job)
-{
-    struct error err = {0};
-    struct command *command = line_parse(job->line, &err);
-    if (command == NULL) {
-        seat_say(seat, ROLE_BAD, "%s", err.text);
-        return;
-    }
-    engine_forget(seat->engine, job->id);
-    action_begin_command(seat, command);
-}
-
 /* What failed, as a form with what was typed: to be changed and tried again. */
 static void edit_again(const struct main_screen *main, struct seat *seat)
 {
@@ -363,31 +349,6 @@ static void edit_again(const struct main_screen *main, struct seat *seat)
     }
 }
 
-/* By the same command that a script gives, also for a job of another seat. */
-static void move_job(struct seat *seat, const struct job_item *job, enum request request)
-{
-    const char *place = request == REQUEST_HURRY    ? "first"
-                        : request == REQUEST_SOONER ? "up"
-                                                    : "down";
-    bool is_later = request == REQUEST_LATER;
-    if (job->place > 0 && job->place == (is_later ? job->places : 1)) {
-        seat_say(seat, ROLE_ATTENTION, "%s is the %s of its kind already.", job->title,
-            is_later ? "last one" : "next one");
-        return;
-    }
-    struct error never = {0};
-    auto_free char *id = memory_printf("%" PRIu64, job->id);
-    struct command *command = command_new(verb_find("job", "move"));
-    command_set(command, "id", id, &never);
-    command_set(command, place, NULL, &never);
-    seat_submit(seat, command);
-}
-
-static bool is_move(enum request request)
-{
-    return request == REQUEST_HURRY || request == REQUEST_SOONER || request == REQUEST_LATER;
-}
-
 static void main_request(struct screen *screen, struct seat *seat, enum request request)
 {
     struct main_screen *main = main_of(screen);
@@ -397,17 +358,9 @@ static void main_request(struct screen *screen, struct seat *seat, enum request 
     }
     if (request == REQUEST_QUIT) {
         quit(seat);
-    } else if (request == REQUEST_CANCEL && job != NULL) {
-        engine_cancel(seat->engine, job->id);
     } else if (request == REQUEST_EDIT) {
         edit_again(main, seat);
-    } else if (is_move(request) && job != NULL) {
-        move_job(seat, job, request);
-    } else if (request == REQUEST_RETRY && job != NULL) {
-        retry(seat, job);
-    } else if (request == REQUEST_DISMISS && job != NULL) {
-        engine_forget(seat->engine, job->id);
-    } else {
+    } else if (job == NULL || !main_job_request(seat, job, request)) {
         act(main, seat, request);
     }
 }

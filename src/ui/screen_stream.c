@@ -66,6 +66,9 @@ static bool begin(struct stream_state *state, struct seat *seat, struct command 
     if (verb_argument(command_verb(command), "tail") != NULL && !command_has(command, "tail")) {
         command_set(command, "tail", LINES_MAX_WORD, &never);
     }
+    if (verb_argument(command_verb(command), "plain") != NULL && !command_has(command, "plain")) {
+        command_set(command, "plain", NULL, &never);
+    }
     return stream_start(&state->stream, seat, command, LINES_MAX);
 }
 

@@ -11,6 +11,7 @@
 
 #include "tui/catalog_world.h"
 
+#include <signal.h>
 #include <string.h>
 
 /* T49: ended jobs are there again at the next start, with their reasons, until they are dismissed. */
@@ -134,9 +135,11 @@ static void test_what_waits_elsewhere(void **state)
     pty_send(second, "c");
     pty_wait_text(first, "5 Jobs  1 running, 1 queued, 1 cancelled");
     pty_wait_text(second, "5 Jobs  1 running, 1 queued");
-    pty_stop(first); /* it is killed */
+    kill(pty_pid(first), SIGKILL);
+    pty_wait_exit(first);
     pty_wait_gone(second, "5 Jobs  1 running");
     pty_wait_gone(second, "queued");
+    pty_stop(first);
     world_quit(world);
 }
 

@@ -73,6 +73,35 @@ static void test_what_another_seat_stops_and_removes_is_told(void **state)
     world_quit(world);
 }
 
+/* Who did what is a page of its own, from before this console was there up to what comes. */
+static void test_who_did_what_is_a_page(void **state)
+{
+    struct console_world *world = *state;
+    assert_int_equal(world_batch(world, "vm create small --name web"), 0);
+    world_open(world);
+    pty_wait_text(world->pty, "4 VMs  1 created");
+    pty_send(world->pty, "W");
+    pty_wait_text(world->pty, "events --since all --follow");
+    pty_wait_text(world->pty, login());
+    pty_wait_text(world->pty, "kernel import k --from");
+    pty_wait_text(world->pty, "vm create small --name web");
+    assert_int_equal(world_batch(world, "vm rm web"), 0);
+    pty_wait_text(world->pty, "vm rm web");
+    pty_send(world->pty, "&rm web\r");
+    pty_wait_gone(world->pty, "kernel import");
+    pty_wait_text(world->pty, "vm rm web");
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "kernel import");
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "1 Catalog");
+    pty_send(world->pty, ":events --since today image/small\r");
+    pty_wait_text(world->pty, "image register small");
+    assert_false(pty_shows(world->pty, "kernel import"));
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "1 Catalog");
+    world_quit(world);
+}
+
 /* What was done before a console was there is no news to it; what changed nothing is none. */
 static void test_only_news_is_told(void **state)
 {
@@ -102,6 +131,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_what_another_seat_stops_and_removes_is_told),
         TEST(test_only_news_is_told),
+        TEST(test_who_did_what_is_a_page),
     };
     if (!guest_world_is_possible()) {
         return 77;

@@ -102,10 +102,15 @@ static void test_torn_and_hostile_lines(void **state)
     append(world, text_cstr(&lines) + 60);
     world_await_once(world, has_line, "Removed: kernel first (by kim on pts/3, 14:02 UTC)");
     text_clear(&lines);
+    text_append(&lines,
+        "{\"time\":\"2026-07-01T14:02:03Z\",\"login\":\"kim\",\"subject\":\"vm\","
+        "\"verb\":\"prune\",\"command\":\"vm prune\",\"names\":[7,null,\"web\"]}\n");
+    append(world, text_cstr(&lines));
+    text_clear(&lines);
     add_line(&lines, "rm", "\\u001b[2J\\nx", "\\u001b]0;me\\u0007");
     append(world, text_cstr(&lines));
     world_await_once(world, is_told_safely, "]0;me");
-    assert_int_equal(news_count(world), 2);
+    assert_int_equal(news_count(world), 3);
 }
 
 /* A log that was turned over is read from the beginning of the next one; the old one stays. */
@@ -134,6 +139,74 @@ static void test_a_long_log_is_turned_over(void **state)
     append(world, text_cstr(&lines));
     world_await_once(world, has_line, "Removed: kernel after (by kim on pts/3, 14:02 UTC)");
     assert_int_equal(news_count(world), 1);
+}
+
+struct heard {
+    size_t count;
+    char last[64];
+};
+
+static void hear(void *context, const struct change *change)
+{
+    struct heard *heard = context;
+    heard->count++;
+    snprintf(heard->last, sizeof(heard->last), "%s", change->object);
+}
+
+/* What came between the last look and the moment a long log was moved away is not lost, and both
+ * that are kept can be read from their beginning. */
+static void test_no_line_is_lost_when_a_log_is_turned_over(void **state)
+{
+    struct world *world = *state;
+    auto_free char *path = memory_printf("%s/log", world->dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    auto_close int log = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    auto_done(text) struct text lines = {0};
+    struct error err = {0};
+    struct heard heard = {0};
+    add_line(&lines, "rm", "a", "kim");
+    append(world, text_cstr(&lines));
+    struct change_mark mark = change_log_end(log);
+    text_clear(&lines);
+    add_line(&lines, "rm", "b", "kim");
+    append(world, text_cstr(&lines));
+    assert_int_equal(renameat(log, CHANGE_LOG_NAME, log, "changes.1.jsonl"), 0);
+    text_clear(&lines);
+    add_line(&lines, "rm", "c", "kim");
+    append(world, text_cstr(&lines));
+    assert_true(change_log_read(log, &mark, hear, &heard, &err));
+    assert_int_equal(heard.count, 2);
+    assert_string_equal(heard.last, "kernel/c");
+    assert_true(change_log_read(log, &mark, hear, &heard, &err));
+    assert_int_equal(heard.count, 2);
+    struct heard all = {0};
+    assert_true(change_log_read_all(log, &mark, hear, &all, &err));
+    assert_int_equal(all.count, 3);
+    assert_int_equal(mark.passed, 0);
+    append(world, text_cstr(&lines));
+    assert_true(change_log_read(log, &mark, hear, &all, &err));
+    assert_int_equal(all.count, 4);
+}
+
+/* One that could not be written to its end, as on a full disk, takes no other one with it. */
+static void test_a_line_after_a_cut_one_is_whole(void **state)
+{
+    struct world *world = *state;
+    auto_free char *path = memory_printf("%s/log", world->dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    auto_close int log = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    append(world, "{\"format\":1,\"time\":\"2026-");
+    struct error err = {0};
+    struct heard heard = {0};
+    struct change_mark mark;
+    struct change change = {
+        .at = 1, .subject = "kernel", .verb = "rm", .object = "kernel/x", .line = "kernel rm x"};
+    change_set_self(&change);
+    assert_true(change_log_add(log, &change, &err));
+    assert_true(change_log_read_all(log, &mark, hear, &heard, &err));
+    assert_int_equal(heard.count, 1);
+    assert_string_equal(heard.last, "kernel/x");
+    assert_int_equal(mark.passed, 1);
 }
 
 /* What this program changed is written down with who asked for it, once, and is no news here. */
@@ -168,6 +241,8 @@ int main(void)
         TEST(test_many_of_one_hand_are_one_sentence),
         TEST(test_torn_and_hostile_lines),
         TEST(test_a_long_log_is_turned_over),
+        TEST(test_no_line_is_lost_when_a_log_is_turned_over),
+        TEST(test_a_line_after_a_cut_one_is_whole),
         TEST(test_own_changes_are_written_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* events: what changes among kernels, images and machines, whoever changes it, as lines of JSON. What
- * there is is compared with what there was; the kernel's notices only say when to look. */
+/* events: what changes among kernels, images and machines, whoever changes it, and who did what, as
+ * lines of JSON or for people. What there is is compared with what there was, and what was done is
+ * read from where everybody writes it down; the kernel's notices only say when to look. */
+#include "engine/host/ops_events.h"
+
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -8,6 +11,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "engine/change_log.h"
 #include "engine/command.h"
 #include "engine/machine/ops_vm.h"
 #include "engine/ops.h"
@@ -49,7 +53,10 @@ struct events {
     int inotify;
     struct seen *seen;
     size_t count;
-    bool is_first; /* what is there at first is no news */
+    struct change_mark mark; /* up to where deeds were told */
+    int64_t since;           /* what was done before is none of it */
+    bool is_plain;           /* for people */
+    bool is_first;           /* what is there at first is no news */
     bool is_closed;
 };
 
@@ -78,17 +85,69 @@ static struct json *event_new(const struct seen *seen, const char *event)
 }
 
 /* Takes json over. False with *err; a reader that went away is no failure. */
-static bool tell(struct events *events, struct json *json, struct error *err)
+static bool write_event(struct events *events, struct json *json, struct error *err)
 {
     auto_json struct json *owned = json;
     auto_done(text) struct text line = {0};
-    if (events->is_first) {
-        return true;
+    if (events->is_plain) {
+        events_write_plain(owned, &line);
+    } else {
+        json_write(owned, false, &line);
+        text_append_char(&line, '\n');
     }
-    json_write(owned, false, &line);
-    text_append_char(&line, '\n');
     return stream_write_all(
         events->out_fd, text_cstr(&line), line.len, events->ops->cancel, &events->is_closed, err);
+}
+
+/* The same for one that what is there at first, or the command's words, may leave out. */
+static bool tell(struct events *events, struct json *json, struct error *err)
+{
+    bool is_wanted =
+        !events->is_first && events_wants(events->ops->command, json_string(json, "kind", ""),
+                                 json_string(json, "name", ""));
+    if (!is_wanted) {
+        json_free(json);
+        return true;
+    }
+    return write_event(events, json, err);
+}
+
+/* ---- deeds ---------------------------------------------------------------------------------- */
+
+struct telling {
+    struct events *events;
+    struct error *err;
+    bool is_fine;
+};
+
+static void see_deed(void *context, const struct change *change)
+{
+    struct telling *telling = context;
+    struct events *events = telling->events;
+    if (telling->is_fine && !events->is_closed && change->at >= events->since &&
+        events_wants_deed(events->ops->command, change)) {
+        telling->is_fine = write_event(events, events_deed(change), telling->err);
+    }
+}
+
+/* What cannot be read is left out, and that is said. */
+static bool tell_deeds(struct events *events, bool is_all, struct error *err)
+{
+    struct telling telling = {.events = events, .err = err, .is_fine = true};
+    struct error failure = {0};
+    uint64_t passed = is_all ? 0 : events->mark.passed;
+    int log = store_area_dir(events->ops->store, STORE_LOG);
+    bool is_read = is_all ? change_log_read_all(log, &events->mark, see_deed, &telling, &failure)
+                          : change_log_read(log, &events->mark, see_deed, &telling, &failure);
+    if (telling.is_fine && !is_read) {
+        *err = failure;
+    }
+    if (!telling.is_fine || !is_read || events->mark.passed == passed) {
+        return telling.is_fine && is_read;
+    }
+    struct json *json = event_new(NULL, "unreadable");
+    json_put_integer(json, "lines", (int64_t)(events->mark.passed - passed));
+    return write_event(events, json, err);
 }
 
 /* ---- looking -------------------------------------------------------------------------------- */
@@ -237,7 +296,7 @@ static bool look(struct events *events, struct error *err)
             }
         }
     }
-    return tell_removed(events, err);
+    return tell_removed(events, err) && tell_deeds(events, false, err);
 }
 
 /* ---- waiting -------------------------------------------------------------------------------- */
@@ -250,6 +309,9 @@ static void watch_kinds(struct events *events)
             store_kind_dir(events->ops->store, (enum store_kind)kind));
         inotify_add_watch(events->inotify, path, CHANGES);
     }
+    char log[64];
+    snprintf(log, sizeof log, "/proc/self/fd/%d", store_area_dir(events->ops->store, STORE_LOG));
+    inotify_add_watch(events->inotify, log, CHANGES);
 }
 
 /* Until something may have changed. False: the end, with *err unless the reader went away. */
@@ -272,22 +334,44 @@ static bool wait_for_change(struct events *events, struct error *err)
     return true;
 }
 
+/* What was done before is told first. False: that is all, with *err unless it went well. */
+static bool begin(struct events *events, struct error *err)
+{
+    const struct command *command = events->ops->command;
+    const char *word = command_get(command, "since");
+    if (events->out_fd < 0) {
+        return error_set(err, ERROR_BUG, "events have nowhere to go");
+    }
+    if (word == NULL) {
+        events->mark = change_log_end(store_area_dir(events->ops->store, STORE_LOG));
+        return true;
+    }
+    return events_read_since(word, clock_wall(), &events->since, err) &&
+           tell_deeds(events, true, err) && command_has(command, "follow");
+}
+
+static bool follow(struct events *events, struct error *err)
+{
+    watch_kinds(events);
+    bool is_fine = look(events, err);
+    events->is_first = false;
+    is_fine = is_fine && write_event(events, event_new(NULL, "watching"), err);
+    while (is_fine && !events->is_closed && wait_for_change(events, err)) {
+        is_fine = look(events, err);
+    }
+    return is_fine && err->code == ERROR_NONE;
+}
+
 bool ops_events(struct ops *ops, struct json **result, struct error *err)
 {
     struct events events = {.ops = ops,
         .out_fd = command_take_fd(ops->command, COMMAND_STDOUT),
         .inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK),
+        .is_plain = command_has(ops->command, "plain"),
         .is_first = true};
-    bool is_fine = events.out_fd >= 0 || error_set(err, ERROR_BUG, "events have nowhere to go");
-    watch_kinds(&events);
-    is_fine = is_fine && look(&events, err);
-    events.is_first = false;
-    is_fine = is_fine && tell(&events, event_new(NULL, "watching"), err);
-    while (is_fine && !events.is_closed && wait_for_change(&events, err)) {
-        is_fine = look(&events, err);
-    }
+    bool is_fine = begin(&events, err) ? follow(&events, err) : err->code == ERROR_NONE;
     events_done(&events);
-    if (!is_fine || err->code != ERROR_NONE) {
+    if (!is_fine) {
         return false;
     }
     *result = json_new_object();
