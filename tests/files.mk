@@ -6,7 +6,7 @@ AM_TESTS_ENVIRONMENT = BANGER_TUI=$(abs_builddir)/banger-tui; export BANGER_TUI;
 TEST_EXTENSIONS = .py .sh
 PY_LOG_COMPILER = $(SHELL) $(srcdir)/tests/support/python.sh
 SH_LOG_COMPILER = $(SHELL)
-EXTRA_DIST += tests/support/python.sh
+EXTRA_DIST += tests/support/python.sh tests/support/seed.py tests/support/seed.h
 TEST_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -I$(top_srcdir)/tests
 if HAVE_CMOCKA
 include tests/unit/base.mk

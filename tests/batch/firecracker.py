@@ -4,12 +4,12 @@ for each back end, unless it is named here with the reason. Some of them are tak
 the seed printed; BANGER_CHECK_ALL=yes takes all."""
 import importlib
 import os
-import random
 import sys
 
 import machine_world
 import world
 from world import BUILDDIR
+import seed
 
 MODULES = ("machines", "machine_life", "terminal", "guest", "publish", "machine_truth",
            "snapshots")
@@ -41,10 +41,8 @@ def collect():
 def choose(tests):
     if os.environ.get("BANGER_CHECK_ALL") == "yes" or sys.argv[1:]:
         return list(tests)
-    seed = os.environ.get("BANGER_SEED") or str(random.randrange(1 << 32))
-    print(f"BANGER_SEED={seed}")
     rest = sorted(set(tests) - set(ALWAYS))
-    return list(ALWAYS) + random.Random(seed).sample(rest, SAMPLE)
+    return list(ALWAYS) + seed.chance().sample(rest, SAMPLE)
 
 
 def test_firecracker_is_missing(world):

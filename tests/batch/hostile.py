@@ -8,7 +8,6 @@ import hashlib
 import importlib
 import json
 import os
-import random
 import shutil
 import stat
 import subprocess
@@ -17,6 +16,7 @@ import sys
 import world
 from images_world import import_kernel, rootfs
 from world import PROGRAM, SANITIZED, SRCDIR, Skip, main, need
+import seed
 
 sys.path[:0] = [world.SUPPORT, os.path.join(SRCDIR, "tests", "data", "must-fail")]
 import make_bundle as mb  # noqa: E402
@@ -197,9 +197,7 @@ def check_store(place, accepted):
 
 
 def check_all(place, become=()):
-    seed = int(os.environ.get("BANGER_FAULT_SEED") or random.SystemRandom().randrange(10**6))
-    print(f"seed {seed}", flush=True)
-    lines = write_archives(place, random.Random(seed))
+    lines = write_archives(place, seed.chance())
     before = around(place)
     probe = os.path.lexists("/tmp/probe")
     answers = run_script(place, lines, become)

@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: MIT
 """A guest whose agent lies: half-frames, frames out of turn, archives that lead elsewhere, changes
 without end. Whatever it says, the commands end, the monitor lives and stays small, and nothing on this
-host changes but where a copy was to go. Seeds are printed; BANGER_LIAR_SEED repeats one,
+host changes but where a copy was to go. Seeds are printed; BANGER_SEED repeats one,
 BANGER_CHECK_ALL=yes takes more of them."""
 import json
 import os
-import random
 import signal
 import subprocess
 
 from machine_world import clean, prepare
 from world import PATIENCE_S, SANITIZED, main
+import seed
 
 IS_ALL = os.environ.get("BANGER_CHECK_ALL") == "yes"
 COUNT = 60 if IS_ALL else 4
-SEED = os.environ.get("BANGER_LIAR_SEED")
 MONITOR_KIB = (400 if SANITIZED else 48) << 10
 GROWTH_KIB = (400 << 10) if SANITIZED else 512  # a sanitizer keeps what was freed
 
@@ -72,9 +71,9 @@ def lie(world, seed):
 def test_lies(world):
     prepare(world)
     world.write("outside/secret", "kept")
-    first = random.randrange(1, 1 << 30)
-    for seed in [int(SEED)] if SEED else range(first, first + COUNT):
-        lie(world, seed)
+    first = seed.first()
+    for number in range(first, first + (1 if seed.IS_TOLD else COUNT)):
+        lie(world, number)
     clean(world)
 
 

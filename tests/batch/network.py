@@ -3,7 +3,6 @@
 a stand-in; bridge, taps and rules are real, in a network namespace of the test's own."""
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -11,6 +10,7 @@ import subprocess
 from machine_world import clean, prepare, run, state
 from network_world import enter, foreign_rules, forwarding, ip, links, rules
 from world import PATIENCE_S, main, need
+import seed
 
 
 def configure(world, network):
@@ -217,9 +217,7 @@ def test_settings_change_when_nobody_is_cut_off(world):
 def test_killed_while_it_starts(world):
     """Whenever the engine dies, there is a machine with its network, or gc leaves nothing."""
     prepare(world)
-    seed = int(os.environ.get("BANGER_SEED", "0")) or random.SystemRandom().randrange(1 << 30)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
+    chance = seed.chance()
     before, before_links = rules(), links()
     for _ in range(40 if os.environ.get("BANGER_CHECK_ALL") == "yes" else 6):
         world.ok("vm", "create", "small", "--name", "web", "--net", "bridge")

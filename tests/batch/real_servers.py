@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Pulls from servers people really use, and pulls that are killed at any moment."""
 import os
-import random
 import signal
 import subprocess
 import time
 
 from web_world import nginx, plain_server
 from world import main
+import seed
 
 KILLS = 40 if os.environ.get("BANGER_CHECK_ALL") == "yes" else 8
 
@@ -39,9 +39,7 @@ def test_server_without_ranges_or_etags(world):
 
 
 def test_killed_at_any_moment(world):
-    seed = int(os.environ.get("BANGER_SEED", random.randrange(1 << 30)))
-    print(f"seed {seed}")
-    moments = random.Random(seed)
+    moments = seed.chance()
     url = world.server()
     world.offer_kernel(f"{url}/rate=2000000")
     # How long a whole pull takes here, so that the kills fall into it.

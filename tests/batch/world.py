@@ -24,6 +24,7 @@ SRCDIR = os.environ.get("SRCDIR") or os.path.dirname(os.path.dirname(HERE))
 BUILDDIR = os.environ.get("BUILDDIR") or os.path.join(SRCDIR, "build")
 PROGRAM = os.environ.get("BANGER_TUI") or os.path.join(BUILDDIR, "banger-tui")
 SUPPORT = os.path.join(SRCDIR, "tests", "support")
+sys.path.append(SUPPORT)
 SANITIZED = os.environ.get("SANITIZERS", "no") != "no"
 
 # A run that takes longer hangs; generous, because machines that run tests are slow at times.

@@ -2,7 +2,7 @@
 """Sixteen processes pull, import, replace, remove and list on one store at once, and some are killed
 in the middle. Each worker has names of its own, where its next look must find exactly what its last
 success left, and all share others, where creations and removals must add up. At the end every entry
-is whole and nothing is left over. BANGER_FAULT_SEED repeats the choices, CROWD_SECONDS makes it
+is whole and nothing is left over. BANGER_SEED repeats the choices, CROWD_SECONDS makes it
 longer."""
 import json
 import os
@@ -13,6 +13,7 @@ import threading
 import time
 
 import faults
+import seed
 from world import PROGRAM
 
 WORKERS = 16
@@ -33,10 +34,10 @@ class Shared:
 
 
 class Worker(threading.Thread):
-    def __init__(self, place, number, seed, end, shared):
+    def __init__(self, place, number, first, end, shared):
         super().__init__()
         self.place, self.number, self.end, self.shared = place, number, end, shared
-        self.random = random.Random(seed * 1000 + number)
+        self.random = random.Random(first * 1000 + number)
         self.own = {f"own-{number}-{letter}": {None} for letter in "ab"}  # what may be there
         self.done = self.killed = 0
         self.failure = None
@@ -132,11 +133,11 @@ def offer(place):
 
 
 def test(place):
-    seed = faults.seeded().randrange(10**6)
+    first = seed.first()
     offer(place)
     place.ok("kernel", "list")
     shared = Shared()
-    workers = [Worker(place, i, seed, time.monotonic() + SECONDS, shared) for i in range(WORKERS)]
+    workers = [Worker(place, i, first, time.monotonic() + SECONDS, shared) for i in range(WORKERS)]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 import faults
+import seed
 from world import Skip
 
 SAMPLED = 5
@@ -100,7 +101,7 @@ def fill_disks(place, disk, scenarios, chance, sampled):
 def test(place):
     if os.geteuid() != 0:
         raise Skip("mounting a tmpfs needs root")
-    chance = faults.seeded()
+    chance = seed.chance()
     disk = Disk()
     try:
         fill_disks(place, disk, faults.scenarios(place), chance, SAMPLED)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import faults
+import seed
 import world
 
 SAMPLED = 9
@@ -81,7 +82,7 @@ def cases_of(calls):
 
 
 def test(place):
-    chance = faults.seeded()
+    chance = seed.chance()
     for scenario in faults.scenarios(place):
         scenario.set_up(place)
         cases = cases_of(scenario.calls(place))

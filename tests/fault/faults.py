@@ -3,12 +3,11 @@
 the state after it, and what must hold whatever happens in between.
 
 BANGER_CHECK_ALL=yes takes every point; otherwise some are taken by chance and the seed is printed
-(BANGER_FAULT_SEED repeats it).
+(BANGER_SEED repeats it).
 """
 import hashlib
 import json
 import os
-import random
 import shutil
 import stat
 import subprocess
@@ -16,6 +15,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "batch"))
 import images_world  # noqa: E402
+import seed  # noqa: E402
 import world  # noqa: E402
 from world import PROGRAM, Skip, World  # noqa: E402
 
@@ -30,12 +30,6 @@ CHANGES = ("write", "pwrite64", "writev", "copy_file_range", "ioctl", "openat", 
 
 # Statuses of failures that have a cause outside.
 HONEST = {65, 66, 69, 70, 73, 74, 75, 77, 78}
-
-
-def seeded():
-    seed = int(os.environ.get("BANGER_FAULT_SEED") or random.SystemRandom().randrange(10**6))
-    print(f"seed {seed}", flush=True)
-    return random.Random(seed)
 
 
 def sample(chance, items, count):
@@ -230,9 +224,9 @@ class Scenario:
         assert leftovers(place.state) == [], (why, leftovers(place.state))
 
 
-def kernel_catalog(place, seed):
-    """A bundle with everything in it, other content for another seed."""
-    file, digest, size = place.kernel_bundle(f"kernel-{seed}.tar.zst", "--seed", str(seed),
+def kernel_catalog(place, number):
+    """A bundle with everything in it, other content for another number."""
+    file, digest, size = place.kernel_bundle(f"kernel-{number}.tar.zst", "--seed", str(number),
                                              "--initrd", "--modules")
     place.catalog(kernels=[{
         "name": "lab", "distro": "test", "arch": "x86_64", "kernel_version": "6.1.0",
@@ -331,7 +325,7 @@ def kill_at(place, scenario, call):
 
 def kill_each(place, scenarios_of, sampled):
     """Kills each scenario at each of its calls, or at so many of those that change something."""
-    chance = seeded()
+    chance = seed.chance()
     for scenario in scenarios_of(place):
         scenario.set_up(place)
         calls = scenario.calls(place)

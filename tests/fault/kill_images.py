@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import faults
+import seed
 from world import need
 
 SAMPLED = 5
@@ -32,7 +33,7 @@ def export_killed_at(place, out, file, whole, number):
 
 
 def kill_exports(place):
-    chance = faults.seeded()
+    chance = seed.chance()
     out = place.mkdir("out")
     file = os.path.join(out, "lab.tar.zst")
     faults.imported(place)

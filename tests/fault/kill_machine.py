@@ -9,6 +9,7 @@ import time
 
 import faults
 import machine_world
+import seed
 
 SAMPLED_CALLS = 14
 SAMPLED_MOMENTS = 14
@@ -112,7 +113,7 @@ def kill_starts(place, chance):
 
 
 def test(place):
-    chance = faults.seeded()
+    chance = seed.chance()
     machine_world.prepare(place)
     kill_creates(place, chance)
     place.ok(*CREATE)

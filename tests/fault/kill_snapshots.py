@@ -12,6 +12,7 @@ import sys
 
 import faults
 import machine_world
+import seed
 
 SAMPLED = 12
 SAMPLED_RUNNING = 6
@@ -144,7 +145,7 @@ def kill_while_it_runs(place, chance):
 
 
 def test(place):
-    chance = faults.seeded()
+    chance = seed.chance()
     disturb(place, chance, ["create", "web", "two"], 73)
     disturb(place, chance, ["restore", "web", "one"], 0)
     disturb(place, chance, ["rm", "web", "one"], 66)

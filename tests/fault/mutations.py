@@ -60,7 +60,7 @@ def run_test(test):
     path = os.path.join(COPY if test.endswith(".py") else BUILD, test)
     command = [sys.executable, "-B", path] if test.endswith(".py") else [path]
     env = dict(os.environ, SRCDIR=COPY, BUILDDIR=BUILD, SANITIZERS="no", BANGER_CHECK_ALL="no",
-               BANGER_TUI=os.path.join(BUILD, "banger-tui"), BANGER_FAULT_SEED="7")
+               BANGER_TUI=os.path.join(BUILD, "banger-tui"), BANGER_SEED="7")
     with open(LOG, "wb") as log, subprocess.Popen(
             command, cwd=BUILD, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             start_new_session=True) as child:

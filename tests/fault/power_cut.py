@@ -14,6 +14,7 @@ import sys
 import tempfile
 
 import faults
+import seed
 from world import Skip
 
 SAMPLED = 16
@@ -130,7 +131,7 @@ def cut_everywhere(place, scenario, device, chosen):
 def test(place):
     if os.geteuid() != 0 or not shutil.which("mke2fs"):
         raise Skip("a loop device needs root and mke2fs")
-    chance = faults.seeded()
+    chance = seed.chance()
     images = faults.image_scenarios(place)[:1] if shutil.which("zstd") else []
     modes = [OPTIONS, OPTIONS + ",data=writeback,nodelalloc"] if faults.IS_ALL else [OPTIONS]
     for options in modes:

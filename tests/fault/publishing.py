@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import faults
+import seed
 from world import PROGRAM, sha256_of
 
 SAMPLED = 12
@@ -81,7 +82,7 @@ def two_at_once(place):
 
 
 def test(place):
-    chance = faults.seeded()
+    chance = seed.chance()
     place.out = place.path("out")
     place.ok("catalog", "keygen", place.path("key.pem"))
     place.ok("kernel", "import", "one", "--from", place.boot_tree)

@@ -44,7 +44,6 @@ int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
     if (ready != 0) {
         return ready;
     }
-    atomic_fetch_add(&shared->count, 1);
     atomic_store(&shared->is_resting, true);
     ready = wait_for(fds, count, timeout_ms);
     atomic_store(&shared->is_resting, false);

@@ -12,7 +12,6 @@
 #define REST_SOON_MS 310
 
 struct rest {
-    atomic_uint count; /* how often it came to rest */
     atomic_bool is_resting;
 };
 

@@ -5,6 +5,7 @@
  * random, what was pressed last, and what must hold after each key. Include cmocka's headers
  * first. */
 
+#include "support/seed.h"
 #include "tui/own_bytes.h"
 
 #include "base/memory.h"
@@ -14,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
-#include <time.h>
 
 #define MONKEY_TRAIL 48
 
@@ -27,14 +27,6 @@ struct monkey {
     unsigned steps;
     bool has_asked_to_quit; /* so that an end is no surprise */
 };
-
-/* MONKEY_SEED, or another one each time; never 0. */
-static inline uint32_t monkey_first_seed(void)
-{
-    const char *told = getenv("MONKEY_SEED");
-    uint32_t seed = told != NULL ? (uint32_t)strtoul(told, NULL, 10) : (uint32_t)time(NULL);
-    return seed != 0 ? seed : 1;
-}
 
 /* A number below that. */
 static inline uint32_t monkey_draw(struct monkey *monkey, uint32_t below)

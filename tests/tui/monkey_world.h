@@ -178,17 +178,24 @@ static inline void spoil(const char *path, struct monkey *monkey)
     }
 }
 
+/* A file as it was, whatever stands there now. */
+static inline void put_back(
+    const struct console_world *world, const char *name, const char *content)
+{
+    struct error err = {0};
+    auto_free char *place = memory_printf("%s/%s", world->dir, name);
+    file_remove_tree(AT_FDCWD, place, &err);
+    scratch_write(world->dir, name, content);
+}
+
 static inline void spoil_a_file(
     const struct console_world *world, const char *catalog, struct monkey *monkey)
 {
     auto_done(strings) struct strings all = {0};
     uint32_t which = monkey_draw(monkey, 1 << 20);
     if (monkey_draw(monkey, 4) == 0) {
-        struct error err = {0};
-        auto_free char *place = memory_printf("%s/catalog.json", world->dir);
         monkey_note(monkey, "<a catalog again>");
-        file_remove_tree(AT_FDCWD, place, &err);
-        scratch_write(world->dir, "catalog.json", catalog);
+        put_back(world, "catalog.json", catalog);
         return;
     }
     collect_files(world->dir, "state", 4, &all);

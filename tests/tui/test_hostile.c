@@ -7,18 +7,18 @@
 #include <cmocka.h>
 
 /* T35, T48: every screen of the console in a world where every text means harm (fake_hostile.h), by
- * a seed that is printed (HOSTILE_SEED repeats a run; BANGER_CHECK_ALL takes more of them). Only the
+ * a seed that is printed (BANGER_SEED repeats a run; BANGER_CHECK_ALL takes more of them). Only the
  * console's own control sequences reach the terminal, and what it drew stands where it belongs. */
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "support/seed.h"
 #include "tui/at_rest.h"
 #include "tui/own_bytes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define SEEDS 1
 #define SEEDS_ALL 40
@@ -215,14 +215,14 @@ static void test_no_text_leaves_its_place(void **state)
     static const struct {
         int rows, columns;
     } sizes[] = {{24, 80}, {40, 120}, {50, 200}};
-    const char *told = getenv("HOSTILE_SEED");
     const char *all = getenv("BANGER_CHECK_ALL");
     bool is_all = all != NULL && strcmp(all, "yes") == 0;
-    uint32_t seed = told != NULL ? (uint32_t)strtoul(told, NULL, 10) : (uint32_t)time(NULL);
-    size_t seeds = told != NULL ? array_length(sizes) : is_all ? SEEDS_ALL : SEEDS;
+    uint32_t seed = seed_first("BANGER_SEED");
+    bool is_told = seed_is_told("BANGER_SEED");
+    size_t seeds = is_told ? array_length(sizes) : is_all ? SEEDS_ALL : SEEDS;
     for (size_t i = 0; i < seeds; i++) {
-        size_t size = (told != NULL ? i : seed + i) % array_length(sizes);
-        walk(told != NULL ? seed : seed + (uint32_t)i, sizes[size].rows, sizes[size].columns);
+        size_t size = (is_told ? i : seed + i) % array_length(sizes);
+        walk(is_told ? seed : seed + (uint32_t)i, sizes[size].rows, sizes[size].columns);
     }
 }
 

@@ -158,8 +158,7 @@ static void test_nothing_stale(void **state)
     (void)state;
     const char *longer = getenv("MONKEY_ROUNDS");
     int rounds = longer != NULL ? (int)strtol(longer, NULL, 10) : ROUNDS;
-    uint32_t seed = monkey_first_seed();
-    printf("again: MONKEY_SEED=%u make check TESTS=tests/tui/test_monkey\n", (unsigned)seed);
+    uint32_t seed = seed_first("MONKEY_SEED");
     run("busy", "C.UTF-8", seed, rounds);
     run("empty", "C.UTF-8", seed, rounds / 2);
     run("evil", "C.UTF-8", seed, rounds);

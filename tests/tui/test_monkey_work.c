@@ -34,8 +34,8 @@ struct at_work {
     struct console_world world;
     struct monkey monkey;
     struct seats seats;
-    char *catalog; /* as it was at first */
-    char *reports; /* directory for what sanitizers found, in any process */
+    char *catalog, *config; /* as they were at first */
+    char *reports;          /* directory for what sanitizers found, in any process */
     unsigned endings, homes, slowest_ms;
     bool is_traced; /* runs below at_call */
     int limited;    /* steps until limits are as before; 0: they are */
@@ -148,8 +148,8 @@ static bool has_opened(struct at_work *work)
 static void open_console(struct at_work *work)
 {
     struct console_world *world = &work->world;
-    auto_free char *config = memory_printf("%s/config.ini", world->dir);
-    rmdir(config); /* with settings that cannot be read it does not open, and says so */
+    /* With settings that cannot be read it does not open, and says so. */
+    put_back(world, "config.ini", work->config);
     if (work->is_traced) {
         open_traced(work);
     } else {
@@ -180,6 +180,14 @@ static void assert_ended(struct at_work *work, int expected)
     pty_stop(work->monkey.pty);
     work->world.pty = NULL;
     work->endings++;
+}
+
+/* It has ended, which only its user may have brought about. */
+static void assert_asked_to_quit(struct at_work *work)
+{
+    if (!work->monkey.has_asked_to_quit) {
+        fail_msg("it ended by itself: wait status %#x", pty_wait_exit(work->monkey.pty));
+    }
 }
 
 /* The terminal is given back and no guest has it: it is about to end. */
@@ -360,7 +368,7 @@ static void work_for(struct at_work *work, uint64_t ms)
             lift_limits(work);
         }
         if (pty_has_ended(work->monkey.pty)) {
-            assert_true(work->monkey.has_asked_to_quit);
+            assert_asked_to_quit(work);
             assert_ended(work, 0);
             open_console(work);
         }
@@ -386,9 +394,6 @@ static void leave(struct at_work *work)
 
 static void run(struct at_work *work, uint64_t ms)
 {
-    printf("again: MONKEY_SEED=%u make check TESTS=tests/tui/test_monkey_work\n",
-        (unsigned)work->monkey.seed);
-    fflush(stdout);
     assert_int_equal(chdir(work->world.dir), 0); /* what it saves and exports goes there */
     work_for(work, ms);
     leave(work);
@@ -489,7 +494,8 @@ static int make_world(void **state, bool is_traced)
     offer_kernels(&work->world);
     world_add_guests(&work->world);
     work->catalog = scratch_read(work->world.dir, "catalog.json");
-    work->monkey.seed = monkey_first_seed();
+    work->config = scratch_read(work->world.dir, "config.ini");
+    work->monkey.seed = seed_first("MONKEY_SEED");
     *state = work;
     return 0;
 }
@@ -521,6 +527,7 @@ static int tear_down(void **state)
     assert_int_equal(chdir("/"), 0);
     world_remove(&work->world);
     free(work->catalog);
+    free(work->config);
     free(work);
     return 0;
 }

@@ -21,6 +21,7 @@ sys.dont_write_bytecode = True
 import ext4_tree  # noqa: E402
 import flatten_stacks  # noqa: E402
 import layers  # noqa: E402
+import seed  # noqa: E402
 from layers import Member  # noqa: E402
 
 IS_ROOT = os.geteuid() == 0
@@ -167,29 +168,25 @@ def plain_facts(rng, kind):
     return facts
 
 
-def check_random(place, seed):
+def check_random(place, number):
     """Whether the stack had names below links."""
-    rng = random.Random(seed)
+    rng = random.Random(number)
     stack, model = flatten_stacks.random_stack(rng, plain_facts, is_strict=True)
     tars = [layers.tar(members) for members in stack]
     expected = unpack(place, "random", tars)
     done = layers.Image(place + "/random.blobs", tars, rng.choice(["gzip", "tar"])).flatten(
         place + "/random.ext4", 64 << 20)
-    assert done.returncode == 0, (seed, done.stderr, stack)
-    assert_alike("seed %d %r" % (seed, stack), disk_tree(place + "/random.ext4"), expected, False)
+    assert done.returncode == 0, (number, done.stderr, stack)
+    assert_alike("seed %d %r" % (number, stack), disk_tree(place + "/random.ext4"), expected, False)
     shutil.rmtree(place + "/random.blobs")
     return model.followed
 
 
 def check_random_stacks(place):
-    if "BANGER_SEED" in os.environ:
-        check_random(place, int(os.environ["BANGER_SEED"]))
-        return
-    first = random.SystemRandom().randrange(10 ** 9)
-    count = 200 if os.environ.get("BANGER_CHECK_ALL") == "yes" else 20
-    print("%d stacks, the first with seed %d" % (count, first), flush=True)
-    followed = sum(check_random(place, seed) for seed in range(first, first + count))
-    print("%d of them follow links" % followed)
+    first = seed.first()
+    count = 1 if seed.IS_TOLD else 200 if os.environ.get("BANGER_CHECK_ALL") == "yes" else 20
+    followed = sum(check_random(place, number) for number in range(first, first + count))
+    print("%d of %d stacks follow links" % (followed, count))
 
 
 def directories(*paths):

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Many processes change one store at once and some are killed in the middle: no lost, half or doubled
 entry, every answer true, no deadlock, and nothing left over after a sweep. The seed is printed;
-STORE_STRESS_SEED repeats it and STORE_STRESS_SECONDS makes it longer."""
+BANGER_SEED repeats it and STORE_STRESS_SECONDS makes it longer."""
 import json
 import os
 import random
@@ -12,6 +12,9 @@ import sys
 import tempfile
 import threading
 import time
+
+sys.path.insert(0, os.path.join(os.environ["SRCDIR"], "tests/support"))
+import seed  # noqa: E402
 
 DRIVER = os.path.join(os.environ["BUILDDIR"], "tests/support/store_driver")
 WORKERS = 8
@@ -36,10 +39,10 @@ def whole(state, name):
 
 
 class Worker(threading.Thread):
-    def __init__(self, state, number, seed, deadline):
+    def __init__(self, state, number, first, deadline):
         super().__init__()
         self.state, self.number, self.deadline = state, number, deadline
-        self.random = random.Random(seed * 1000 + number)
+        self.random = random.Random(first * 1000 + number)
         self.done = self.killed = 0
         self.failure = None
 
@@ -78,14 +81,13 @@ def race(state):
 
 
 def main():
-    seed = int(os.environ.get("STORE_STRESS_SEED", str(random.SystemRandom().randrange(10**6))))
+    first = seed.first()
     seconds = float(os.environ.get("STORE_STRESS_SECONDS", "3"))
-    print(f"seed {seed}")
     place = tempfile.mkdtemp(prefix="banger-test-")
     try:
         state = os.path.join(place, "state")
         assert subprocess.run([DRIVER, state, "sweep", "x", "x"], env=ENV, check=False).returncode == 0
-        workers = [Worker(state, i, seed, time.monotonic() + seconds) for i in range(WORKERS)]
+        workers = [Worker(state, i, first, time.monotonic() + seconds) for i in range(WORKERS)]
         for worker in workers:
             worker.start()
         for worker in workers:
