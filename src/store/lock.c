@@ -158,8 +158,13 @@ static bool wait_for(int fd, enum lock_mode mode, const struct waiting *waiting,
 static struct lock *take_file(int dir, const char *file, enum lock_mode mode, const char *purpose,
     const struct waiting *waiting, struct error *err)
 {
-    auto_close int fd =
-        openat(dir, file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    const int flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    auto_close int fd = openat(dir, file, O_RDWR | O_CREAT | flags, 0600);
+    if (fd < 0 && errno == EROFS) {
+        /* A disk that failed is mounted read-only: its machines can still be ended. */
+        fd = openat(dir, file, O_RDONLY | flags);
+        errno = fd < 0 ? EROFS : 0;
+    }
     if (fd < 0) {
         error_set_errno(err, errno, "cannot open the lock of %s", waiting->shown);
         return NULL;

@@ -17,6 +17,7 @@ src_libvm_a_SOURCES = \
 	src/vm/console_bell.c src/vm/console_bell.h \
 	src/vm/console_log.c \
 	src/vm/disk.c src/vm/disk.h \
+	src/vm/exit_record.c src/vm/exit_record.h \
 	src/vm/forward_table.c src/vm/forward_table.h \
 	src/vm/host_sleep.c src/vm/host_sleep.h \
 	src/vm/kernel_needs.c src/vm/kernel_needs.h \

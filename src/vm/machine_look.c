@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/process.h"
+#include "vm/exit_record.h"
 #include "vm/local_socket.h"
 #include "vm/machine_identity.h"
 #include "vm/monitor.h"
@@ -157,9 +158,11 @@ void machine_look(int vm_dir, struct machine_facts *facts)
 {
     look_once(vm_dir, facts);
     /* Between reading the handle and asking for its process the machine may have ended in order, or
-     * it was started between reading the handle and the exit: the second look sees it settled. */
+     * it was started between reading the handle and the exit, or began again between reading the
+     * handle and the timeline: the second look sees it settled. */
     bool is_gone = facts->state == MACHINE_CRASHED && facts->has_handle;
-    if (is_gone || (facts->state == MACHINE_CREATED && facts->has_timeline)) {
+    bool is_going = facts->state == MACHINE_STOPPING && !facts->timeline.is_stopping;
+    if (is_gone || is_going || (facts->state == MACHINE_CREATED && facts->has_timeline)) {
         machine_facts_done(facts);
         look_once(vm_dir, facts);
     }
@@ -196,9 +199,7 @@ static bool write_lost_exit(int vm_dir, const struct machine_handle *handle, str
         is_other_boot ? "the host went down while it ran"
                       : "it ended without its monitor, so nobody saw how");
     auto_json struct json *json = machine_exit_to_json(&exit);
-    auto_done(text) struct text text = {0};
-    json_write(json, true, &text);
-    return file_replace(vm_dir, MACHINE_EXIT_FILE, text.data, text.len, 0600, err);
+    return exit_record_write(vm_dir, json, err);
 }
 
 /* A monitor holds this lock from before its first trace to after its last; while we hold it, none is

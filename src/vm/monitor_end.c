@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/process.h"
+#include "vm/exit_record.h"
 #include "vm/net_host.h"
 
 #define SAID_FILE "vmm.log"
@@ -227,7 +228,7 @@ void monitor_finish(struct monitor *monitor, struct machine_exit *exit)
     take_cgroup_down(monitor);
     auto_json struct json *record = machine_exit_to_json(exit);
     struct error failure = {0};
-    if (monitor_record(monitor, MACHINE_EXIT_FILE, record, &failure)) {
+    if (monitor->is_forgotten || exit_record_write(monitor->vm_dir, record, &failure)) {
         unlinkat(monitor->vm_dir, MACHINE_HANDLE_FILE, 0);
     } else {
         log_write(LOG_ERROR, "%s", failure.text); /* the handle still tells that it ran */

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/process.h"
+#include "vm/exit_record.h"
 
 #define DEATH_MS 1000
 
@@ -94,6 +95,9 @@ bool monitor_start_vmm(struct monitor *monitor, struct error *err)
 {
     if (!launch_prepare(&monitor->order, monitor->vm_dir, &monitor->launch, err) ||
         !fill_handle(monitor, err)) {
+        return false;
+    }
+    if (!exit_record_reserve(monitor->vm_dir, err)) {
         return false;
     }
     unlinkat(monitor->vm_dir, MACHINE_EXIT_FILE, 0);

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Who works on a machine dies over it, or its VMM does: what is said afterwards is true, and the
-machine can be worked with."""
+"""Who works on a machine dies over it, its VMM does, or the disk under it fills up or fails: what is
+said afterwards is true, and the machine can be worked with, and ended."""
+import errno
 import json
 import os
 import signal
 import subprocess
 
 from machine_world import clean, prepare, run, stand_in, state
-from world import PATIENCE_S, main
+from world import PATIENCE_S, Skip, main, small_disk
 
 
 def handle(world, name="web"):
@@ -73,6 +74,65 @@ def test_a_vmm_that_is_killed_at_its_start(world):
     assert error["code"] == "VMM" and "9 (KILL)" in error["message"], error
     assert state(world) == "crashed"
     clean(world)
+
+
+def fill(world):
+    """Not a byte is free on the disk of the state directory."""
+    file = os.open(os.path.join(world.state, "filler"), os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    for size in (1 << 16, 1 << 12):
+        try:
+            while True:
+                os.write(file, bytes(size))
+        except OSError as error:
+            assert error.errno == errno.ENOSPC, error
+    os.close(file)
+
+
+def test_a_stop_on_a_full_disk(world):
+    """How it ended has its room."""
+    with small_disk(world, 24):
+        prepare(world)
+        run(world)
+        fill(world)
+        assert world.run("vm", "exec", "web", "--", "exit", "3").status == 3
+        result = world.json("vm", "stop", "web")
+        assert result["state"] == "stopped" and result["exit"]["reason"] == "guest-poweroff", result
+        assert world.json("host", "gc", "--dry-run")["plan"] == []
+        clean(world)
+
+
+def test_a_crash_on_a_full_disk(world):
+    """What makes room again goes on: nobody saw the end, and the machine can be removed."""
+    with small_disk(world, 24):
+        prepare(world)
+        run(world)
+        fill(world)
+        ends = handle(world)
+        for who in ("monitor", "vmm"):
+            os.kill(ends[who]["pid"], signal.SIGKILL)
+        world.wait_until(lambda: state(world) == "crashed", "it is seen")
+        world.ok("vm", "rm", "web", "--force")
+        world.ok("host", "trash", "empty")
+        assert world.entries("vms") == []
+
+
+def test_a_disk_that_is_read_only(world):
+    """As after an error of it: what runs there can be reached, and stopped."""
+    with small_disk(world, 24):
+        prepare(world)
+        run(world)
+        done = subprocess.run(["mount", "--bind", world.state, world.state], check=False)
+        if done.returncode != 0:
+            raise Skip("no directory can be mounted over itself")
+        try:
+            subprocess.run(["mount", "-o", "remount,bind,ro", world.state], check=True)
+            assert world.run("vm", "exec", "web", "--", "exit", "3").status == 3
+            assert world.json("vm", "stop", "web")["state"] == "stopped"
+            world.fails(77, "vm", "start", "web")
+        finally:
+            subprocess.run(["umount", world.state], check=True)
+        assert state(world) == "stopped"
+        clean(world)
 
 
 main()
