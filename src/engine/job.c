@@ -157,6 +157,7 @@ static void write_file(struct job *job, enum progress_phase phase, enum progress
         .done = done,
         .total = total,
         .rate = rate,
+        .permille = job->file_permille,
         .has_expected = job->has_file_expected,
         .expected = job->file_expected,
         .started_at = job->started_at,
@@ -170,7 +171,7 @@ static void report(void *context, enum progress_phase phase, enum progress_unit 
     uint64_t total)
 {
     struct job *job = context;
-    state_job_report(job->engine->state, job, phase, unit, done, total);
+    job->file_permille = state_job_report(job->engine->state, job, phase, unit, done, total);
     write_file(job, phase, unit, done, total);
 }
 

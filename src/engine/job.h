@@ -50,6 +50,7 @@ struct job {
     enum progress_unit file_unit;
     uint64_t file_total;
     char file_note[256];
+    uint32_t file_permille;
     bool has_file_expected;
     struct digest file_expected;
 

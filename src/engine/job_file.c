@@ -60,6 +60,7 @@ static void file_to_text(const struct job_file *file, struct text *out)
     if (file->total) {
         json_put_integer(json, "total", (int64_t)file->total);
     }
+    json_put_integer(json, "permille", file->permille);
     if (file->rate) {
         json_put_integer(json, "rate", (int64_t)file->rate);
     }
@@ -130,6 +131,16 @@ static uint64_t natural(const struct json *json, const char *key)
     return number > 0 ? (uint64_t)number : 0;
 }
 
+/* Of an older program: as far as its present step is. */
+static uint32_t permille_of(const struct json *json)
+{
+    uint64_t done = natural(json, "done");
+    uint64_t total = natural(json, "total");
+    int64_t fallback = total > 0 ? (int64_t)((double)done / (double)total * 999) : 0;
+    int64_t permille = json_integer(json, "permille", fallback);
+    return permille < 0 ? 0 : permille > 999 ? 999 : (uint32_t)permille;
+}
+
 void job_file_read_owner(
     const struct json *json, struct section *strings, struct job_file *file, bool *is_alive)
 {
@@ -171,6 +182,7 @@ static bool read_file(int jobs, const char *name, struct section *strings, struc
         .done = natural(json, "done"),
         .total = natural(json, "total"),
         .rate = natural(json, "rate"),
+        .permille = permille_of(json),
     };
     file->has_expected = digest_parse(json_string(json, "expected_sha256", ""), &file->expected);
     clock_parse(json_string(json, "started_at", ""), &file->started_at);

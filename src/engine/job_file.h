@@ -28,6 +28,7 @@ struct job_file {
     uint64_t done;
     uint64_t total;    /* 0: not known */
     uint64_t rate;     /* units a second; 0: not known */
+    uint32_t permille; /* of the whole job */
     bool has_expected; /* content is proved against this digest */
     struct digest expected;
     int64_t started_at; /* wall; 0: it waits */

@@ -13,6 +13,8 @@
 #define PART_SHARE 0.75
 /* What is not over is never shown as complete. */
 #define NEARLY 0.999
+/* What differs by less is the same place. */
+#define EQUAL 1e-9
 
 void meter_init(struct meter *meter, const struct verb *verb)
 {
@@ -57,9 +59,27 @@ static double position_of(struct meter_frame *frame, enum progress_phase phase, 
     return all > 0 ? (before + verb->steps[index].weight * within) / all : 0;
 }
 
+/* A part that is resumed is proved up to where it ends before more of it is fetched: that is not the
+ * proof behind the download, and says nothing about how much of the job is done. */
+static bool is_early(const struct meter_frame *frame, enum progress_phase phase)
+{
+    const struct verb *verb = frame->verb;
+    double fetched = -1, all = 0;
+    for (size_t i = 0; i < verb->step_count; i++) {
+        all += verb->steps[i].weight;
+        if (strcmp(verb->steps[i].phase, progress_phase_name(PROGRESS_DOWNLOAD)) == 0) {
+            fetched = all;
+        }
+    }
+    return phase == PROGRESS_VERIFY && fetched > 0 && frame->position < fetched / all - EQUAL;
+}
+
 static void advance(struct meter *meter, enum progress_phase phase, uint64_t done, uint64_t total)
 {
     struct meter_frame *frame = innermost(meter);
+    if (is_early(frame, phase)) {
+        return;
+    }
     double within = total ? (double)done / (double)total : 0;
     double position = position_of(frame, phase, within > 1 ? 1 : within);
     if (position <= frame->position) {

@@ -147,14 +147,16 @@ bool state_job_start(struct state *state, struct job *job)
     return is_queued;
 }
 
-void state_job_report(struct state *state, struct job *job, enum progress_phase phase,
+uint32_t state_job_report(struct state *state, struct job *job, enum progress_phase phase,
     enum progress_unit unit, uint64_t done, uint64_t total)
 {
     uint64_t now_ms = clock_monotonic_ms();
     state_lock(state);
     meter_report(&job->meter, phase, unit, done, total, now_ms);
+    uint32_t permille = meter_permille(&job->meter);
     job_changed(state, job);
     state_unlock(state);
+    return permille;
 }
 
 void state_job_note(struct state *state, struct job *job, const char *sentence)

@@ -31,7 +31,8 @@ bool state_job_add(struct state *state, struct job *job, const char *object, uin
     bool *is_joined, struct error *err);
 /* False when it was cancelled before. */
 bool state_job_start(struct state *state, struct job *job);
-void state_job_report(struct state *state, struct job *job, enum progress_phase phase,
+/* How much of the whole job is done by now, in thousandths. */
+uint32_t state_job_report(struct state *state, struct job *job, enum progress_phase phase,
     enum progress_unit unit, uint64_t done, uint64_t total);
 void state_job_note(struct state *state, struct job *job, const char *sentence);
 void state_job_digest(struct state *state, struct job *job, const struct digest *expected,

@@ -120,7 +120,7 @@ static void add_foreign(struct section *section, const struct job_file *file)
         .unit = file->unit,
         .done = file->done,
         .total = file->total,
-        .permille = file->total ? (uint32_t)((double)file->done / (double)file->total * 999) : 0,
+        .permille = file->permille,
         .rate = file->rate,
         .has_expected = file->has_expected,
         .expected = file->expected,

@@ -261,7 +261,13 @@ static void draw_failed(const struct job_item *job, struct frame *frame, struct 
     pen_skip(&pen, 1);
     pen_glyph(frame, &pen, role, GLYPH_FAILED);
     pen_skip(&pen, 1);
-    pen_text(frame, &pen, ROLE_TEXT, job->error.text);
+    if (job->state == JOB_CANCELLED && job->transferred > 0) {
+        char buffer[UNITS_MAX];
+        pen_print(frame, &pen, ROLE_TEXT, "%s kept for the next try",
+            units_format_size(job->transferred, buffer));
+    } else if (strcmp(job->error.text, job_state_name(job->state)) != 0) {
+        pen_text(frame, &pen, ROLE_TEXT, job->error.text);
+    }
 }
 
 /* "queued  2 of 3, after kernel pull debian" */

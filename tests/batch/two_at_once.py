@@ -40,6 +40,9 @@ def test_jobs_of_another_process_are_listed_and_cancelled(world):
     assert job["pid"] == child.pid and job["command"] and job["phase"]
     world.wait_until(lambda: world.json("job", "ls")[0].get("total", 0) > 0, "the size is known")
     assert world.json("job", "list")[0]["done"] <= world.json("job", "list")[0]["total"]
+    (row,) = world.json("job", "list")
+    assert 0 <= row["percent"] < 100 and row["done_bytes"] == row["done"], row
+    assert row["total_bytes"] == row["total"] and row["unit"] == "bytes", row
     world.ok("job", "cancel", str(job["id"]))
     assert child.wait(timeout=PATIENCE_S) == 130
     assert [row for row in world.json("job", "list") if row.get("object") == "kernel/lab"] == []
@@ -52,9 +55,10 @@ def test_one_that_waits_for_a_lock_says_so(world):
                           stderr=subprocess.DEVNULL)
 
     def note():
-        return [row["note"] for row in world.json("job", "list") if row["pid"] == waiting.pid and row.get("note")]
+        rows = [row for row in world.json("job", "list") if row["pid"] == waiting.pid]
+        return "".join(row["waits_for"] for row in rows if row.get("note") and "waits_for" in row)
 
-    world.wait_until(lambda: str(child.pid) in "".join(note()), "it names whom it waits for")
+    world.wait_until(lambda: str(child.pid) in note(), "it names whom it waits for")
     for process in (waiting, child):
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=PATIENCE_S) == 143

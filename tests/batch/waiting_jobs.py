@@ -89,7 +89,8 @@ def test_what_waits_is_listed_with_its_place(world):
     assert waiting[0]["waits_for"] == running["command"]
     assert waiting[1]["waits_for"] == waiting[0]["command"]
     for row in jobs(world):
-        assert row["pid"] == console.pid and row["login"] and row["terminal"].startswith("pts/"), row
+        assert row["pid"] == console.pid and row["terminal"].startswith("pts/"), row
+        assert row["by"] == f"{row['login']} on {row['terminal']}", row
     # Nothing is written for them while they only wait.
     (name,) = [name for name in os.listdir(world.path("state", "jobs")) if name.endswith(".queue")]
     before = os.stat(world.path("state", "jobs", name)).st_ino

@@ -250,7 +250,7 @@ static void test_import_and_remove(void **state)
     assert_true(scratch_has(world->dir, "state/kernels/lab"));
     pty_send(world->pty, "2");
     pty_wait_text(world->pty, "x Remove");
-    assert_false(pty_shows(world->pty, "u Undo"));
+    pty_wait_gone(world->pty, "u Undo");
     world_quit(world);
 }
 

@@ -57,6 +57,31 @@ static void share_never_goes_back(void **state)
     assert_int_equal(meter_permille(&meter), 800);
 }
 
+/* A resumed part is hashed before the rest is fetched: the share is that of what is fetched. */
+static void proof_of_a_resumed_part_is_no_end_of_the_download(void **state)
+{
+    (void)state;
+    static const struct step steps[] = {
+        {"resolve", 5}, {"download", 70}, {"verify", 5}, {"publish", 20}};
+    static const struct verb proved = {
+        .name = "pull", .steps = steps, .step_count = array_length(steps)};
+    struct meter meter;
+    meter_init(&meter, &proved);
+    report(&meter, PROGRESS_RESOLVE, 1, 1, 0);
+    report(&meter, PROGRESS_VERIFY, 50, 50, 10);
+    assert_int_equal(meter_permille(&meter), 50);
+    report(&meter, PROGRESS_DOWNLOAD, 50, 100, 20);
+    assert_int_equal(meter_permille(&meter), 400);
+    report(&meter, PROGRESS_VERIFY, 60, 60, 30); /* the connection broke */
+    report(&meter, PROGRESS_DOWNLOAD, 60, 100, 40);
+    assert_int_equal(meter_permille(&meter), 470);
+    report(&meter, PROGRESS_DOWNLOAD, 100, 100, 50);
+    report(&meter, PROGRESS_VERIFY, 100, 100, 60);
+    assert_int_equal(meter_permille(&meter), 800);
+    report(&meter, PROGRESS_PUBLISH, 1, 2, 70);
+    assert_int_equal(meter_permille(&meter), 900);
+}
+
 static void without_a_total_a_step_stands_at_its_beginning(void **state)
 {
     (void)state;
@@ -205,6 +230,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(share_follows_the_weights),
         cmocka_unit_test(share_never_goes_back),
+        cmocka_unit_test(proof_of_a_resumed_part_is_no_end_of_the_download),
         cmocka_unit_test(without_a_total_a_step_stands_at_its_beginning),
         cmocka_unit_test(phases_that_are_no_step_do_not_move_it),
         cmocka_unit_test(parts_share_what_is_left),

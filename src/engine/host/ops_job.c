@@ -16,6 +16,7 @@
 #include "store/layout.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <unistd.h>
 
 static void put_known(struct json *row, const char *key, const char *text)
@@ -23,16 +24,39 @@ static void put_known(struct json *row, const char *key, const char *text)
     json_put_string(row, key, text[0] != '\0' ? text : NULL);
 }
 
+static void put_bytes(struct json *row, const struct job_file *file)
+{
+    if (file->unit != PROGRESS_BYTES) {
+        return;
+    }
+    json_put_integer(row, "done_bytes", (int64_t)file->done);
+    if (file->total > 0) {
+        json_put_integer(row, "total_bytes", (int64_t)file->total);
+    }
+    if (file->rate > 0 && file->total > file->done) {
+        json_put_integer(row, "left_seconds", (int64_t)((file->total - file->done) / file->rate));
+    }
+}
+
 static void put_progress(struct json *row, const struct job_file *file)
 {
+    static const char waiting[] = "waiting for ";
     json_put_string(row, "phase", progress_phase_name(file->phase));
+    json_put_integer(row, "percent", file->permille / 10);
     json_put_string(row, "unit", progress_unit_name(file->unit));
     json_put_integer(row, "done", (int64_t)file->done);
     if (file->total > 0) {
         json_put_integer(row, "total", (int64_t)file->total);
     }
+    if (file->rate > 0) {
+        json_put_integer(row, "rate", (int64_t)file->rate);
+    }
+    put_bytes(row, file);
     ops_put_time(row, "started_at", file->started_at);
     put_known(row, "note", file->note);
+    if (text_has_prefix(file->note, waiting)) {
+        put_known(row, "waits_for", file->note + strlen(waiting));
+    }
 }
 
 static void put_place(struct json *row, const struct job_file *file)
@@ -43,6 +67,16 @@ static void put_place(struct json *row, const struct job_file *file)
     put_known(row, "waits_for", file->waits_for);
 }
 
+static void put_seat(struct json *row, const struct job_file *file)
+{
+    auto_free char *by = file->terminal[0] != '\0'
+                             ? memory_printf("%s on %s", file->login, file->terminal)
+                             : memory_strdup(file->login);
+    put_known(row, "login", file->login);
+    put_known(row, "terminal", file->terminal);
+    put_known(row, "by", by);
+}
+
 static struct json *row_of(const struct job_file *file)
 {
     bool is_queued = file->place > 0;
@@ -51,8 +85,7 @@ static struct json *row_of(const struct job_file *file)
     json_put_string(row, "command", file->command);
     put_known(row, "object", file->object);
     json_put_integer(row, "pid", file->process.pid);
-    put_known(row, "login", file->login);
-    put_known(row, "terminal", file->terminal);
+    put_seat(row, file);
     json_put_string(row, "state", job_state_name(is_queued ? JOB_QUEUED : JOB_RUNNING));
     if (is_queued) {
         put_place(row, file);

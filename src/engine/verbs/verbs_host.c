@@ -29,10 +29,10 @@ static const struct argument trash_restore_arguments[] = {
 static const struct column job_columns[] = {
     {"ID", "id", COLUMN_NUMBER}, {"STATE", "state", COLUMN_TEXT},
     {"PLACE", "place", COLUMN_NUMBER}, {"COMMAND", "command", COLUMN_TEXT},
-    {"PHASE", "phase", COLUMN_TEXT}, {"DONE", "done", COLUMN_NUMBER},
-    {"TOTAL", "total", COLUMN_NUMBER}, {"PID", "pid", COLUMN_NUMBER},
-    {"LOGIN", "login", COLUMN_TEXT}, {"TERMINAL", "terminal", COLUMN_TEXT},
-    {"WAITS FOR", "waits_for", COLUMN_TEXT}, {"NOTE", "note", COLUMN_TEXT},
+    {"PHASE", "phase", COLUMN_TEXT}, {"%", "percent", COLUMN_NUMBER},
+    {"DONE", "done_bytes", COLUMN_SIZE}, {"TOTAL", "total_bytes", COLUMN_SIZE},
+    {"PID", "pid", COLUMN_NUMBER}, {"BY", "by", COLUMN_TEXT},
+    {"WAITS FOR", "waits_for", COLUMN_TEXT},
 };
 static const struct argument job_cancel_arguments[] = {
     {"id", 0, ARGUMENT_NUMBER, .is_positional = true, .is_required = true, .value_name = "ID",
