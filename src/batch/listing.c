@@ -18,7 +18,8 @@
 struct table {
     const struct column *columns;
     struct grid grid;
-    struct json_span *values; /* of the row at hand */
+    struct json_span *values;  /* of the row at hand */
+    struct json_span *remarks; /* its fields that are told behind others */
     bool is_utf8;
 };
 
@@ -26,6 +27,12 @@ static void table_done(struct table *table)
 {
     grid_done(&table->grid);
     free(table->values);
+    free(table->remarks);
+}
+
+static bool json_span_is(struct json_span span, const char *word)
+{
+    return span.len == strlen(word) && memcmp(span.at, word, span.len) == 0;
 }
 
 /* Nearly every value is a string that stands for itself, and goes over without a tree. */
@@ -45,6 +52,9 @@ static void add_cell(struct table *table, size_t c, struct json_span value)
         auto_json struct json *tree = json_text_parse(value);
         value_append_cell(tree, form, table->is_utf8, out);
     }
+    if (json_span_is(table->remarks[c], "true")) {
+        column_append_remark(&table->columns[c], out);
+    }
     grid_end_cell(&table->grid, start);
 }
 
@@ -53,9 +63,15 @@ static void find_values(struct table *table, struct json_span row)
 {
     struct json_span key, value;
     memset(table->values, 0, table->grid.column_count * sizeof(struct json_span));
+    memset(table->remarks, 0, table->grid.column_count * sizeof(struct json_span));
     for (const char *at = row.at; json_text_member(&at, &key, &value);) {
         for (size_t c = 0; c < table->grid.column_count; ++c) {
             const char *field = table->columns[c].field;
+            const char *remark = column_remark(&table->columns[c]);
+            if (remark != NULL && strlen(remark) == key.len &&
+                memcmp(remark, key.at, key.len) == 0) {
+                table->remarks[c] = value;
+            }
             if (strncmp(field, key.at, key.len) != 0) {
                 continue;
             }
@@ -75,6 +91,7 @@ void listing_append_table(const struct column *columns, size_t column_count, con
     struct grid *grid = &table.grid;
     grid_init(grid, column_count);
     table.values = memory_zero(column_count, sizeof(struct json_span));
+    table.remarks = memory_zero(column_count, sizeof(struct json_span));
     for (size_t c = 0; c < column_count; ++c) {
         size_t start = grid->text.len;
         enum column_form form = columns[c].form;

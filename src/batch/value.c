@@ -75,6 +75,7 @@ void value_append_cell(
     case COLUMN_AGE:
     case COLUMN_DIGEST:
     case COLUMN_TEXT:
+    case COLUMN_STATE:
     case COLUMN_NUMBER:
         break;
     }

@@ -446,3 +446,17 @@ uint64_t command_timeout_ms(const struct command *command)
 {
     return command->timeout_ms;
 }
+
+const char *column_remark(const struct column *column)
+{
+    return column->form == COLUMN_STATE ? "network_lost" : NULL;
+}
+
+void column_append_remark(const struct column *column, struct text *out)
+{
+    text_append(out, " (");
+    for (const char *at = column_remark(column); *at != '\0'; at++) {
+        text_append_char(out, *at == '_' ? ' ' : *at);
+    }
+    text_append_char(out, ')');
+}

@@ -82,8 +82,14 @@ struct column {
         COLUMN_DIGEST, /* first 12 digits */
         COLUMN_NUMBER, /* right-aligned */
         COLUMN_BOOL,   /* yes / no */
+        COLUMN_STATE,  /* of a machine, with what is amiss: column_remark */
     } form;
 };
+
+/* A field that is told behind the value where it is true; NULL: none. */
+const char *column_remark(const struct column *column);
+/* " (network lost)" of "network_lost". */
+void column_append_remark(const struct column *column, struct text *out);
 
 struct step {
     const char *phase; /* a progress phase name */

@@ -114,6 +114,7 @@ struct vm_item {
     int64_t started_at;
     const char *exit_text; /* "power-off by the guest", "kernel panic: …"; "" while it runs */
     bool is_ready;         /* the agent answered */
+    bool is_network_lost;  /* what serves it died, and is about to be started again */
     size_t stage_count;
     const struct stage_item *stages; /* of the latest boot */
     uint64_t rss_bytes;

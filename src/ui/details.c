@@ -148,6 +148,10 @@ static void add_stages(struct page *page, const struct vm_item *vm, int width)
 
 static void add_network(struct page *page, const struct vm_item *vm)
 {
+    if (vm->is_network_lost) {
+        page_print(
+            page, ROLE_ATTENTION, "network", "lost: what serves it died, and is started again");
+    }
     if (vm->has_net) {
         char figures[4][UNITS_MAX];
         page_print(page, ROLE_TEXT, "traffic", "in %s/s (%s so far), out %s/s (%s)",

@@ -88,11 +88,14 @@ static void vm_network_cell(const struct vm_item *vm, bool is_received, struct c
     cell_order(cell, is_known ? (int64_t)rate : -1);
 }
 
-/* A machine whose agent has not answered yet runs, but is of no use so far. */
+/* A machine whose agent has not answered yet runs, but is of no use so far; one that lost its network
+ * runs, but nobody can tell from outside. */
 static void vm_state_cell(const struct vm_item *vm, struct cell *cell)
 {
     if (vm->state == VM_STATE_RUNNING && !vm->is_ready) {
         cell_print(cell, ROLE_ATTENTION, "booting");
+    } else if (vm->state == VM_STATE_RUNNING && vm->is_network_lost) {
+        cell_print(cell, ROLE_ATTENTION, "no net");
     } else {
         cell_print(cell, format_vm_role(vm->state), "%s", vm_state_name(vm->state));
     }

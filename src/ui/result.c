@@ -34,7 +34,7 @@ static void value_text(const struct json *value, struct text *out)
     }
 }
 
-static void column_text(
+static void column_value(
     const struct column *column, const struct json *row, int64_t now, struct text *out)
 {
     const struct json *value = json_get(row, column->field);
@@ -62,9 +62,20 @@ static void column_text(
     case COLUMN_BOOL:
     case COLUMN_NUMBER:
     case COLUMN_TEXT:
+    case COLUMN_STATE:
         break;
     }
     value_text(value, out);
+}
+
+static void column_text(
+    const struct column *column, const struct json *row, int64_t now, struct text *out)
+{
+    column_value(column, row, now, out);
+    const char *remark = column_remark(column);
+    if (remark != NULL && json_bool(row, remark, false)) {
+        column_append_remark(column, out);
+    }
 }
 
 /* How a status word of a check looks; any other word is plain. */

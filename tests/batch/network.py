@@ -408,8 +408,10 @@ def test_a_lost_network_is_told_while_it_is_lost(world):
     os.kill(servers(row["pid"])[0], signal.SIGKILL)
     world.wait_until(lambda: world.json("vm", "list")[0].get("network_lost") is True, "it is told")
     assert world.json("vm", "show", "web")["network_lost"] is True and state(world) == "running"
+    assert "lost" in world.ok("vm", "list").out and "lost" in world.ok("vm", "show", "web").out
     os.symlink(shutil.which("slirp4netns"), os.path.join(place, "slirp4netns"))
     world.wait_until(lambda: "network_lost" not in world.json("vm", "list")[0], "it is back")
+    assert "lost" not in world.ok("vm", "list").out + world.ok("vm", "show", "web").out
     assert len(servers(row["pid"])) == 1
     clean(world)
 

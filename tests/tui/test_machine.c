@@ -71,6 +71,39 @@ static void test_stop_start_remove(void **state)
     world_quit(world);
 }
 
+/* As the monitor writes it. */
+static void say_network(const struct console_world *world, bool is_lost)
+{
+    struct error err = {0};
+    auto_free char *text = scratch_read(world->dir, "state/vms/web/boot.json");
+    auto_json struct json *boot = json_parse(text, strlen(text), 1 << 20, 16, "boot.json", &err);
+    assert_non_null(boot);
+    json_put_bool(boot, "network_lost", is_lost);
+    auto_done(text) struct text line = {0};
+    json_write(boot, true, &line);
+    scratch_write(world->dir, "state/vms/web/boot.json.new", text_cstr(&line));
+    auto_free char *from = memory_printf("%s/state/vms/web/boot.json.new", world->dir);
+    auto_free char *to = memory_printf("%s/state/vms/web/boot.json", world->dir);
+    assert_int_equal(rename(from, to), 0);
+}
+
+static void test_a_lost_network_is_seen(void **state)
+{
+    struct console_world *world = *state;
+    open_with_machine(world);
+    pty_wait_text(world->pty, "running");
+    say_network(world, true);
+    pty_wait_text(world->pty, "no net ");
+    pty_send(world->pty, "\r");
+    pty_wait_text(world->pty, "lost: what serves it died");
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "no net ");
+    say_network(world, false);
+    pty_wait_gone(world->pty, "no net ");
+    pty_wait_text(world->pty, "running");
+    world_quit(world);
+}
+
 /* T32, T33: the way out is said, the line is the guest's, and afterwards the screen is as before. */
 static void test_console(void **state)
 {
@@ -304,6 +337,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_run_in_three_keys),
         TEST(test_stop_start_remove),
+        TEST(test_a_lost_network_is_seen),
         TEST(test_console),
         TEST(test_t34_console_over_a_reboot),
         TEST(test_terminal_of_a_command),

@@ -105,6 +105,7 @@ static void fill_item(struct section *section, struct vm_item *item,
         fill_stages(section, item, &facts->timeline);
     }
     if (is_running) {
+        item->is_network_lost = facts->has_timeline && facts->timeline.is_network_lost;
         item->pid = facts->handle.vmm.pid;
         item->pid_start_time = facts->handle.vmm.start_time;
     } else {

@@ -11,7 +11,7 @@
 /* clang-format off */
 
 static const struct column vm_columns[] = {
-    {"NAME", "name", COLUMN_TEXT}, {"STATE", "state", COLUMN_TEXT},
+    {"NAME", "name", COLUMN_TEXT}, {"STATE", "state", COLUMN_STATE},
     {"IMAGE", "image", COLUMN_TEXT}, {"KERNEL", "kernel_ref", COLUMN_TEXT},
     {"VMM", "vmm", COLUMN_TEXT}, {"ACCEL", "accel", COLUMN_TEXT},
     {"VCPU", "vcpu", COLUMN_NUMBER}, {"MEMORY_MIB", "memory_mib", COLUMN_NUMBER},
