@@ -20,6 +20,9 @@ static bool takes_value(const struct argument *argument)
     return argument->kind != ARGUMENT_FLAG && argument->kind != ARGUMENT_REST;
 }
 
+/* Lists what belongs to the word before. */
+#define SNAPSHOTS "vm snapshot list"
+
 /* The words of the command that lists what may stand for this argument; NULL when nothing can.
  * A name that is about to be made here has no list, one to be fetched is in the catalogs. */
 static const char *names_command(const struct verb *verb, const struct argument *argument)
@@ -40,7 +43,8 @@ static const char *names_command(const struct verb *verb, const struct argument 
             return is_fetch ? "kernel list --available" : "kernel list";
         }
         return strcmp(verb->subject, "image") == 0 ? "image list" : "vm list";
-    case ARGUMENT_WORD:
+    case ARGUMENT_WORD: /* one that need not be named is a new one */
+        return strcmp(argument->name, "snapshot") == 0 && argument->is_required ? SNAPSHOTS : NULL;
     case ARGUMENT_TEXT:
     case ARGUMENT_FILE:
     case ARGUMENT_PLACE:
@@ -55,10 +59,16 @@ static const char *names_command(const struct verb *verb, const struct argument 
     return NULL;
 }
 
-static const struct argument *first_positional(const struct verb *verb)
+static bool is_of_word_before(const struct verb *verb, const struct argument *argument)
+{
+    const char *list = names_command(verb, argument);
+    return list != NULL && strcmp(list, SNAPSHOTS) == 0;
+}
+
+static const struct argument *positional(const struct verb *verb, size_t index)
 {
     for (size_t i = 0; i < verb->argument_count; ++i) {
-        if (verb->arguments[i].is_positional) {
+        if (verb->arguments[i].is_positional && index-- == 0) {
             return &verb->arguments[i];
         }
     }
@@ -121,7 +131,8 @@ static void append_bash_verb(struct text *out, const struct verb *verb)
         }
     }
     text_append(out, "$common\"\n");
-    const struct argument *argument = first_positional(verb);
+    const struct argument *argument = positional(verb, 0);
+    const struct argument *second = positional(verb, 1);
     const char *list = argument != NULL ? names_command(verb, argument) : NULL;
     if (list != NULL) {
         text_printf(
@@ -136,6 +147,12 @@ static void append_bash_verb(struct text *out, const struct verb *verb)
             text_printf(out, " %s", topics[i].name);
         }
         text_append(out, "\"\n");
+    }
+    if (second != NULL && is_of_word_before(verb, second)) {
+        text_append(out, "        if ((${#objects[@]} > 0)); then\n"
+                         "            words=$(\"$program\" --batch " SNAPSHOTS
+                         " \"${objects[0]}\" -q \"${place[@]}\" 2>/dev/null)\n"
+                         "        fi\n");
     }
     text_append(out, "        ;;\n");
 }
@@ -166,7 +183,7 @@ static const char bash_head[] =
     "    local previous=${COMP_WORDS[COMP_CWORD-1]} subject='' verb='' kind=words words='' "
     "options=''\n"
     "    local i word\n"
-    "    local -a place=()\n";
+    "    local -a place=() objects=()\n";
 
 static const char bash_scan[] =
     "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
@@ -184,6 +201,8 @@ static const char bash_scan_end[] =
     "                    verb=$word\n"
     "                elif [[ \"$pairs\" == *\"|$subject $verb|\"* ]]; then\n"
     "                    verb+=\" $word\"\n"
+    "                else\n"
+    "                    objects+=(\"$word\")\n"
     "                fi\n"
     "            elif [[ \" $subjects \" == *\" $word \"* ]]; then\n"
     "                subject=$word\n"
@@ -324,7 +343,8 @@ static void append_fish_options(struct text *out, const char *condition, const s
             append_choices(out, argument->choices);
             text_append_char(out, '\'');
         } else if (list != NULL) {
-            text_printf(out, " -f -a '(banger-tui --batch %s -q 2>/dev/null)'", list);
+            text_printf(out, " -f -a '(banger-tui --batch %s%s -q 2>/dev/null)'", list,
+                is_of_word_before(verb, argument) ? " (commandline -opc)[-1]" : "");
         }
         text_append(out, " -d ");
         append_fish_quoted(out, argument->help);

@@ -16,6 +16,7 @@
 #include "engine/state.h"
 #include "store/image_store.h"
 #include "store/lock.h"
+#include "store/vm_snapshot.h"
 #include "store/vm_store.h"
 
 #include <pwd.h>
@@ -103,7 +104,28 @@ struct lock *ops_lock_work(
     return wait_for_lock(ops, kind, name, purpose, true, err);
 }
 
-bool ops_image_users(struct ops *ops, const char *image, struct strings *users, struct error *err)
+/* Snapshots of that machine that need it; key: of their manifests. */
+static void add_snapshot_users(
+    struct ops *ops, const char *vm, const char *key, const char *name, struct strings *users)
+{
+    auto_done(strings) struct strings snapshots = {0};
+    struct error ignored = {0};
+    auto_close int dir = vm_store_open(ops->store, vm, &ignored);
+    if (dir < 0 || !vm_snapshot_names(dir, &snapshots, &ignored)) {
+        return;
+    }
+    for (size_t i = 0; i < snapshots.count; i++) {
+        auto_json struct json *manifest =
+            vm_snapshot_read(dir, snapshots.items[i], VM_SNAPSHOT_MANIFEST, &ignored);
+        if (strcmp(json_string(manifest, key, ""), name) == 0) {
+            strings_printf(users, "snapshot %s of VM %s", snapshots.items[i], vm);
+        }
+    }
+}
+
+/* VMs, and snapshots of those that do not use it themselves any more. */
+static bool add_vm_users(struct ops *ops, const char *key, const char *prefix, const char *name,
+    struct strings *users, struct error *err)
 {
     auto_done(vm_list) struct vm_list vms = {0};
     if (!vm_store_list(ops->store, &vms, err)) {
@@ -111,18 +133,24 @@ bool ops_image_users(struct ops *ops, const char *image, struct strings *users, 
     }
     for (size_t i = 0; i < vms.count; i++) {
         const struct json *spec = vms.items[i].documents[VM_DOCUMENT_SPEC];
-        if (strcmp(json_string(spec, "image", ""), image) == 0) {
-            strings_add(users, vms.items[i].name);
+        if (strcmp(json_string(spec, key, ""), name) == 0) {
+            strings_printf(users, "%s%s", prefix, vms.items[i].name);
+        } else {
+            add_snapshot_users(ops, vms.items[i].name, key, name, users);
         }
     }
     return true;
 }
 
+bool ops_image_users(struct ops *ops, const char *image, struct strings *users, struct error *err)
+{
+    return add_vm_users(ops, "image", "", image, users, err);
+}
+
 bool ops_kernel_users(struct ops *ops, const char *kernel, struct strings *users, struct error *err)
 {
     auto_done(image_list) struct image_list images = {0};
-    auto_done(vm_list) struct vm_list vms = {0};
-    if (!image_store_list(ops->store, &images, err) || !vm_store_list(ops->store, &vms, err)) {
+    if (!image_store_list(ops->store, &images, err)) {
         return false;
     }
     for (size_t i = 0; i < images.count; i++) {
@@ -131,13 +159,7 @@ bool ops_kernel_users(struct ops *ops, const char *kernel, struct strings *users
             strings_printf(users, "image %s", images.items[i].name);
         }
     }
-    for (size_t i = 0; i < vms.count; i++) {
-        const struct json *spec = vms.items[i].documents[VM_DOCUMENT_SPEC];
-        if (strcmp(json_string(spec, "kernel_ref", ""), kernel) == 0) {
-            strings_printf(users, "VM %s", vms.items[i].name);
-        }
-    }
-    return true;
+    return add_vm_users(ops, "kernel_ref", "VM ", kernel, users, err);
 }
 
 const char *ops_resolve_name(

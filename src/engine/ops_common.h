@@ -26,10 +26,11 @@ struct lock *ops_lock(struct ops *ops, enum store_kind kind, const char *name, c
 struct lock *ops_lock_work(struct ops *ops, enum store_kind kind, const char *name,
     const char *purpose, struct error *err);
 
-/* Names of the images and VMs that need this kernel, as "image debian", "VM web". */
+/* Names of what needs this kernel, as "image debian", "VM web", "snapshot before of VM web": snapshots
+ * of VMs that do not use it themselves. */
 bool ops_kernel_users(
     struct ops *ops, const char *kernel, struct strings *users, struct error *err);
-/* Names of the VMs made from this image. */
+/* Names of the VMs made from this image, and of snapshots as above. */
 bool ops_image_users(struct ops *ops, const char *image, struct strings *users, struct error *err);
 
 /* ERROR_IN_USE naming the first users and how many there are. Always false. */

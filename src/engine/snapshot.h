@@ -94,6 +94,7 @@ struct vm_snapshot_item {
     const char *name;
     int64_t created_at; /* 0: it cannot be read */
     bool has_memory;
+    const char *kernel_ref; /* "": what the image brings */
 };
 
 /* Looks at a machine's processor use that are remembered: the last minute, at one every 2 s. */

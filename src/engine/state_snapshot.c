@@ -177,6 +177,7 @@ static const struct vm_snapshot_item *copy_snapshots(
     for (size_t i = 0; i < from->snapshot_count; i++) {
         to[i] = from->snapshots[i];
         to[i].name = section_string(section, from->snapshots[i].name);
+        to[i].kernel_ref = section_string(section, from->snapshots[i].kernel_ref);
     }
     return to;
 }

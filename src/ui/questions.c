@@ -23,6 +23,21 @@ size_t action_kernel_users(const struct snapshot *snapshot, const char *name)
     return users;
 }
 
+/* Of a machine that does not boot with it any more; where is the first to look at, and the next then.
+ * NULL: none. */
+static const struct vm_snapshot_item *next_snapshot(
+    const struct vm_item *vm, const char *kernel, size_t *where)
+{
+    bool is_its_own = strcmp(vm->kernel_ref, kernel) == 0;
+    while (!is_its_own && *where < vm->snapshot_count) {
+        const struct vm_snapshot_item *found = &vm->snapshots[(*where)++];
+        if (strcmp(found->kernel_ref, kernel) == 0) {
+            return found;
+        }
+    }
+    return NULL;
+}
+
 /* Who uses it: the first few by name, the others by their number. */
 static void add_user(struct text *out, size_t *count, const char *kind, const char *name)
 {
@@ -30,6 +45,26 @@ static void add_user(struct text *out, size_t *count, const char *kind, const ch
         text_printf(out, "%s%s %s", *count > 0 ? ", " : "", kind, name);
     }
     (*count)++;
+}
+
+static void tell_rest(size_t count, struct text *out)
+{
+    if (count > NAMED_MAX) {
+        text_printf(out, " and %zu more", count - NAMED_MAX);
+    }
+}
+
+static void add_snapshots(
+    const struct snapshot *snapshot, const char *kernel, size_t *count, struct text *out)
+{
+    for (size_t i = 0; i < snapshot->vms_count; i++) {
+        size_t where = 0;
+        const struct vm_snapshot_item *found;
+        while ((found = next_snapshot(&snapshot->vms[i], kernel, &where)) != NULL) {
+            auto_free char *words = memory_printf("%s of %s", found->name, snapshot->vms[i].name);
+            add_user(out, count, "snapshot", words);
+        }
+    }
 }
 
 static size_t users_of_kernel(const struct snapshot *snapshot, const char *name, struct text *out)
@@ -45,6 +80,7 @@ static size_t users_of_kernel(const struct snapshot *snapshot, const char *name,
             add_user(out, &count, "machine", snapshot->vms[i].name);
         }
     }
+    add_snapshots(snapshot, name, &count, out);
     return count;
 }
 
@@ -80,9 +116,7 @@ void action_refusal(
         return;
     }
     text_printf(out, "%s is used by %s", name, text_cstr(&users));
-    if (count > NAMED_MAX) {
-        text_printf(out, " and %zu more", count - NAMED_MAX);
-    }
+    tell_rest(count, out);
     text_append(out, ": remove what uses it first");
     if (is_kernel) {
         text_printf(out, ", or say kernel rm %s --force", name);
@@ -93,6 +127,9 @@ static void tell_users_of_kernel(
     const struct snapshot *snapshot, const char *name, struct text *out)
 {
     size_t users = action_kernel_users(snapshot, name);
+    auto_done(text) struct text snapshots = {0};
+    size_t count = 0;
+    add_snapshots(snapshot, name, &count, &snapshots);
     for (size_t i = 0; i < snapshot->kernels_count; i++) {
         char buffer[UNITS_MAX];
         if (strcmp(snapshot->kernels[i].name, name) == 0 && snapshot->kernels[i].size_bytes > 0) {
@@ -103,8 +140,14 @@ static void tell_users_of_kernel(
     if (users > 0) {
         text_printf(
             out, "%zu of your images and machines boot with it and will not boot without.", users);
-    } else {
+    } else if (count == 0) {
         text_append(out, "No image and no machine uses it.");
+    }
+    if (count > 0) {
+        text_printf(out, "%sWithout it no machine can go back to %s", users > 0 ? " " : "",
+            text_cstr(&snapshots));
+        tell_rest(count, out);
+        text_append_char(out, '.');
     }
 }
 
@@ -157,9 +200,7 @@ static void tell_names(const struct strings *names, struct text *out)
     for (size_t i = 0; i < names->count && i < NAMED_MAX; i++) {
         text_printf(out, "%s%s", i > 0 ? ", " : "", names->items[i]);
     }
-    if (names->count > NAMED_MAX) {
-        text_printf(out, " and %zu more", names->count - NAMED_MAX);
-    }
+    tell_rest(names->count, out);
     text_append(out, ". ");
 }
 

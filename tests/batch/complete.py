@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 
+from machine_world import clean, prepare
 from world import PATIENCE_S, PROGRAM, Skip, main
 
 
@@ -46,6 +47,24 @@ def test_live_names(world):
     world.ok("kernel", "import", "lab", "--from", world.kernel_tree())
     assert complete(world, "kernel", "rm", "") == ["lab"]
     assert complete(world, "kernel", "rm", "x") == []
+
+
+def test_snapshots_of_the_machine_before(world):
+    """And its name first; a new one has none to choose from."""
+    prepare(world)
+    for name in ("web", "db"):
+        world.ok("vm", "create", "small", "--name", name)
+        world.ok("vm", "snapshot", "create", name, f"of-{name}")
+    world.ok("vm", "snapshot", "create", "web", "more")
+    for verb in ("show", "restore", "rm"):
+        assert complete(world, "vm", "snapshot", verb, "") == ["db", "web"]
+        assert complete(world, "vm", "snapshot", verb, "web", "") == ["more", "of-web"]
+        assert complete(world, "vm", "snapshot", verb, "db", "of") == ["of-db"]
+        assert complete(world, "--format", "json", "vm", "snapshot", verb, "db", "") == ["of-db"]
+    assert complete(world, "vm", "snapshot", "rm", "web", "more", "of") == ["of-web"]
+    assert complete(world, "vm", "snapshot", "show", "nobody", "") == []
+    assert "of-web" not in complete(world, "vm", "snapshot", "create", "web", "")
+    clean(world)
 
 
 def test_silent_when_there_is_no_state(world):

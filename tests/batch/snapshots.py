@@ -76,6 +76,28 @@ def test_back_to_what_it_was(world):
     clean(world)
 
 
+def test_it_needs_the_kernel_it_was_made_with(world):
+    """Who removes it is told so, also where the machine itself has gone over to another."""
+    prepare(world)
+    world.ok("kernel", "import", "old", "--from", world.path("tree"))
+    world.ok("vm", "create", "small", "--name", "web", "--kernel-ref", "old")
+    snapshot(world, "one")
+    assert world.json("kernel", "show", "old")["used_by"] == ["VM web"]
+    world.ok("vm", "set", "web", "--kernel-ref", "k")
+    user = "snapshot one of VM web"
+    assert world.json("kernel", "show", "old")["used_by"] == [user]
+    for words in ([], ["--dry-run"]):
+        error = world.fails(75, "kernel", "rm", "old", *words)
+        assert error["code"] == "IN_USE" and user in error["message"], error
+    plan = world.json("kernel", "rm", "old", "--force", "--dry-run")["plan"]
+    assert [row["object"] for row in plan] == ["kernel/old", user], plan
+    (row,) = [row for row in world.json("host", "df") if row["what"] == "kernels"]
+    assert row["reclaimable_bytes"] == 0, row
+    world.ok("vm", "snapshot", "rm", "web", "one")
+    world.ok("kernel", "rm", "old")
+    clean(world)
+
+
 def test_one_that_runs(world):
     """It stands still for the copy only, and goes back only when what it did since may go."""
     prepare(world)

@@ -158,7 +158,7 @@ static const struct stage_item web_stages[] = {
     {"vmm", 41}, {"kernel", 380}, {"init", 1120}, {"network", 1490}, {"agent", 1710}};
 static const struct stage_item booting_stages[] = {{"vmm", 44}, {"kernel", 391}};
 static const struct vm_snapshot_item web_snapshots[] = {
-    {"before-upgrade", DAYS(2), false}, {"warm", HOURS(1), true}};
+    {"before-upgrade", DAYS(2), false, ""}, {"warm", HOURS(1), true, ""}};
 static const struct vm_item vms[] = {
     {.name = "ci-1",
         .state = VM_STATE_RUNNING,

@@ -145,8 +145,11 @@ static inline void hostile_vms(struct snapshot *snapshot, uint32_t *seed)
     static struct stage_item stages[2];
     static struct vm_snapshot_item snapshots[2];
     for (size_t i = 0; i < array_length(snapshots); i++) {
-        snapshots[i] = (struct vm_snapshot_item){
-            .name = hostile_text(seed), .created_at = hostile_next(seed), .has_memory = i == 1};
+        const char *text = hostile_text(seed);
+        snapshots[i] = (struct vm_snapshot_item){.name = text,
+            .created_at = hostile_next(seed),
+            .has_memory = i == 1,
+            .kernel_ref = text};
     }
     for (size_t i = 0; i < array_length(stages); i++) {
         stages[i] = (struct stage_item){.name = hostile_text(seed), .at_ms = hostile_next(seed)};

@@ -71,6 +71,27 @@ static void test_stop_start_remove(void **state)
     world_quit(world);
 }
 
+/* Who removes a kernel is told which snapshots go back to it. */
+static void test_a_kernel_of_a_snapshot(void **state)
+{
+    struct console_world *world = *state;
+    auto_free char *import = memory_printf("kernel import old --from %s/tree", world->dir);
+    assert_int_equal(world_batch(world, import), 0);
+    assert_int_equal(world_batch(world, "vm create small --name web --kernel-ref old"), 0);
+    assert_int_equal(world_batch(world, "vm snapshot create web one"), 0);
+    assert_int_equal(world_batch(world, "vm set web --kernel-ref k"), 0);
+    world_open(world);
+    pty_wait_text(world->pty, "small");
+    pty_send(world->pty, ":kernel rm old\r");
+    pty_wait_text(world->pty, "old is used by snapshot one of web");
+    pty_send(world->pty, ":kernel rm old --force\r");
+    pty_wait_text(world->pty, "snapshot one of web.");
+    pty_send(world->pty, "y");
+    pty_wait_text(world->pty, "5 Jobs  1 done");
+    assert_int_equal(world_batch(world, "kernel show old"), 66);
+    world_quit(world);
+}
+
 /* As the monitor writes it. */
 static void say_network(const struct console_world *world, bool is_lost)
 {
@@ -337,6 +358,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_run_in_three_keys),
         TEST(test_stop_start_remove),
+        TEST(test_a_kernel_of_a_snapshot),
         TEST(test_a_lost_network_is_seen),
         TEST(test_console),
         TEST(test_t34_console_over_a_reboot),

@@ -204,6 +204,9 @@ bool ops_kernel_rm(struct ops *ops, struct json **result, struct error *err)
         *result = ops_plan(ops);
         auto_free char *object = memory_printf("kernel/%s", name);
         ops_plan_add(*result, "remove", object, entry.size_bytes);
+        for (size_t i = 0; i < users.count; i++) {
+            ops_plan_add(*result, "disable", users.items[i], 0);
+        }
         return true;
     }
     auto_free char *trash_id = NULL;

@@ -45,7 +45,8 @@ struct json *ops_vm_snapshot_json(int vm_dir, const char *name, struct error *er
 /* One that cannot be read is told, and removed like any other. */
 static struct json *row_of(int vm_dir, const char *name, bool is_brief)
 {
-    static const char *const keys[] = {"created_at", "state", "memory", "size_bytes", "disk_bytes"};
+    static const char *const keys[] = {
+        "created_at", "state", "memory", "kernel_ref", "size_bytes", "disk_bytes"};
     struct error failure = {0};
     auto_json struct json *whole =
         is_brief ? vm_snapshot_read(vm_dir, name, VM_SNAPSHOT_MANIFEST, &failure)

@@ -189,7 +189,8 @@ static void fill_snapshots(struct ops *ops, struct section *section, struct vm_i
         struct vm_snapshot_item *snapshot = &snapshots[item->snapshot_count++];
         *snapshot =
             (struct vm_snapshot_item){.name = section_string(section, json_string(row, "name", "")),
-                .has_memory = json_bool(row, "memory", false)};
+                .has_memory = json_bool(row, "memory", false),
+                .kernel_ref = section_string(section, json_string(row, "kernel_ref", ""))};
         if (!clock_parse(json_string(row, "created_at", ""), &snapshot->created_at)) {
             snapshot->created_at = 0;
         }
