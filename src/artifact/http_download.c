@@ -254,7 +254,9 @@ static enum http_outcome prove(struct download *download, struct error *err)
         return HTTP_AGAIN;
     }
     struct digest found;
-    hash_finish(download->part.hash, &found);
+    if (!part_digest(&download->part, &found, err)) {
+        return HTTP_STOP;
+    }
     progress_digest(download->progress, &expected->digest, &found);
     if (digest_equal(&found, &expected->digest)) {
         return HTTP_DONE;

@@ -147,7 +147,8 @@ MUTANTS = {
          "part->is_detached = false;"),
         ("    hash_reset(part->hash);\n    part->len = part->started = 0;", "    part->len = 0;"),
         ("while (flock(part->fd, LOCK_EX | LOCK_NB) != 0)", "while (part->fd < 0)"),
-        ("hash_update(part->hash, bytes, len);", ""),
+        ("    return hash_on(part, bytes, len, err);", "    return true;"),
+        ("    size_t len = part->gathered;\n    part->gathered = 0;", "    size_t len = part->gathered;"),
         ("ftruncate(part->write_fd, (off_t)part->len) != 0 || part->etag == NULL", "part->etag == NULL"),
     ]),
     "artifact/http_download.c": ([UNIT + "http", "tests/batch/transfers.py"], [

@@ -224,6 +224,45 @@ static void a_blob_arrives(void **state)
     fetch_done(&fetch);
 }
 
+/* So large that a second thread hashes it; however it comes, each request gives what it should. */
+static void a_large_blob_is_hashed_while_it_comes(void **state)
+{
+    static const struct {
+        const char *path;
+        enum error_code code;
+        uint64_t requests;
+    } cases[] = {{"blob-large", ERROR_NONE, 1}, {"cut=5000000/blob-large", ERROR_NONE, 2},
+        {"first=1+etag=none+cut=5100000/blob-large", ERROR_NONE, 2},
+        {"first=1+etag=weak+cut=100000/blob-large", ERROR_NONE, 2},
+        {"first=1+flip=9000000/blob-large", ERROR_NONE, 2},
+        {"flip=4999999/blob-large", ERROR_DIGEST, 2}};
+    struct world large = *(const struct world *)*state;
+    const size_t len = 3 * BLOB_LEN;
+    auto_free unsigned char *bytes = memory_alloc(len);
+    for (size_t i = 0; i < len; i++) {
+        bytes[i] = (unsigned char)(large.blob[i % BLOB_LEN] + i / BLOB_LEN);
+    }
+    hash_bytes(bytes, len, &large.expected.digest);
+    large.expected.size_bytes = len;
+    web_server_put(&large.server, "blob-large", bytes, len);
+    for (size_t i = 0; i < array_length(cases); i++) {
+        struct fetch fetch;
+        fetch_init(&fetch, &large, cases[i].path, NULL);
+        web_server_forget_log(&large.server);
+        fetch_run(&fetch, &large);
+        if (fetch.err.code != cases[i].code) {
+            fail_msg("%s: %s", cases[i].path, fetch.err.text);
+        }
+        assert_int_equal(web_server_count(&large.server, "\"method\""), cases[i].requests);
+        if (fetch.fd >= 0) {
+            assert_is_blob(&large, fetch.fd);
+            assert_true(http_part_remove(large.dir, PART, fetch.fd, &fetch.err));
+        }
+        assert_nothing_left(&large);
+        fetch_done(&fetch);
+    }
+}
+
 static void what_servers_may_do(void **state)
 {
     const struct world *world = *state;
@@ -1344,6 +1383,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(a_blob_arrives),
+        test(a_large_blob_is_hashed_while_it_comes),
         test(what_servers_may_do),
         test(nothing_but_identity_is_asked_for),
         test(an_unknown_size_is_found),
