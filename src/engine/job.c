@@ -230,8 +230,9 @@ static void finish(struct job *job, bool is_ok, struct json *result, struct erro
 /* Who did it, for other seats and for later; not being able to write it down undoes nothing. */
 static void record(const struct job *job, bool is_forced, const struct json *result)
 {
-    bool is_deed = job->is_change || (job->verb->flags & VERB_CONTROLS);
-    if (!is_deed || !json_bool(result, "changed", true)) {
+    /* Another order of what waits is nothing to be told later; that a job was stopped is. */
+    const struct json *cancelled = json_get(result, "cancelled");
+    if ((!job->is_change && !cancelled) || !json_bool(result, "changed", true)) {
         return;
     }
     struct change change = {.at = clock_wall(),
@@ -240,7 +241,7 @@ static void record(const struct job *job, bool is_forced, const struct json *res
         .object = job->object ? job->object : "",
         .line = job->line,
         .is_forced = is_forced,
-        .names = json_get(result, "removed")};
+        .names = cancelled ? cancelled : json_get(result, "removed")};
     change_set_self(&change);
     struct error failure = {0};
     if (!change_log_add(store_area_dir(job->engine->store, STORE_LOG), &change, &failure)) {

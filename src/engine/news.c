@@ -47,6 +47,7 @@ static const struct deed deeds[] = {
     {"vm", "snapshot restore", false, "Taken back to a snapshot", NULL},
     {"vm", "snapshot rm", false, "Removed a snapshot of", NULL},
     {"host", "trash empty", false, "Emptied", "the trash"},
+    {"job", "cancel", false, "Cancelled", NULL},
     {"image", "cache prune", false, "Emptied", "the cache of layers"},
 };
 

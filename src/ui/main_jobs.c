@@ -26,6 +26,15 @@ static void retry(struct seat *seat, const struct job_item *job)
     action_begin_command(seat, command);
 }
 
+static struct command *command_on(const char *verb, const struct job_item *job)
+{
+    struct error never = {0};
+    auto_free char *id = memory_printf("%" PRIu64, job->id);
+    struct command *command = command_new(verb_find("job", verb));
+    command_set(command, "id", id, &never);
+    return command;
+}
+
 /* By the same command that a script gives, also for a job of another seat. */
 static void move_job(struct seat *seat, const struct job_item *job, enum request request)
 {
@@ -39,18 +48,26 @@ static void move_job(struct seat *seat, const struct job_item *job, enum request
         return;
     }
     struct error never = {0};
-    auto_free char *id = memory_printf("%" PRIu64, job->id);
-    struct command *command = command_new(verb_find("job", "move"));
-    command_set(command, "id", id, &never);
+    struct command *command = command_on("move", job);
     command_set(command, place, NULL, &never);
     seat_submit(seat, command);
+}
+
+/* One of another seat by the command that a script gives, which is told there and written down. */
+static void cancel_job(struct seat *seat, const struct job_item *job)
+{
+    if (job->is_foreign) {
+        seat_submit(seat, command_on("cancel", job));
+    } else {
+        engine_cancel(seat->engine, job->id);
+    }
 }
 
 bool main_job_request(struct seat *seat, const struct job_item *job, enum request request)
 {
     switch ((int)request) {
     case REQUEST_CANCEL:
-        engine_cancel(seat->engine, job->id);
+        cancel_job(seat, job);
         return true;
     case REQUEST_HURRY:
     case REQUEST_SOONER:

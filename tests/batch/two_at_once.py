@@ -45,6 +45,8 @@ def test_jobs_of_another_process_are_listed_and_cancelled(world):
     assert row["total_bytes"] == row["total"] and row["unit"] == "bytes", row
     world.ok("job", "cancel", str(job["id"]))
     assert child.wait(timeout=PATIENCE_S) == 130
+    told = world.ok("events", "--since", "all", "job").lines()
+    assert [line["names"] for line in told] == [["kernel pull lab"]], told  # who stopped it
     assert [row for row in world.json("job", "list") if row.get("object") == "kernel/lab"] == []
 
 

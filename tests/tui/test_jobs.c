@@ -134,6 +134,7 @@ static void test_what_waits_elsewhere(void **state)
     pty_wait_text(second, "▸pull fine");
     pty_send(second, "c");
     pty_wait_text(first, "5 Jobs  1 running, 1 queued, 1 cancelled");
+    pty_wait_text(first, "Cancelled: job kernel pull fine (by ");
     pty_wait_text(second, "5 Jobs  1 running, 1 queued");
     kill(pty_pid(first), SIGKILL);
     pty_wait_exit(first);

@@ -126,6 +126,7 @@ static struct other other_start(struct world *world, bool is_watched)
         .unit = PROGRESS_BYTES,
         .done = 25,
         .total = 100,
+        .permille = 250,
         .started_at = clock_wall(),
         .is_watched = is_watched};
     assert_true(process_identify(other.pid, &file.process));

@@ -80,6 +80,7 @@ static void what_is_written_is_read_back(void **state)
     file.done = 6;
     file.is_watched = true;
     file.rate = 12345;
+    file.permille = 456;
     memset(&file.expected, 0x5a, sizeof(file.expected));
     file.has_expected = true;
     put(place, &file);
@@ -99,6 +100,7 @@ static void what_is_written_is_read_back(void **state)
     assert_int_equal(read->started_at, 1700000000);
     assert_true(read->is_watched);
     assert_int_equal(read->rate, 12345);
+    assert_int_equal(read->permille, 456);
     assert_true(read->has_expected);
     assert_true(digest_equal(&read->expected, &file.expected));
     auto_free char *names = scratch_list(place->dir, ".");
@@ -167,6 +169,25 @@ static void files_of_dead_processes_are_debris(void **state)
     assert_int_equal(section_count(second), 1);
     assert_false(scratch_has(place->dir, "2.json"));
     assert_true(scratch_has(place->dir, "1.json"));
+}
+
+/* Of an earlier version, which did not say how much of the whole is done. */
+static void a_file_without_a_share_is_read_as_before(void **state)
+{
+    struct place *place = *state;
+    struct job_file file = file_of(place->other, 42);
+    auto_free char *text =
+        memory_printf("{\"id\":42,\"command\":\"kernel pull a\",\"pid\":%d,\"start_time\":%llu,"
+                      "\"boot_id\":\"%s\",\"phase\":\"download\",\"done\":1,\"total\":4}",
+            (int)place->other, (unsigned long long)file.process.start_time, process_boot_id());
+    scratch_write(place->dir, "42.json", text);
+    struct error err = {0};
+    auto_section struct section *list = job_file_list(place->jobs, false, &err);
+    assert_int_equal(section_count(list), 1);
+    const struct job_file *read = section_items(list);
+    assert_in_range(read->permille, 240, 260);
+    assert_string_equal(read->note, "");
+    assert_string_equal(read->login, "");
 }
 
 static void what_cannot_be_read_is_left_alone(void **state)
@@ -260,6 +281,7 @@ int main(void)
         in_place(the_file_has_the_fields_others_rely_on),
         in_place(files_of_dead_processes_are_debris),
         in_place(names_of_processes_that_are_gone_are_swept),
+        in_place(a_file_without_a_share_is_read_as_before),
         in_place(what_cannot_be_read_is_left_alone),
         in_place(cancelling_sends_sigint_to_one_that_has_one_job),
         in_place(one_that_ignores_sigint_gets_sigterm),

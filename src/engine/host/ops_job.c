@@ -129,6 +129,21 @@ static struct json *outcome_of(uint64_t id, bool is_changed)
     return json;
 }
 
+/* What a job does, as far as its process has told; caller frees, NULL for not known. */
+static char *command_of(struct ops *ops, uint64_t id)
+{
+    struct error ignored = {0};
+    auto_section struct section *section =
+        job_file_list(store_area_dir(ops->store, STORE_JOBS), true, &ignored);
+    const struct job_file *files = section != NULL ? section_items(section) : NULL;
+    for (size_t i = 0; section != NULL && i < section_count(section); i++) {
+        if (files[i].id == id) {
+            return memory_strdup(files[i].command);
+        }
+    }
+    return NULL;
+}
+
 bool ops_job_cancel(struct ops *ops, struct json **result, struct error *err)
 {
     uint64_t id = command_number(ops->command, "id");
@@ -136,11 +151,17 @@ bool ops_job_cancel(struct ops *ops, struct json **result, struct error *err)
         *result = plan_of(ops, "cancel", id);
         return true;
     }
+    auto_free char *what = command_of(ops, id);
     if (!ops_cancel_job(ops, id) &&
         !job_file_cancel(store_area_dir(ops->store, STORE_JOBS), id, err)) {
         return false;
     }
     *result = outcome_of(id, true);
+    if (what != NULL) {
+        struct json *cancelled = json_new_array();
+        json_append(cancelled, json_new_string(what));
+        json_put(*result, "cancelled", cancelled);
+    }
     return true;
 }
 
