@@ -10,6 +10,7 @@
 #include "engine/snapshot.h"
 #include "ui/attach.h"
 #include "ui/machines.h"
+#include "ui/refusals.h"
 #include "ui/screens.h"
 #include "ui/seat.h"
 
@@ -186,6 +187,47 @@ enum request action_request(enum pane pane, const struct verb *verb)
     return REQUEST_NONE;
 }
 
+/* Whether the verbs of a subject act on what a row of the pane is. */
+static bool subject_is_row(
+    const struct snapshot *snapshot, const struct row *row, const char *subject)
+{
+    static const char *const subjects[PANE_COUNT] = {
+        [PANE_CATALOG] = "",
+        [PANE_KERNELS] = "kernel",
+        [PANE_IMAGES] = "image",
+        [PANE_VMS] = "vm",
+        [PANE_JOBS] = "",
+    };
+    if (row->pane == PANE_CATALOG && row->is_there) {
+        return strcmp(subject, offer_kind_name(snapshot->offers[row->index].kind)) == 0;
+    }
+    return strcmp(subjects[row->pane], subject) == 0;
+}
+
+enum action_use action_use(const struct seat *seat, const struct row *row, const struct verb *verb)
+{
+    enum action_use use = ACTION_NO_KEY;
+    for (size_t i = 0; i < array_length(actions); i++) {
+        const struct action *action = &actions[i];
+        unsigned context = pane_infos[row->pane].context;
+        if ((action->contexts & context) == 0 ||
+            keys_row(action->request, context | CONTEXT_LIST) == NULL ||
+            strcmp(action->subject, verb->subject) != 0 || strcmp(action->verb, verb->name) != 0) {
+            continue;
+        }
+        bool is_possible = !action->needs_row ||
+                           (row->is_there && (action->is_possible == NULL ||
+                                                 action->is_possible(seat->snapshot, row->index)));
+        if (is_possible) {
+            return !action->needs_row           ? ACTION_IN_PANE
+                   : action->kind == ACTION_ASK ? ACTION_ASKED
+                                                : ACTION_ON_ROW;
+        }
+        use = ACTION_NOT_NOW;
+    }
+    return use;
+}
+
 const struct argument *action_operand(const struct verb *verb)
 {
     for (size_t i = 0; i < verb->argument_count; i++) {
@@ -252,6 +294,25 @@ static void begin(struct seat *seat, struct command *command, enum action_kind k
     }
 }
 
+/* Why not everything that was marked takes part: by the first of those. */
+static void tell_left_alone(
+    struct seat *seat, const struct action *action, const struct action_rows *rows)
+{
+    auto_done(text) struct text why = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < rows->count && action->is_possible != NULL; i++) {
+        if (!action->is_possible(seat->snapshot, rows->indices[i])) {
+            if (count++ == 0) {
+                refusal_words(seat, action->request, rows->pane, rows->indices[i], &why);
+            }
+        }
+    }
+    if (count > 0) {
+        seat_say(seat, ROLE_ATTENTION, "%zu of %zu marked left alone%s%s.", count, rows->count,
+            why.len > 0 ? ": " : "", text_cstr(&why));
+    }
+}
+
 /* Names of the rows into the verb's operand. */
 static bool set_rows(const struct seat *seat, const struct action *action,
     const struct action_rows *rows, struct command *command, struct error *err)
@@ -274,6 +335,19 @@ static bool set_rows(const struct seat *seat, const struct action *action,
     return true;
 }
 
+/* A new machine is most often like the one that is looked at. */
+static void propose_image(const struct seat *seat, const struct action *action,
+    const struct action_rows *rows, struct command *command)
+{
+    struct error ignored = {0};
+    const struct argument *operand = action_operand(command_verb(command));
+    if (rows->pane == PANE_VMS && !action->needs_row && rows->count > 0 && operand != NULL &&
+        operand->kind == ARGUMENT_IMAGE) {
+        const char *image = seat->snapshot->vms[rows->indices[0]].image;
+        command_set(command, operand->name, image, &ignored); /* else it stays to be filled in */
+    }
+}
+
 void action_begin(struct seat *seat, const struct action *action, const struct action_rows *rows)
 {
     struct error err = {0};
@@ -283,7 +357,12 @@ void action_begin(struct seat *seat, const struct action *action, const struct a
         command_free(command);
         return;
     }
+    bool takes_many = (command_verb(command)->flags & VERB_EACH) != 0;
+    propose_image(seat, action, rows, command);
     begin(seat, command, action->kind);
+    if (takes_many && action->needs_row) {
+        tell_left_alone(seat, action, rows);
+    }
 }
 
 static size_t values_of(const struct command *command)
@@ -332,6 +411,46 @@ void action_begin_command(struct seat *seat, struct command *command)
     bool is_bare = is_change && verb->argument_count > 0 && values_of(command) == 0;
     bool is_complete = !is_bare && command_check(command, &err);
     begin(seat, command, is_complete ? kind : ACTION_FORM);
+}
+
+/* The verb's operand is the name of something that is not there yet. */
+static bool is_maker(const struct verb *verb)
+{
+    static const char *const makers[] = {"import", "register", "pull"};
+    for (size_t i = 0; i < array_length(makers); i++) {
+        if (strcmp(verb->name, makers[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool action_is_about(
+    const struct verb *verb, const struct snapshot *snapshot, const struct row *row)
+{
+    const struct argument *operand = action_operand(verb);
+    bool is_still_there =
+        row->is_there && strcmp(pane_name(row->pane, snapshot, row->index), row->name) == 0;
+    if (operand == NULL || !is_still_there || (row->pane != PANE_CATALOG && is_maker(verb))) {
+        return false;
+    }
+    if (operand->kind == ARGUMENT_IMAGE) {
+        return subject_is_row(snapshot, row, "image");
+    }
+    return operand->kind == ARGUMENT_NAME && subject_is_row(snapshot, row, verb->subject);
+}
+
+void action_begin_on(struct seat *seat, struct command *command, const struct row *row)
+{
+    const struct verb *verb = command_verb(command);
+    struct error ignored = {0};
+    if (action_is_about(verb, seat->snapshot, row) && !command_check(command, &ignored)) {
+        const struct argument *operand = action_operand(verb);
+        if (!command_has(command, operand->name)) {
+            command_set(command, operand->name, row->name, &ignored);
+        }
+    }
+    action_begin_command(seat, command);
 }
 
 /* One job for each name; every refusal is told. */

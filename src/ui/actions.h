@@ -46,6 +46,18 @@ const struct action *action_find(
 bool action_exists(enum request request, unsigned contexts);
 /* The request that stands for a verb in a pane; REQUEST_NONE when no key does. */
 enum request action_request(enum pane pane, const struct verb *verb);
+/* How a verb is used where the row is. */
+enum action_use {
+    ACTION_ON_ROW,  /* a key does it to the row, and it is possible now */
+    ACTION_ASKED,   /* so it does, after a question */
+    ACTION_IN_PANE, /* a key does it in the pane, whatever the row */
+    ACTION_NOT_NOW, /* a key would do it to another row, or to this one at another time */
+    ACTION_NO_KEY,
+};
+enum action_use action_use(const struct seat *seat, const struct row *row, const struct verb *verb);
+/* Whether the row can be what the verb is done to: its operand names such a thing. */
+bool action_is_about(
+    const struct verb *verb, const struct snapshot *snapshot, const struct row *row);
 /* Rows of a pane that something is done to: indices into its section. */
 struct action_rows {
     enum pane pane;
@@ -54,11 +66,14 @@ struct action_rows {
 };
 
 /* Begins it: submits, or opens the question, form or viewer. With several rows it is done to those
- * of them for which it is possible, if the verb takes more than one name; else to the first. */
+ * of them for which it is possible, and told why not to the others, if the verb takes more than one
+ * name; else to the first. */
 void action_begin(struct seat *seat, const struct action *action, const struct action_rows *rows);
 /* A command from the palette or of a job that is tried again: as far as it goes by itself, else
  * with its form. Owns it. */
 void action_begin_command(struct seat *seat, struct command *command);
+/* The same; where nothing says what it is done to, it is done to the row. */
+void action_begin_on(struct seat *seat, struct command *command, const struct row *row);
 
 /* The command that the key for a shell gives. */
 bool action_is_shell(const struct command *command);

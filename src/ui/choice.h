@@ -43,6 +43,7 @@ struct choice_screen {
     struct edit typed;
     uint64_t asked; /* a job whose answer completes the question; 0: none, or it has come */
     void (*answer)(struct choice_screen *choice, struct seat *seat, const struct job_item *job);
+    void (*refused)(struct choice_screen *choice); /* the plan says it would be; or NULL */
 };
 
 struct choice_screen *choice_new(struct seat *seat, const char *title, enum role role);

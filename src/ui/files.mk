@@ -27,6 +27,7 @@ src_libui_a_SOURCES = \
 	src/ui/line.c src/ui/line.h \
 	src/ui/listbox.c src/ui/listbox.h \
 	src/ui/machines.c src/ui/machines.h \
+	src/ui/main_act.c \
 	src/ui/main_click.c \
 	src/ui/main_draw.c src/ui/main_jobs.c src/ui/main_screen.h \
 	src/ui/pager.c src/ui/pager.h \

@@ -154,8 +154,9 @@ const char *format_verb_word(const struct verb *verb)
 {
     static const struct {
         const char *name, *word;
-    } words[] = {
-        {"rm", "remove"}, {"trash restore", "take back"}, {"trash empty", "empty the trash"}};
+    } words[] = {{"rm", "remove"}, {"trash restore", "take back"},
+        {"trash empty", "empty the trash"}, {"snapshot create", "snapshot"},
+        {"snapshot restore", "restore"}, {"snapshot rm", "remove snapshot of"}};
     for (size_t i = 0; i < array_length(words); i++) {
         if (strcmp(verb->name, words[i].name) == 0) {
             return words[i].word;

@@ -13,12 +13,45 @@
 #include "ui/seat.h"
 #include "ui/welcome.h"
 
+/* "  2 marked   by SIZE v ": what is as somebody has set it, and is told before what is only counted. */
+static void add_settings(
+    const struct table *table, const struct theme *theme, struct text *marks, struct text *order)
+{
+    if (table->marked.count > 0) {
+        text_printf(marks, " %zu marked ", table->marked.count);
+    }
+    if (table->sort_column >= 0) {
+        text_printf(order, " by %s %s ", table->source->columns[table->sort_column].title,
+            theme_glyph(theme, table->is_descending ? GLYPH_DESCENDING : GLYPH_ASCENDING));
+    }
+    if (table->is_held) {
+        text_append(order, " held ");
+    }
+}
+
+/* As many words as there is room for; none rather than half of one. */
+static void draw_counts(
+    const struct seat *seat, struct frame *frame, struct pen *pen, enum pane pane, int room)
+{
+    for (int is_brief = 0; is_brief < 2; is_brief++) {
+        auto_done(text) struct text words = {0};
+        pane_count_words(pane, seat->snapshot, is_brief == 1, &words);
+        if (words.len > 0 && cells_width(text_cstr(&words), true) + 2 <= room) {
+            pen_print(frame, pen, ROLE_TEXT, " %s ", text_cstr(&words));
+            return;
+        }
+    }
+}
+
 /* "1 Catalog  2 of 6  /deb  by SIZE v" on the upper border. */
 static void draw_title(const struct main_screen *main, const struct seat *seat, struct frame *frame,
     struct area area, enum pane pane)
 {
     const struct table *table = &main->tables[pane];
     bool is_focused = main->focus == pane;
+    auto_done(text) struct text marks = {0};
+    auto_done(text) struct text order = {0};
+    add_settings(table, frame->theme, &marks, &order);
     struct pen pen = {.y = area.y, .x = area.x + 1, .limit = area.x + area.width - 2};
     pen_print(frame, &pen, is_focused ? ROLE_FOCUS : ROLE_STRONG, " %d %s ", (int)pane + 1,
         pane_infos[pane].title);
@@ -26,29 +59,12 @@ static void draw_title(const struct main_screen *main, const struct seat *seat, 
         pen_print(frame, &pen, ROLE_ATTENTION, " %zu of %zu /%s ", table->shown_count,
             table->listed_count, table->filter);
     } else {
-        auto_done(text) struct text words = {0};
-        pane_count_words(pane, seat->snapshot, false, &words);
-        if (cells_width(text_cstr(&words), true) > pen.limit - pen.x - 2) {
-            text_clear(&words);
-            pane_count_words(pane, seat->snapshot, true, &words);
-        }
-        if (words.len > 0) {
-            pen_print(frame, &pen, ROLE_TEXT, " %s ", text_cstr(&words));
-        }
+        int room = pen.limit - pen.x - cells_width(text_cstr(&marks), true) -
+                   cells_width(text_cstr(&order), true);
+        draw_counts(seat, frame, &pen, pane, room);
     }
-    if (table->marked.count > 0) {
-        pen_print(frame, &pen, ROLE_ATTENTION, " %zu marked ", table->marked.count);
-    }
-    if (table->sort_column >= 0) {
-        pen_print(
-            frame, &pen, ROLE_TEXT, " by %s ", table->source->columns[table->sort_column].title);
-        pen_glyph(
-            frame, &pen, ROLE_TEXT, table->is_descending ? GLYPH_DESCENDING : GLYPH_ASCENDING);
-        pen_text(frame, &pen, ROLE_TEXT, " ");
-    }
-    if (table->is_held) {
-        pen_text(frame, &pen, ROLE_ATTENTION, " held ");
-    }
+    pen_text(frame, &pen, ROLE_ATTENTION, text_cstr(&marks));
+    pen_text(frame, &pen, table->is_held ? ROLE_ATTENTION : ROLE_TEXT, text_cstr(&order));
 }
 
 static void draw_empty(const struct main_screen *main, const struct seat *seat, struct frame *frame,

@@ -33,6 +33,15 @@ struct main_screen {
 
 struct term_click;
 
+/* main_act.c. The row under the cursor; its name is the snapshot's. */
+struct row main_row(const struct main_screen *main, const struct seat *seat);
+/* Whether a request can be done to one of the marked rows, else to the one under the cursor. */
+bool main_can_act(const struct main_screen *main, const struct seat *seat, enum request request);
+/* The first of those rows; false when there is none. */
+bool main_acted_on(const struct main_screen *main, const struct seat *seat, size_t *index);
+/* To all of them for which it is possible. */
+void main_act(struct main_screen *main, struct seat *seat, enum request request);
+
 /* Gives a pane the focus; counts on round the ends. */
 void main_focus(struct main_screen *main, int pane);
 /* main_jobs.c: what is asked for is done to the job; false when it is nothing of a job's. */

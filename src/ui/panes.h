@@ -24,6 +24,14 @@ struct pane_info {
     const struct table_source *source;
 };
 
+/* The row that is meant when a verb is chosen without naming anything. */
+struct row {
+    enum pane pane;
+    bool is_there; /* false: the pane is empty */
+    size_t index;  /* in its section */
+    const char *name;
+};
+
 extern const struct pane_info pane_infos[PANE_COUNT];
 /* In pane_catalog.c and its sisters. */
 extern const struct table_source pane_catalog_source;

@@ -172,10 +172,43 @@ static void tell_users_of_image(const struct snapshot *snapshot, const char *nam
     }
 }
 
-static void tell_about_vm(
-    const struct snapshot *snapshot, const char *verb, const char *name, struct text *out)
+/* The first few by name, the others by their number. */
+static void tell_names(const struct strings *names, struct text *out)
 {
-    if (strcmp(verb, "stop") == 0) {
+    for (size_t i = 0; i < names->count && i < NAMED_MAX; i++) {
+        text_printf(out, "%s%s", i > 0 ? ", " : "", names->items[i]);
+    }
+    tell_rest(names->count, out);
+    text_append(out, ". ");
+}
+
+static void tell_about_snapshot(const struct command *command, struct text *out)
+{
+    const char *snapshot = command_get(command, "snapshot");
+    snapshot = snapshot != NULL ? snapshot : "";
+    const struct strings *several = command_all(command, "snapshot");
+    if (several != NULL && several->count > 1) {
+        tell_names(several, out);
+        text_append(out, "What they keep is gone for good. The machine and its others stay.");
+    } else if (strcmp(command_verb(command)->name, "snapshot rm") == 0) {
+        text_printf(out,
+            "What snapshot %s keeps is gone for good. The machine and its other snapshots stay.",
+            snapshot);
+    } else {
+        text_printf(out,
+            "It becomes what snapshot %s keeps. What was written or set since then is lost, unless "
+            "another snapshot has it.",
+            snapshot);
+    }
+}
+
+static void tell_about_vm(const struct snapshot *snapshot, const struct command *command,
+    const char *name, struct text *out)
+{
+    const char *verb = command_verb(command)->name;
+    if (text_has_prefix(verb, "snapshot ")) {
+        tell_about_snapshot(command, out);
+    } else if (strcmp(verb, "stop") == 0) {
         text_append(out, "The guest is asked to power off; what it serves ends. Its disk is kept.");
     } else if (strcmp(verb, "restart") == 0) {
         text_append(out, "The guest powers off and boots again; what it serves is interrupted.");
@@ -194,16 +227,6 @@ static void tell_about_vm(
     }
 }
 
-/* The first few by name, the others by their number. */
-static void tell_names(const struct strings *names, struct text *out)
-{
-    for (size_t i = 0; i < names->count && i < NAMED_MAX; i++) {
-        text_printf(out, "%s%s", i > 0 ? ", " : "", names->items[i]);
-    }
-    tell_rest(names->count, out);
-    text_append(out, ". ");
-}
-
 void action_question(
     const struct snapshot *snapshot, const struct command *command, struct text *out)
 {
@@ -220,6 +243,6 @@ void action_question(
     } else if (strcmp(verb->subject, "image") == 0) {
         tell_users_of_image(snapshot, names->items[0], out);
     } else if (strcmp(verb->subject, "vm") == 0) {
-        tell_about_vm(snapshot, verb->name, names->items[0], out);
+        tell_about_vm(snapshot, command, names->items[0], out);
     }
 }

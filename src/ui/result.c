@@ -60,6 +60,8 @@ static void column_value(
         }
         return;
     case COLUMN_BOOL:
+        text_append(out, json_bool(row, column->field, false) ? "yes" : "no");
+        return;
     case COLUMN_NUMBER:
     case COLUMN_TEXT:
     case COLUMN_STATE:
@@ -168,12 +170,34 @@ static void add_row(struct page *page, const struct verb *verb, const struct jso
     }
 }
 
+/* What it means that there is nothing, and what would bring something. */
+static const char *empty_words(const struct verb *verb)
+{
+    static const struct {
+        const char *subject, *verb, *words;
+    } lists[] = {
+        {"host", "trash list",
+            "Nothing was removed: what x removes waits here, and u takes it back."},
+        {"vm", "snapshot list", "No snapshot yet: `vm snapshot create` makes one."},
+        {"vm", "ports", "Nothing in the guest listens on a port."},
+        {"job", "list", "Nothing is under way."},
+        {"catalog", "list", "No catalog is set: `catalog add` adds one."},
+    };
+    for (size_t i = 0; i < array_length(lists); i++) {
+        if (strcmp(lists[i].subject, verb->subject) == 0 &&
+            strcmp(lists[i].verb, verb->name) == 0) {
+            return lists[i].words;
+        }
+    }
+    return "The list is empty.";
+}
+
 static void fill_rows(
     struct page *page, const struct verb *verb, const struct json *rows, int64_t now, int width)
 {
     int widths[COLUMNS_MAX] = {0};
     if (json_count(rows) == 0) {
-        page_add(page, ROLE_DIM, NULL, "The list is empty.");
+        page_add(page, ROLE_DIM, NULL, empty_words(verb));
         return;
     }
     size_t beside = measure_rows(verb, rows, now, width, widths);

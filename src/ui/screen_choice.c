@@ -226,8 +226,12 @@ static void meet_answer(struct choice_screen *choice, struct seat *seat)
 
 static void choice_update(struct screen *screen, struct seat *seat)
 {
-    meet_answer(choice_of(screen), seat);
-    plan_update(&choice_of(screen)->plan, seat);
+    struct choice_screen *choice = choice_of(screen);
+    meet_answer(choice, seat);
+    if (plan_update(&choice->plan, seat) && choice->plan.is_refused && choice->refused != NULL) {
+        choice->refused(choice);
+        screen->was_drawn = false;
+    }
 }
 
 static void choice_free(struct screen *screen)

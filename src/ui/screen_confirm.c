@@ -3,9 +3,12 @@
 #include "ui/screens.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "engine/command.h"
 #include "engine/snapshot.h"
 #include "ui/actions.h"
@@ -39,6 +42,34 @@ static void demand_typing(
     }
 }
 
+/* With the form, where what is missing can be added. */
+static void change(struct screen *screen, struct seat *seat)
+{
+    struct choice_screen *choice = (struct choice_screen *)screen;
+    struct error why = {0};
+    error_set(&why, ERROR_INVALID, "%s", choice->plan.lines.items[0]);
+    seat_open(seat, form_screen_again(seat, take_ptr(choice->command), &why));
+}
+
+/* Who says yes to what is refused anyway only meets the refusal again. */
+static void meet_refusal(struct choice_screen *choice)
+{
+    free(choice->wanted);
+    choice->wanted = NULL;
+    choice->marked = 0;
+    choice->option_count = 0;
+    choice_add(choice, 'n', "Leave it", NULL);
+    choice_add(choice, 'e', "Change the line", change);
+}
+
+/* "Yes, remove": the first word will do where the title has them all. */
+static char *yes_words(const struct verb *verb)
+{
+    const char *word = format_verb_word(verb);
+    size_t len = text_has_suffix(word, " of") ? strcspn(word, " ") : strlen(word);
+    return memory_printf("Yes, %.*s", (int)len, word);
+}
+
 struct screen *confirm_screen_new(struct seat *seat, struct command *command)
 {
     const struct verb *verb = command_verb(command);
@@ -58,9 +89,10 @@ struct screen *confirm_screen_new(struct seat *seat, struct command *command)
     struct choice_screen *choice = choice_new(seat, title, ROLE_BAD);
     choice->command = command;
     action_question(seat->snapshot, command, &choice->question);
-    auto_free char *yes = memory_printf("Yes, %s", format_verb_word(verb));
+    auto_free char *yes = yes_words(verb);
     choice_add(choice, 'n', "No", NULL);
     choice_add(choice, 'y', yes, confirm);
+    choice->refused = count == 1 ? meet_refusal : NULL;
     demand_typing(choice, seat->snapshot, name, count);
     plan_ask(&choice->plan, seat, command);
     return &choice->screen;

@@ -111,7 +111,7 @@ static bool main_is_offered(
         break;
     }
     if (request >= REQUEST_PULL && request <= REQUEST_DOCTOR) {
-        return action_find(seat, request, main->focus, has_row, index) != NULL;
+        return main_can_act(main, seat, request);
     }
     return true;
 }
@@ -128,7 +128,7 @@ static void main_refuse(const struct screen *screen, const struct seat *seat, en
     pane_infos[main->focus].source->section(seat->snapshot, &count);
     if (request == REQUEST_UNDO) {
         text_append(sentence, "The trash is empty: there is nothing to take back");
-    } else if (table_selected(&main->tables[main->focus], &index)) {
+    } else if (main_acted_on(main, seat, &index)) {
         refusal_words(seat, request, main->focus, index, sentence);
     } else if (count == 0) {
         pane_empty_words(main->focus, &seat->keymap, sentence);
@@ -229,14 +229,6 @@ static void copy_row(struct main_screen *main, struct seat *seat, bool is_more)
     }
 }
 
-static void open_menu(struct main_screen *main, struct seat *seat)
-{
-    size_t index = 0;
-    bool has_row = table_selected(&main->tables[main->focus], &index);
-    const char *name = has_row ? pane_name(main->focus, seat->snapshot, index) : "";
-    seat_open(seat, menu_screen_new(seat, main->focus, name));
-}
-
 static bool view_request(struct main_screen *main, struct seat *seat, enum request request)
 {
     struct table *table = &main->tables[main->focus];
@@ -284,14 +276,14 @@ static bool view_request(struct main_screen *main, struct seat *seat, enum reque
         undo_take_back(seat);
         return true;
     case REQUEST_MENU:
-        open_menu(main, seat);
+        seat_open(seat, menu_screen_new(seat, main_row(main, seat)));
         return true;
     case REQUEST_MESSAGES:
         seat_skip_news(seat); /* it is all there */
         seat_open(seat, messages_screen_new(seat));
         return true;
     case REQUEST_PALETTE:
-        seat_open(seat, palette_screen_new(seat));
+        seat_open(seat, palette_screen_new(seat, main_row(main, seat)));
         return true;
     default:
         return false;
@@ -310,30 +302,6 @@ static void quit(struct seat *seat)
     seat_leave(seat, 0);
 }
 
-/* To the marked rows, else to the one under the cursor. */
-static void act(struct main_screen *main, struct seat *seat, enum request request)
-{
-    struct table *table = &main->tables[main->focus];
-    size_t index = 0;
-    bool has_row = table_selected(table, &index);
-    const struct action *action = action_find(seat, request, main->focus, has_row, index);
-    if (action == NULL) {
-        return;
-    }
-    auto_free size_t *rows = memory_zero(table->section_count + 1, sizeof(*rows));
-    size_t count = 0;
-    for (size_t i = 0; i < table->section_count; i++) {
-        if (table_is_marked(table, seat->snapshot, i)) {
-            rows[count++] = i;
-        }
-    }
-    if (count == 0 && has_row) {
-        rows[count++] = index;
-    }
-    action_begin(
-        seat, action, &(struct action_rows){.pane = main->focus, .indices = rows, .count = count});
-    table_clear_marks(table);
-}
 
 /* What failed, as a form with what was typed: to be changed and tried again. */
 static void edit_again(const struct main_screen *main, struct seat *seat)
@@ -361,7 +329,7 @@ static void main_request(struct screen *screen, struct seat *seat, enum request 
     } else if (request == REQUEST_EDIT) {
         edit_again(main, seat);
     } else if (job == NULL || !main_job_request(seat, job, request)) {
-        act(main, seat, request);
+        main_act(main, seat, request);
     }
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Everything that can be done to a row, and what else its pane is for: the command table as a menu.
- * What destroys stands last. */
+/* What can be done to a row as it is now, then what else its pane is for: the command table as a
+ * menu. What destroys stands last. */
 #include "ui/screens.h"
 
 #include <stdio.h>
@@ -24,32 +24,13 @@
 struct menu_screen {
     struct screen screen;
     struct seat *seat;
-    char title[96];
-    enum pane pane;
+    char title[160];
+    struct row row;
     char name[128]; /* of the row; "" for none */
     const struct verb **verbs;
+    bool *is_about; /* beside each: it is done to the row */
     struct listbox box;
 };
-
-/* Whether the verbs of a subject act on what a pane lists. */
-static bool subject_is_row(enum pane pane, const char *subject)
-{
-    static const char *const subjects[PANE_COUNT] = {
-        [PANE_CATALOG] = "kernel image",
-        [PANE_KERNELS] = "kernel",
-        [PANE_IMAGES] = "image",
-        [PANE_VMS] = "vm",
-        [PANE_JOBS] = "job",
-    };
-    return strstr(subjects[pane], subject) != NULL;
-}
-
-/* Whether they belong into the pane's menu at all: the catalogs' into theirs, the host's into each. */
-static bool subject_is_here(enum pane pane, const char *subject)
-{
-    return subject[0] != '\0' && (subject_is_row(pane, subject) || strcmp(subject, "host") == 0 ||
-                                     (pane == PANE_CATALOG && strcmp(subject, "catalog") == 0));
-}
 
 static struct menu_screen *menu_of(struct screen *screen)
 {
@@ -81,12 +62,9 @@ static void carry_out(struct menu_screen *self, struct seat *seat)
 {
     struct error err = {0};
     const struct verb *verb = self->verbs[self->box.marked];
-    const struct argument *operand = action_operand(verb);
     struct command *command = command_new(verb);
-    bool is_of_row = operand != NULL && self->name[0] != '\0' &&
-                     (operand->kind == ARGUMENT_NAME || operand->kind == ARGUMENT_IMAGE) &&
-                     subject_is_row(self->pane, verb->subject);
-    if (is_of_row && !command_set(command, operand->name, self->name, &err)) {
+    if (self->is_about[self->box.marked] &&
+        !command_set(command, action_operand(verb)->name, self->name, &err)) {
         seat_say(seat, ROLE_BAD, "%s", err.text);
         command_free(command);
         return;
@@ -114,10 +92,10 @@ static void draw_verb(void *context, struct frame *frame, struct area line, size
     const struct verb *verb = self->verbs[index];
     auto_free char *name = memory_printf("%s %s", verb->subject, verb->name);
     auto_done(text) struct text key = {0};
-    enum request request = action_request(self->pane, verb);
+    enum request request = action_request(self->row.pane, verb);
     if (request != REQUEST_NONE) {
         keymap_name(&self->seat->keymap,
-            keys_row(request, pane_infos[self->pane].context | CONTEXT_LIST), &key);
+            keys_row(request, pane_infos[self->row.pane].context | CONTEXT_LIST), &key);
     }
     struct pen pen = {.y = line.y, .x = line.x, .limit = line.x + line.width};
     draw_text(frame, line.y, pen.x, KEY_CELLS - 1, ROLE_KEY, text_cstr(&key));
@@ -154,6 +132,7 @@ static bool menu_draw_bottom(
 static void menu_free(struct screen *screen)
 {
     free(menu_of(screen)->verbs);
+    free(menu_of(screen)->is_about);
     free(screen);
 }
 
@@ -168,38 +147,77 @@ static const struct screen_ops menu_ops = {
     .free = menu_free,
 };
 
-/* First what is done to the row, then the rest of the pane; of each what destroys at the end. */
+enum rank {
+    RANK_KEY,
+    RANK_ASKED,
+    RANK_ROW,
+    RANK_PANE,
+    RANK_DESTROYS,
+    RANK_HOST,
+    RANK_HOST_DESTROYS,
+    RANK_NONE
+};
+
+/* Where the verb stands in the menu: what a key does to the row, what else is done to it, what the
+ * pane is for, the host; of each what destroys behind the others. */
+static enum rank rank_of(
+    const struct menu_screen *self, const struct seat *seat, const struct verb *verb, bool is_about)
+{
+    static const char *const subjects[PANE_COUNT] = {
+        [PANE_CATALOG] = "catalog",
+        [PANE_KERNELS] = "kernel",
+        [PANE_IMAGES] = "image",
+        [PANE_VMS] = "vm",
+        [PANE_JOBS] = "job",
+    };
+    bool is_destroying = (verb->flags & VERB_DESTROYS) != 0;
+    enum action_use use = action_use(seat, &self->row, verb);
+    if ((verb->flags & (VERB_LOCAL | VERB_HIDDEN)) != 0 || use == ACTION_NOT_NOW ||
+        ((verb->flags & VERB_READS) == 0 && !seat_may_change(seat))) {
+        return RANK_NONE;
+    }
+    if (strcmp(verb->subject, "host") == 0) {
+        return is_destroying ? RANK_HOST_DESTROYS : RANK_HOST;
+    }
+    bool is_here = use != ACTION_NO_KEY || strcmp(verb->subject, subjects[self->row.pane]) == 0;
+    if (!is_here) {
+        return RANK_NONE;
+    }
+    return is_destroying          ? RANK_DESTROYS
+           : use == ACTION_ON_ROW ? RANK_KEY
+           : use == ACTION_ASKED  ? RANK_ASKED
+           : is_about             ? RANK_ROW
+                                  : RANK_PANE;
+}
+
 static void collect(struct menu_screen *self, const struct seat *seat)
 {
     size_t count = 0;
     self->verbs = memory_zero(verb_count(), sizeof(struct verb *));
-    for (int round = 0; round < 4; round++) {
-        bool wants_row = round < 2;
-        bool wants_destroying = round % 2 == 1;
+    self->is_about = memory_zero(verb_count(), sizeof(*self->is_about));
+    for (int rank = RANK_KEY; rank < RANK_NONE; rank++) {
         for (size_t i = 0; i < verb_count(); i++) {
             const struct verb *verb = verb_at(i);
-            bool is_row = subject_is_row(self->pane, verb->subject);
-            bool is_destroying = (verb->flags & VERB_DESTROYS) != 0;
-            bool is_offered = (verb->flags & (VERB_LOCAL | VERB_HIDDEN)) == 0 &&
-                              ((verb->flags & VERB_READS) != 0 || seat_may_change(seat));
-            if (is_offered && subject_is_here(self->pane, verb->subject) && is_row == wants_row &&
-                is_destroying == wants_destroying) {
-                self->verbs[count++] = verb;
+            bool is_about = action_is_about(verb, seat->snapshot, &self->row);
+            if ((int)rank_of(self, seat, verb, is_about) == rank) {
+                self->verbs[count] = verb;
+                self->is_about[count++] = is_about;
             }
         }
     }
     listbox_set_count(&self->box, count);
 }
 
-struct screen *menu_screen_new(struct seat *seat, enum pane pane, const char *name)
+struct screen *menu_screen_new(struct seat *seat, struct row row)
 {
     struct menu_screen *self = memory_zero(1, sizeof(*self));
     self->screen.ops = &menu_ops;
     self->seat = seat;
-    self->pane = pane;
-    snprintf(self->name, sizeof(self->name), "%s", name);
-    snprintf(self->title, sizeof(self->title), "%s%s%s", pane_infos[pane].title,
-        name[0] != '\0' ? ": " : "", name);
+    snprintf(self->name, sizeof(self->name), "%s", row.name);
+    snprintf(self->title, sizeof(self->title), "%s%s%s", pane_infos[row.pane].title,
+        self->name[0] != '\0' ? ": " : "", self->name);
+    self->row = row;
+    self->row.name = self->name;
     collect(self, seat);
     return &self->screen;
 }

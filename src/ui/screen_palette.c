@@ -30,6 +30,8 @@ struct palette_screen {
     struct strings found; /* whole lines that what is typed could become */
     struct listbox box;   /* of them */
     struct error error;   /* why the line was not carried out */
+    struct row row;       /* under the cursor below */
+    char name[128];       /* its name */
 };
 
 static struct palette_screen *palette_of(struct screen *screen)
@@ -113,7 +115,7 @@ static void carry_out(struct palette_screen *self, struct seat *seat)
         return;
     }
     seat_close(seat, &self->screen);
-    action_begin_command(seat, command);
+    action_begin_on(seat, command, &self->row);
 }
 
 static bool palette_type(struct screen *screen, struct seat *seat, int key)
@@ -226,10 +228,13 @@ static const struct screen_ops palette_ops = {
     .free = palette_free,
 };
 
-struct screen *palette_screen_new(struct seat *seat)
+struct screen *palette_screen_new(struct seat *seat, struct row row)
 {
     struct palette_screen *self = memory_zero(1, sizeof(*self));
     self->screen.ops = &palette_ops;
+    snprintf(self->name, sizeof(self->name), "%s", row.name);
+    self->row = row;
+    self->row.name = self->name;
     find(self, seat->snapshot);
     return &self->screen;
 }

@@ -37,11 +37,12 @@ struct screen *form_screen_again(
 bool wait_is_needed(const struct snapshot *snapshot, const struct command *command);
 /* Waits for that machine, then connects. */
 struct screen *wait_screen_new(struct seat *seat, struct command *command);
-struct screen *palette_screen_new(struct seat *seat);
+/* What can be typed; a verb that lacks its object is given the row. */
+struct screen *palette_screen_new(struct seat *seat, struct row row);
 /* What the trash got last, taken back after a question. */
 struct screen *undo_screen_new(struct seat *seat);
 struct screen *quit_screen_new(struct seat *seat);
-/* Everything that can be done in a pane, to the row of that name ("" for none). */
-struct screen *menu_screen_new(struct seat *seat, enum pane pane, const char *name);
+/* Everything that can be done to a row as it is now, and in its pane. */
+struct screen *menu_screen_new(struct seat *seat, struct row row);
 /* The columns of a list of the screen below. */
 struct screen *columns_screen_new(const char *list, struct table *table);

@@ -151,6 +151,28 @@ static void test_names_are_offered(void **state)
     world_quit(world);
 }
 
+/* What the plan says would be refused is not offered: it can be changed, with what is wrong. */
+static void test_refused_plans_are_changed(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "Help");
+    pty_send(world->pty, ":vm kill nosuch\r");
+    pty_wait_text(world->pty, "plan: there is no VM named nosuch");
+    pty_wait_text(world->pty, "e Change the line");
+    assert_false(pty_shows(world->pty, "y Yes"));
+    pty_send(world->pty, "e");
+    pty_wait_text(world->pty, "as a line: vm kill nosuch");
+    pty_wait_text(world->pty, "there is no VM named nosuch");
+    pty_send(world->pty, "\x1b");
+    pty_wait_gone(world->pty, "as a line");
+    pty_send(world->pty, "U"); /* an empty list says what it means */
+    pty_wait_text(world->pty, "Nothing was removed: what x removes waits here");
+    pty_send(world->pty, "q");
+    pty_wait_gone(world->pty, "Nothing was removed");
+    world_quit(world);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, world_set_up, world_tear_down)
 
 int main(void)
@@ -160,6 +182,7 @@ int main(void)
         TEST(test_files_are_foreign),
         TEST(test_files_are_bounded),
         TEST(test_names_are_offered),
+        TEST(test_refused_plans_are_changed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -321,7 +321,7 @@ static void test_t25_menu(void **state)
     struct pty_vterm *pty = open_world("half", NULL, "C.UTF-8");
     pty_send(pty, "2.");
     pty_wait_text(pty, "Kernels: debian-cloud");
-    pty_wait_text(pty, "▸     kernel list");
+    pty_wait_text(pty, "▸ v   kernel verify");
     pty_send(pty, "G"); /* the host's, and of those too what destroys is the last */
     pty_wait_text(pty, "host doctor");
     pty_wait_text(pty, "host trash empty");
@@ -329,8 +329,8 @@ static void test_t25_menu(void **state)
     pty_send(pty, "\x1b");
     pty_wait_gone(pty, "Kernels: debian-cloud");
     pty_wait_text(pty, ". Menu");
-    pty_send(pty, ".j\r");
-    pty_wait_text(pty, "submitted: kernel show debian-cloud");
+    pty_send(pty, ".\r");
+    pty_wait_text(pty, "submitted: kernel verify debian-cloud");
     pty_stop(pty);
     pty = open_world("half", "--readonly", "C.UTF-8");
     pty_send(pty, "2.");

@@ -146,6 +146,103 @@ static void test_new_jobs_are_seen(void **state)
     pty_stop(pty);
 }
 
+/* What is marked is acted on wherever the cursor is; who cannot take part is named. */
+static void test_marks_count_not_the_cursor(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy");
+    pty_send(pty, "4g");
+    pty_wait_text(pty, "▸ci-1");
+    pty_send(pty, "*G");
+    pty_wait_text(pty, "4 marked");
+    pty_send(pty, "gjj");
+    pty_wait_text(pty, "t Stop");
+    pty_send(pty, "t");
+    pty_wait_text(pty, "Stop 3 machines?");
+    pty_wait_text(pty, "1 of 4 marked left alone: db is not running; r starts it.");
+    pty_send(pty, "\x1b");
+    pty_wait_gone(pty, "Stop 3 machines?");
+    pty_stop(pty);
+}
+
+/* What was set by hand is on the border in full, whatever else has to go for it. */
+static void test_titles_keep_marks_and_order(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy");
+    pty_send(pty, "4ooO*");
+    pty_wait_text(pty, " 4 marked  by STATE ↓ ━");
+    assert_false(pty_shows(pty, "…━┓"));
+    pty_stop(pty);
+}
+
+/* The menu holds what can be done to this row now, and none of it is for another time. */
+static void test_menu_is_of_the_row(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy");
+    pty_send(pty, "4g.");
+    pty_wait_text(pty, "VMs: ci-1");
+    pty_wait_text(pty, "▸ s   vm exec");
+    pty_wait_text(pty, "t   vm stop");
+    assert_false(pty_shows(pty, "vm start"));
+    assert_false(pty_shows(pty, "vm resume"));
+    assert_false(pty_shows(pty, "vm rm"));
+    pty_send(pty, "\x1b");
+    pty_wait_gone(pty, "VMs: ci-1");
+    pty_send(pty, "jj");
+    pty_wait_text(pty, "▸db");
+    pty_send(pty, ".");
+    pty_wait_text(pty, "▸ r   vm start");
+    assert_false(pty_shows(pty, "vm stop"));
+    pty_send(pty, "\x1b");
+    pty_wait_gone(pty, "VMs: db");
+    pty_send(pty, "1g.");
+    pty_wait_text(pty, "Catalog: debian-cloud");
+    assert_false(pty_shows(pty, "image "));
+    pty_stop(pty);
+}
+
+/* A verb of the palette that says nothing of what it is done to is done to the row one is at; a
+ * new machine is made from the image of that one. */
+static void test_palette_knows_the_row(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy");
+    pty_send(pty, "4gjj");
+    pty_wait_text(pty, "▸db");
+    pty_send(pty, ":vm rename\r");
+    pty_wait_text(pty, "as a line: vm rename db");
+    pty_send(pty, "\x1b");
+    pty_wait_gone(pty, "as a line");
+    pty_send(pty, "n");
+    pty_wait_text(pty, "as a line: vm run alpine");
+    pty_send(pty, "\x1b");
+    pty_wait_gone(pty, "as a line");
+    pty_send(pty, "3:image register\r"); /* a new one: the row is none of its business */
+    pty_wait_text(pty, "as a line: image register");
+    assert_false(pty_shows(pty, "as a line: image register a"));
+    pty_stop(pty);
+}
+
+/* Each question tells what comes of its own verb. */
+static void test_questions_tell_the_truth(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy");
+    pty_send(pty, ":vm snapshot restore db s1\r");
+    pty_wait_text(pty, "Restore machine db?");
+    pty_wait_text(pty, "It becomes what snapshot s1 keeps.");
+    assert_false(pty_shows(pty, "trash"));
+    pty_send(pty, "\x1b");
+    pty_wait_gone(pty, "Restore machine");
+    pty_send(pty, ":vm snapshot rm db s1\r");
+    pty_wait_text(pty, "Remove snapshot of machine db?");
+    pty_wait_text(pty, "What snapshot s1 keeps is gone for good.");
+    pty_wait_text(pty, "y Yes, remove ");
+    pty_stop(pty);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +252,11 @@ int main(void)
         cmocka_unit_test(test_log_words),
         cmocka_unit_test(test_prompt_comes_below_the_guest),
         cmocka_unit_test(test_new_jobs_are_seen),
+        cmocka_unit_test(test_marks_count_not_the_cursor),
+        cmocka_unit_test(test_titles_keep_marks_and_order),
+        cmocka_unit_test(test_menu_is_of_the_row),
+        cmocka_unit_test(test_palette_knows_the_row),
+        cmocka_unit_test(test_questions_tell_the_truth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
