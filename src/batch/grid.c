@@ -246,6 +246,13 @@ static bool fits(const struct grid *grid, struct shares *shares)
     return shares->below > 0 && share_out(grid, shares, ABOVE_MIN);
 }
 
+bool grid_fits(const struct grid *grid, size_t indent, size_t width)
+{
+    auto_free size_t *widths = memory_zero(grid->column_count, sizeof(widths[0]));
+    struct shares shares = {.widths = widths, .indent = indent, .width = width};
+    return width == 0 || fits(grid, &shares);
+}
+
 void grid_append(const struct grid *grid, size_t indent, size_t width, struct text *out)
 {
     auto_free size_t *widths = memory_zero(grid->column_count, sizeof(widths[0]));

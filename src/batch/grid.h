@@ -24,5 +24,7 @@ void grid_done(struct grid *grid);
 /* What was appended to text since it was `start` long is a cell; an empty one becomes "-". The bytes
  * have passed text_append_safe. */
 void grid_end_cell(struct grid *grid, size_t start);
+/* Whether that is possible on a terminal of that width: else what is appended wraps. */
+bool grid_fits(const struct grid *grid, size_t indent, size_t width);
 /* Every line behind `indent` blanks. width: of the terminal; 0: as wide as it gets. */
 void grid_append(const struct grid *grid, size_t indent, size_t width, struct text *out);

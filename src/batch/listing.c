@@ -8,6 +8,7 @@
 #include "base/json_text.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "batch/grid.h"
 #include "batch/sheet.h"
 #include "batch/value.h"
@@ -21,6 +22,7 @@ struct table {
     struct json_span *values;  /* of the row at hand */
     struct json_span *remarks; /* its fields that are told behind others */
     bool is_utf8;
+    bool is_brief; /* sizes as "257M": there is no room for "257.2 MiB" */
 };
 
 static void table_done(struct table *table)
@@ -50,7 +52,13 @@ static void add_cell(struct table *table, size_t c, struct json_span value)
         value_append_string(string, form, table->is_utf8, out);
     } else if (value.len > 0) {
         auto_json struct json *tree = json_text_parse(value);
-        value_append_cell(tree, form, table->is_utf8, out);
+        char size[UNITS_MAX];
+        if (table->is_brief && form == COLUMN_SIZE) {
+            uint64_t bytes = (uint64_t)json_integer_value(tree, 0);
+            text_append(out, units_format_size_short(bytes, size));
+        } else {
+            value_append_cell(tree, form, table->is_utf8, out);
+        }
     }
     if (json_span_is(table->remarks[c], "true")) {
         column_append_remark(&table->columns[c], out);
@@ -84,29 +92,69 @@ static void find_values(struct table *table, struct json_span row)
     }
 }
 
-void listing_append_table(const struct column *columns, size_t column_count, const char *rows,
-    const struct listing_style *style, struct text *out)
+static void fill_table(struct table *table, const char *rows)
 {
-    auto_done(table) struct table table = {.columns = columns, .is_utf8 = style->is_utf8};
-    struct grid *grid = &table.grid;
-    grid_init(grid, column_count);
-    table.values = memory_zero(column_count, sizeof(struct json_span));
-    table.remarks = memory_zero(column_count, sizeof(struct json_span));
-    for (size_t c = 0; c < column_count; ++c) {
+    struct grid *grid = &table->grid;
+    for (size_t c = 0; c < grid->column_count; ++c) {
         size_t start = grid->text.len;
-        enum column_form form = columns[c].form;
+        enum column_form form = table->columns[c].form;
         grid->is_right[c] = form == COLUMN_SIZE || form == COLUMN_NUMBER;
-        text_append(&grid->text, columns[c].header);
+        text_append(&grid->text, table->columns[c].header);
         grid_end_cell(grid, start);
     }
     struct json_span row;
     for (const char *at = rows; json_text_next(&at, &row);) {
-        find_values(&table, row);
-        for (size_t c = 0; c < column_count; ++c) {
-            add_cell(&table, c, table.values[c]);
+        find_values(table, row);
+        for (size_t c = 0; c < grid->column_count; ++c) {
+            add_cell(table, c, table->values[c]);
         }
     }
-    grid_append(grid, 0, style->width, out);
+}
+
+/* False: nothing was appended, for it would be wider than the terminal. */
+static bool append_if_fits(const struct column *columns, size_t column_count, const char *rows,
+    const struct listing_style *style, bool is_brief, bool is_last_try, struct text *out)
+{
+    auto_done(table) struct table table = {
+        .columns = columns, .is_utf8 = style->is_utf8, .is_brief = is_brief};
+    grid_init(&table.grid, column_count);
+    table.values = memory_zero(column_count, sizeof(struct json_span));
+    table.remarks = memory_zero(column_count, sizeof(struct json_span));
+    fill_table(&table, rows);
+    if (!is_last_try && !grid_fits(&table.grid, 0, style->width)) {
+        return false;
+    }
+    grid_append(&table.grid, 0, style->width, out);
+    return true;
+}
+
+/* Where there is no room even for brief sizes, the second half of the columns follows as a table of
+ * its own, with the first column again in front. */
+static void append_halves(const struct column *columns, size_t column_count, const char *rows,
+    const struct listing_style *style, struct text *out)
+{
+    size_t half = column_count / 2 + 1;
+    auto_free struct column *second = memory_zero(column_count, sizeof(*second));
+    second[0] = columns[0];
+    memcpy(&second[1], &columns[half], (column_count - half) * sizeof(*second));
+    size_t second_count = column_count - half + 1;
+    if (!append_if_fits(columns, half, rows, style, true, half < 3, out)) {
+        append_halves(columns, half, rows, style, out);
+    }
+    text_append_char(out, '\n');
+    if (!append_if_fits(second, second_count, rows, style, true, second_count < 3, out)) {
+        append_halves(second, second_count, rows, style, out);
+    }
+}
+
+void listing_append_table(const struct column *columns, size_t column_count, const char *rows,
+    const struct listing_style *style, struct text *out)
+{
+    bool is_last_try = column_count < 3;
+    if (!append_if_fits(columns, column_count, rows, style, false, is_last_try, out) &&
+        !append_if_fits(columns, column_count, rows, style, true, false, out)) {
+        append_halves(columns, column_count, rows, style, out);
+    }
 }
 
 /* ---- objects ---- */

@@ -11,6 +11,7 @@
 
 #define WIDTH 80
 #define HELP_COLUMN 28
+#define VERB_COLUMN 23 /* "  vm snapshot restore" and a gap */
 
 /* ---- text ---- */
 
@@ -182,7 +183,7 @@ static void append_verb_line(const struct verb *verb, struct text *out)
     if ((verb->flags & VERB_HIDDEN) == 0) {
         auto_free char *left =
             memory_printf("%s%s%s", verb->subject, verb->subject[0] != '\0' ? " " : "", verb->name);
-        append_pair(out, left, verb->summary, HELP_COLUMN - 6);
+        append_pair(out, left, verb->summary, VERB_COLUMN);
     }
 }
 
@@ -212,10 +213,21 @@ void usage_append_overview(const char *call, struct text *out)
     }
     text_append(out, "\nTopics (help TOPIC):\n");
     for (size_t i = 0; i < topic_count; ++i) {
-        append_pair(out, topics[i].name, topics[i].summary, HELP_COLUMN - 6);
+        append_pair(out, topics[i].name, topics[i].summary, VERB_COLUMN);
     }
     append_arguments(out, "Options of every command", common_arguments, common_argument_count);
     text_append(out, "\n--help behind a command tells more about it.\n");
+}
+
+/* Their names alone: what is special of the verb would be far above what they mean. */
+static void append_common_names(const char *call, struct text *out)
+{
+    auto_done(text) struct text names = {0};
+    for (size_t i = 0; i < common_argument_count; ++i) {
+        text_printf(&names, "%s--%s", i > 0 ? " " : "", common_arguments[i].name);
+    }
+    text_printf(out, "\nOptions of every command (%s help tells what they do):\n  ", call);
+    append_filled(out, text_cstr(&names), names.len, 2, 2);
 }
 
 void usage_append_verb(const char *call, const struct verb *verb, struct text *out)
@@ -246,7 +258,7 @@ void usage_append_verb(const char *call, const struct verb *verb, struct text *o
             at += len + (at[len] == '\n');
         }
     }
-    append_arguments(out, "Options of every command", common_arguments, common_argument_count);
+    append_common_names(call, out);
 }
 
 void usage_append_topic(const struct topic *topic, struct text *out)

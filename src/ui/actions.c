@@ -443,14 +443,17 @@ bool action_is_about(
 void action_begin_on(struct seat *seat, struct command *command, const struct row *row)
 {
     const struct verb *verb = command_verb(command);
+    const struct argument *operand = action_operand(verb);
     struct error ignored = {0};
-    if (action_is_about(verb, seat->snapshot, row) && !command_check(command, &ignored)) {
-        const struct argument *operand = action_operand(verb);
-        if (!command_has(command, operand->name)) {
-            command_set(command, operand->name, row->name, &ignored);
-        }
+    bool is_for_row = action_is_about(verb, seat->snapshot, row) &&
+                      !command_check(command, &ignored) && !command_has(command, operand->name) &&
+                      command_set(command, operand->name, row->name, &ignored);
+    bool is_change = (verb->flags & VERB_READS) == 0 && usual_kind(command) == ACTION_SUBMIT;
+    if (is_for_row && is_change && seat_may_change(seat)) {
+        begin(seat, command, ACTION_FORM); /* nobody said that it is this one */
+    } else {
+        action_begin_command(seat, command);
     }
-    action_begin_command(seat, command);
 }
 
 /* One job for each name; every refusal is told. */

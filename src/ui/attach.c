@@ -154,7 +154,8 @@ static void say_way_back(const struct command *command)
         auto_done(text) struct text line = {0};
         text_append(&line, "In machine ");
         text_append_safe(&line, name, strlen(name), true);
-        text_append(&line, ": exit or Ctrl-D comes back; should it hang, Ctrl-] three times.\r\n");
+        text_append(
+            &line, ": exit or Ctrl-D comes back.\r\nShould it hang: Ctrl-] three times.\r\n");
         term_write(text_cstr(&line), line.len);
     }
 }

@@ -81,9 +81,10 @@ void header_draw(const struct snapshot *snapshot, struct frame *frame, struct ar
 {
     const struct host_facts *host = &snapshot->host;
     struct pen pen = {.y = line.y, .x = line.x + 1, .limit = line.x + line.width - 1};
-    const char *right = is_readonly ? "read-only" : host->accel;
+    bool is_emulated = strcmp(host->accel, "tcg") == 0;
+    const char *right = is_readonly ? "read-only" : is_emulated ? "no kvm" : host->accel;
     if (right[0] != '\0') {
-        enum role role = is_readonly ? ROLE_ATTENTION : ROLE_DIM;
+        enum role role = is_readonly || is_emulated ? ROLE_ATTENTION : ROLE_DIM;
         int used = draw_right(frame, line.y, pen.limit - 12, 12, role, right);
         pen.limit -= used + 2;
     }

@@ -23,6 +23,7 @@
 #define RATE_CELLS 12
 #define LEFT_CELLS 6
 #define SPEED_CELLS (RATE_CELLS + LEFT_CELLS)
+#define STEP_CELLS (AMOUNT_CELLS + SPEED_CELLS)
 #define AGE_CELLS 4
 #define SHORT_DIGEST 8
 #define STALLED_MS 5000
@@ -45,10 +46,13 @@ int job_lines(const struct job_item *job)
     return job->state == JOB_RUNNING && job->has_expected && !is_boot(job) ? 2 : 1;
 }
 
-static int title_cells(struct area line)
+/* A quarter of the line where a bar and figures follow; what only ends in a word has more. */
+static int title_cells(const struct job_item *job, struct area line, int need)
 {
     int cells = line.width / 4;
-    return cells < TITLE_MIN ? TITLE_MIN : cells > TITLE_MAX ? TITLE_MAX : cells;
+    cells = cells < TITLE_MIN ? TITLE_MIN : cells > TITLE_MAX ? TITLE_MAX : cells;
+    bool has_room = job->state == JOB_OK && job->transferred == 0 && !job->has_found;
+    return has_room && need > cells ? (need < line.width / 2 ? need : line.width / 2) : cells;
 }
 
 /* Right-aligned in its own column, which is always there, so that nothing moves as figures grow. */
@@ -76,14 +80,31 @@ static void put_speed(const struct job_item *job, struct frame *frame, int y, in
     auto_done(text) struct text left = {0};
     format_rate(&rate, job->unit, job->rate);
     format_left(&left, job->done, job->total, job->rate);
-    bool is_download = job->unit == PROGRESS_BYTES && job->phase == PROGRESS_DOWNLOAD;
-    if (is_download && is_stalled(job, frame)) {
+    if (is_stalled(job, frame)) {
         put_figure(frame, y, right, SPEED_CELLS, ROLE_ATTENTION, "stalled");
-    } else if (is_download) {
+    } else {
         put_figure(frame, y, right, LEFT_CELLS, ROLE_TEXT, text_cstr(&left));
         put_figure(frame, y, right, RATE_CELLS, ROLE_TEXT, text_cstr(&rate));
-    } else {
-        put_figure(frame, y, right, SPEED_CELLS, ROLE_TEXT, progress_phase_name(job->phase));
+    }
+}
+
+static bool is_download(const struct job_item *job)
+{
+    return job->unit == PROGRESS_BYTES && job->phase == PROGRESS_DOWNLOAD;
+}
+
+/* What is done besides downloading, and how far: the percent beside it are of the whole job. Of the
+ * two the word is what stays. */
+static void put_step(const struct job_item *job, struct frame *frame, int y, int *right, int room)
+{
+    auto_done(text) struct text amount = {0};
+    format_amount(&amount, job->unit, job->done, job->total);
+    const char *phase = progress_phase_name(job->phase);
+    auto_free char *step = memory_printf("%s  %s", phase, text_cstr(&amount));
+    bool has_both = room >= STEP_CELLS && (int)strlen(step) <= STEP_CELLS;
+    int cells = room >= STEP_CELLS ? STEP_CELLS : room >= SPEED_CELLS ? SPEED_CELLS : 0;
+    if (cells > 0) {
+        put_figure(frame, y, right, cells, ROLE_TEXT, has_both ? step : phase);
     }
 }
 
@@ -96,11 +117,15 @@ static void draw_running(const struct job_item *job, struct frame *frame, struct
     format_amount(&amount, job->unit, job->done, job->total);
     int right = line.x + line.width;
     int room = right - x - (PERCENT_CELLS + GAP);
-    if (room >= AMOUNT_CELLS + SPEED_CELLS) {
-        put_speed(job, frame, line.y, &right);
-    }
-    if (room >= AMOUNT_CELLS) {
-        put_figure(frame, line.y, &right, AMOUNT_CELLS, ROLE_TEXT, text_cstr(&amount));
+    if (!is_download(job)) {
+        put_step(job, frame, line.y, &right, room);
+    } else {
+        if (room >= STEP_CELLS) {
+            put_speed(job, frame, line.y, &right);
+        }
+        if (room >= AMOUNT_CELLS) {
+            put_figure(frame, line.y, &right, AMOUNT_CELLS, ROLE_TEXT, text_cstr(&amount));
+        }
     }
     put_figure(frame, line.y, &right, PERCENT_CELLS + GAP, ROLE_STRONG, text_cstr(&percent));
     if (right - x >= 4) {
@@ -295,10 +320,10 @@ static void draw_queued(const struct job_item *job, struct frame *frame, struct 
 static void draw_job(const struct job_item *job, const struct snapshot *snapshot,
     struct frame *frame, struct area line)
 {
-    int title = title_cells(line);
-    int x = line.x + title + GAP;
     auto_done(text) struct text words = {0};
     format_job_title(&words, job, snapshot);
+    int title = title_cells(job, line, cells_width(text_cstr(&words), frame->theme->is_utf8));
+    int x = line.x + title + GAP;
     draw_text(frame, line.y, line.x, title, ROLE_TEXT, text_cstr(&words));
     switch (job->state) {
     case JOB_QUEUED:

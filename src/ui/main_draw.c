@@ -13,7 +13,7 @@
 #include "ui/seat.h"
 #include "ui/welcome.h"
 
-/* "  2 marked   by SIZE v ": what is as somebody has set it, and is told before what is only counted. */
+/* " 2 marked  by SIZE v ": what somebody has set; it is told before what is only counted. */
 static void add_settings(
     const struct table *table, const struct theme *theme, struct text *marks, struct text *order)
 {

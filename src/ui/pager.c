@@ -200,6 +200,7 @@ static void arrange(struct pager *pager, const struct page *page, int width)
 static void rearrange(struct pager *pager)
 {
     pager->rows_width = -1;
+    pager->found = 0;
 }
 
 void pager_done(struct pager *pager)
@@ -222,7 +223,9 @@ static void search(struct pager *pager, const struct page *page, size_t from, bo
         size_t row = is_backwards ? (from + total - step) % total : (from + step) % total;
         struct pager_row found = row_at(pager, row);
         if (found.skip == 0 && line_matches(&page->lines[found.line], pager->search.text)) {
-            pager->top = row;
+            pager->found = row + 1;
+            size_t last = last_top(pager, page);
+            pager->top = row < last ? row : last; /* the page stays full */
             pager->is_following = false;
             return;
         }
@@ -268,6 +271,7 @@ bool pager_type(struct pager *pager, const struct page *page, int key)
 
 static void move(struct pager *pager, const struct page *page, long by)
 {
+    pager->found = 0;
     if (by < 0) {
         pager->is_following = false;
         size_t up = (size_t)-by;
@@ -282,6 +286,7 @@ bool pager_request(struct pager *pager, const struct page *page, enum request re
 {
     long screenful = pager->height > 2 ? (long)pager->height - 1 : 1;
     int half = width > 2 ? width / 2 : 1;
+    size_t before = 0;
     switch ((int)request) {
     case REQUEST_UP:
         move(pager, page, -1);
@@ -296,10 +301,12 @@ bool pager_request(struct pager *pager, const struct page *page, enum request re
         move(pager, page, screenful);
         return true;
     case REQUEST_FIRST:
+        pager->found = 0;
         pager->is_following = false;
         pager->top = 0;
         return true;
     case REQUEST_LAST:
+        pager->found = 0;
         pager->top = last_top(pager, page);
         pager->is_following = pager->can_follow;
         return true;
@@ -310,6 +317,7 @@ bool pager_request(struct pager *pager, const struct page *page, enum request re
         pager->left += pager->is_folded ? 0 : half;
         return true;
     case REQUEST_FOLLOW:
+        pager->found = 0;
         pager->is_following = true;
         return true;
     case REQUEST_SEARCH:
@@ -317,10 +325,11 @@ bool pager_request(struct pager *pager, const struct page *page, enum request re
         edit_set(&pager->search, "");
         return true;
     case REQUEST_SEARCH_NEXT:
-        search(pager, page, pager->top + 1, false);
+        search(pager, page, pager->found > 0 ? pager->found : pager->top, false);
         return true;
     case REQUEST_SEARCH_PREVIOUS:
-        search(pager, page, pager->top + row_total(pager, page) - 1, true);
+        before = (pager->found > 0 ? pager->found - 1 : pager->top) + row_total(pager, page) - 1;
+        search(pager, page, before, true);
         return true;
     case REQUEST_FILTER_LINES:
         pager->is_filtering = true;
@@ -398,6 +407,9 @@ void pager_draw(struct pager *pager, const struct page *page, struct frame *fram
         struct pager_row row = row_at(pager, pager->top + (size_t)y);
         struct area at = {.y = area.y + y, .x = area.x, .height = 1, .width = area.width};
         draw_line(pager, &page->lines[row.line], row.skip, frame, at);
+        if (pager->found == pager->top + (size_t)y + 1 && pager->search.len > 0 && at.x > 0) {
+            draw_text(frame, at.y, at.x - 1, 1, ROLE_KEY, theme_glyph(frame->theme, GLYPH_MARK));
+        }
     }
     if (total == 0 && pager->filter.len > 0) {
         draw_text(frame, area.y, area.x, area.width, ROLE_TEXT, "Nothing matches. Esc shows all.");

@@ -63,6 +63,7 @@ struct pager {
     bool is_searching; /* the search is being typed */
     struct edit search;
     bool has_failed;   /* the last search found nothing */
+    size_t found;      /* the row behind the one it found; 0: none, or left by moving on */
     bool is_early;     /* it was typed before there was anything to search */
     bool is_filtering; /* the filter is being typed */
     struct edit filter;

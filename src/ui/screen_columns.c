@@ -98,6 +98,10 @@ static void draw_column(void *context, struct frame *frame, struct area line, si
         pen_glyph(
             frame, &pen, ROLE_ATTENTION, table->is_descending ? GLYPH_DESCENDING : GLYPH_ASCENDING);
         pen_text(frame, &pen, ROLE_DIM, " gives the order");
+    } else if (!table->is_hidden[index] && table->place.columns[index] == 0 &&
+               table->shown_count > 0) {
+        pen_skip(&pen, 2);
+        pen_text(frame, &pen, ROLE_DIM, "no room here");
     }
 }
 

@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 #include "ui/screens.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "engine/command.h"
+#include "engine/snapshot.h"
 #include "ui/actions.h"
 #include "ui/app.h"
 #include "ui/cells.h"
 #include "ui/dialog.h"
 #include "ui/form.h"
 #include "ui/listbox.h"
+#include "ui/machines.h"
 #include "ui/picker.h"
 #include "ui/screen.h"
 #include "ui/seat.h"
@@ -168,8 +172,41 @@ static char *default_hint(const struct argument *argument)
     return memory_printf("(%.*s)", (int)(end - value), value);
 }
 
-static void draw_value(
-    const struct field *field, struct frame *frame, struct area line, bool is_focused)
+static const struct vm_item *machine_to_set(
+    const struct form *form, const struct snapshot *snapshot)
+{
+    bool is_set = strcmp(form->verb->subject, "vm") == 0 && strcmp(form->verb->name, "set") == 0;
+    for (size_t i = 0; is_set && i < form->field_count; i++) {
+        if (strcmp(form->fields[i].argument->name, "name") == 0) {
+            return machine_find(snapshot, form->fields[i].edit.text);
+        }
+    }
+    return NULL;
+}
+
+/* What the machine has now, where that is to be changed and known; else what holds by itself. */
+static char *hint_of(
+    const struct form *form, const struct snapshot *snapshot, const struct argument *argument)
+{
+    const struct vm_item *vm = machine_to_set(form, snapshot);
+    char buffer[UNITS_MAX];
+    if (vm != NULL && strcmp(argument->name, "vcpu") == 0) {
+        return memory_printf("(now %" PRIu64 ")", vm->vcpu);
+    }
+    if (vm != NULL && strcmp(argument->name, "memory") == 0) {
+        return memory_printf("(now %s)", units_format_size(vm->memory_mib << 20, buffer));
+    }
+    if (vm != NULL && strcmp(argument->name, "kernel-ref") == 0) {
+        return memory_printf("(now %s)", vm->kernel_ref);
+    }
+    if (vm != NULL && strcmp(argument->name, "vmm") == 0) {
+        return memory_printf("(now %s)", vm->vmm);
+    }
+    return default_hint(argument);
+}
+
+static void draw_value(const struct field *field, const char *hint, struct frame *frame,
+    struct area line, bool is_focused)
 {
     const struct argument *argument = field->argument;
     int x = line.x + LABEL_CELLS;
@@ -180,7 +217,6 @@ static void draw_value(
         return;
     }
     if (field->edit.len == 0) {
-        auto_free char *hint = default_hint(argument);
         draw_text(frame, line.y, x, width, ROLE_DIM, hint);
     }
     if (argument->kind == ARGUMENT_CHOICE) {
@@ -198,7 +234,8 @@ static void draw_value(
     }
 }
 
-static void draw_fields(struct form_screen *self, struct frame *frame, struct area area)
+static void draw_fields(struct form_screen *self, const struct snapshot *snapshot,
+    struct frame *frame, struct area area)
 {
     size_t page = area.height > 0 ? (size_t)area.height : 1;
     self->top = listbox_top(self->top, self->form.focus, page);
@@ -212,7 +249,8 @@ static void draw_fields(struct form_screen *self, struct frame *frame, struct ar
         }
         draw_text(frame, at.y, at.x, LABEL_CELLS - 1, is_focused ? ROLE_STRONG : ROLE_DIM,
             field->argument->name);
-        draw_value(field, frame, at, is_focused);
+        auto_free char *hint = hint_of(&self->form, snapshot, field->argument);
+        draw_value(field, hint, frame, at, is_focused);
     }
 }
 
@@ -254,7 +292,6 @@ static void draw_foot(struct form_screen *self, struct frame *frame, struct area
 static void form_draw(
     struct screen *screen, struct seat *seat, struct frame *frame, struct area area)
 {
-    (void)seat;
     struct form_screen *self = form_of(screen);
     int width = area.width - 6 < WIDTH ? area.width - 6 : WIDTH;
     int height = (int)self->form.field_count + FOOT_LINES + 1;
@@ -263,7 +300,7 @@ static void form_draw(
     struct area fields = inner;
     fields.y++;
     fields.height -= FOOT_LINES + 1;
-    draw_fields(self, frame, fields);
+    draw_fields(self, seat->snapshot, frame, fields);
     draw_position(self, frame, fields);
     struct area foot = inner;
     foot.y = inner.y + inner.height - FOOT_LINES + 1;

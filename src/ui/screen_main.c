@@ -302,7 +302,6 @@ static void quit(struct seat *seat)
     seat_leave(seat, 0);
 }
 
-
 /* What failed, as a form with what was typed: to be changed and tried again. */
 static void edit_again(const struct main_screen *main, struct seat *seat)
 {

@@ -14,6 +14,7 @@
 #include "engine/snapshot.h"
 #include "ui/actions.h"
 #include "ui/details.h"
+#include "ui/refusals.h"
 #include "ui/result.h"
 #include "ui/seat.h"
 #include "ui/table.h"
@@ -75,8 +76,59 @@ static void free_state(struct viewer *viewer)
     free(viewer->state);
 }
 
-static const struct viewer_source details_source = {
-    .title = "Details", .fill = details_fill_page, .free = free_details};
+/* What the key does to the object that is shown; NULL for nothing, also where the key is for the
+ * pane rather than for a row of it. */
+static const struct action *action_of(
+    const struct details_state *state, enum request request, size_t *index)
+{
+    const struct seat *seat = state->seat;
+    if (!details_find(seat->snapshot, state->pane, state->key, index)) {
+        return NULL;
+    }
+    const struct action *action = action_find(seat, request, state->pane, true, *index);
+    return action != NULL && action->needs_row ? action : NULL;
+}
+
+static unsigned details_contexts(const struct viewer *viewer)
+{
+    const struct details_state *state = viewer->state;
+    return pane_infos[state->pane].context & ~(unsigned)CONTEXT_JOBS;
+}
+
+static bool details_is_offered(const struct viewer *viewer, enum request request)
+{
+    size_t index = 0;
+    return action_of(viewer->state, request, &index) != NULL;
+}
+
+static void details_refuse(const struct viewer *viewer, enum request request, struct text *sentence)
+{
+    const struct details_state *state = viewer->state;
+    size_t index = 0;
+    if (seat_may_change(state->seat) &&
+        details_find(state->seat->snapshot, state->pane, state->key, &index)) {
+        refusal_words(state->seat, request, state->pane, index, sentence);
+    }
+}
+
+static void details_request(struct viewer *viewer, struct seat *seat, enum request request)
+{
+    const struct details_state *state = viewer->state;
+    size_t index = 0;
+    const struct action *action = action_of(state, request, &index);
+    if (action != NULL) {
+        action_begin(seat, action,
+            &(struct action_rows){.pane = state->pane, .indices = &index, .count = 1});
+    }
+}
+
+static const struct viewer_source details_source = {.title = "Details",
+    .fill = details_fill_page,
+    .contexts = details_contexts,
+    .is_offered = details_is_offered,
+    .request = details_request,
+    .refuse = details_refuse,
+    .free = free_details};
 
 /* Nobody has asked for it: when it cannot be answered, it is left out. */
 static uint64_t ask_more(struct seat *seat, enum pane pane, const char *name)
@@ -170,6 +222,7 @@ static void help_fill(struct viewer *viewer, struct seat *seat, struct page *pag
     page_add(page, ROLE_TEXT, "unverified", "made by hand; nothing was promised");
     page_add(page, ROLE_TEXT, "MISMATCH", "not what was promised or recorded: do not use it");
     page_add(page, ROLE_TEXT, "cpu 100%", "one core of this host");
+    page_add(page, ROLE_TEXT, "no kvm", "machines are emulated (tcg), several times slower");
     add_key_names(page, width);
 }
 

@@ -30,14 +30,30 @@ void seat_close(struct seat *seat, struct screen *screen)
     screen->is_closed = true;
 }
 
+static void __attribute__((format(printf, 3, 0)))
+show(struct seat *seat, enum role role, const char *format, va_list args)
+{
+    vsnprintf(seat->toast, sizeof(seat->toast), format, args);
+    seat->toast_role = role;
+}
+
 void seat_say(struct seat *seat, enum role role, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    vsnprintf(seat->toast, sizeof(seat->toast), format, args);
+    show(seat, role, format, args);
     va_end(args);
-    seat->toast_role = role;
     engine_log(seat->engine, seat->toast);
+}
+
+/* What the engine has in its messages already is not told to them again. */
+static void __attribute__((format(printf, 3, 4)))
+say_again(struct seat *seat, enum role role, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    show(seat, role, format, args);
+    va_end(args);
 }
 
 void seat_remember_failure(struct seat *seat, const char *line, const struct error *why)
@@ -112,7 +128,7 @@ static bool meet_end(struct seat *seat, const struct seat_job *watched)
     } else if (job != NULL && job->state == JOB_FAILED && !job->is_quiet) {
         auto_done(text) struct text title = {0};
         format_job_title(&title, job, seat->snapshot);
-        seat_say(seat, ROLE_BAD, "%s: %s", text_cstr(&title), job->error.text);
+        say_again(seat, ROLE_BAD, "%s: %s", text_cstr(&title), job->error.text);
         seat_remember_failure(seat, job->line, &job->error);
     } else if (job != NULL && job->state == JOB_OK) {
         undo_remember(seat, job);

@@ -32,8 +32,26 @@ void undo_done(struct undo *undo)
     *undo = (struct undo){0};
 }
 
+/* "VM web" */
+static char *title_of(const char *kind, const struct json *result)
+{
+    bool is_vm = strcmp(kind, "vm") == 0;
+    return memory_printf("%s %s", is_vm ? "VM" : kind, json_string(result, "name", ""));
+}
+
+static void tell_return(struct seat *seat, const struct job_item *job)
+{
+    auto_json struct json *result = result_parse(job);
+    auto_free char *title = title_of(json_string(result, "kind", ""), result);
+    seat_say(seat, ROLE_GOOD, "%s is back", title);
+}
+
 void undo_remember(struct seat *seat, const struct job_item *job)
 {
+    if (job->result != NULL && strcmp(job->verb->name, "trash restore") == 0) {
+        tell_return(seat, job);
+        return;
+    }
     if (job->result == NULL || (job->verb->flags & VERB_DESTROYS) == 0) {
         return;
     }
@@ -42,12 +60,10 @@ void undo_remember(struct seat *seat, const struct job_item *job)
     if (id == NULL) {
         return;
     }
-    bool is_vm = strcmp(job->verb->subject, "vm") == 0;
     struct undo *undo = &seat->undo;
     undo->items = memory_grow(undo->items, undo->count + 1, sizeof(*undo->items));
-    undo->items[undo->count++] = (struct undo_item){.trash_id = memory_strdup(id),
-        .title = memory_printf(
-            "%s %s", is_vm ? "VM" : job->verb->subject, json_string(result, "name", ""))};
+    undo->items[undo->count++] = (struct undo_item){
+        .trash_id = memory_strdup(id), .title = title_of(job->verb->subject, result)};
     auto_done(text) struct text key = {0};
     keymap_name(&seat->keymap, keys_row(REQUEST_UNDO, CONTEXT_LIST), &key);
     const char *until = json_string(result, "restorable_until", "");

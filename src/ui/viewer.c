@@ -42,8 +42,9 @@ static const char *viewer_title(const struct screen *screen)
 
 static unsigned viewer_contexts(const struct screen *screen)
 {
-    (void)screen;
-    return CONTEXT_VIEWER;
+    const struct viewer *viewer = viewer_const(screen);
+    unsigned own = viewer->source->contexts != NULL ? viewer->source->contexts(viewer) : 0;
+    return CONTEXT_VIEWER | own;
 }
 
 static bool viewer_is_offered(
@@ -57,12 +58,17 @@ static bool viewer_is_offered(
     case REQUEST_SEARCH_NEXT:
     case REQUEST_SEARCH_PREVIOUS:
         return viewer->pager.search.len > 0 && !viewer->pager.has_failed;
+    case REQUEST_OPEN:
+        return false; /* it is open */
     case REQUEST_TIMES:
     case REQUEST_DIVIDE:
         return viewer->source->is_offered != NULL && viewer->source->is_offered(viewer, request);
     default:
-        return true;
+        break;
     }
+    bool is_of_row = request >= REQUEST_PULL && request <= REQUEST_DOCTOR;
+    return !is_of_row ||
+           (viewer->source->is_offered != NULL && viewer->source->is_offered(viewer, request));
 }
 
 /* Everything on the page, as it is shown, into a new file of the current directory. */
@@ -97,6 +103,8 @@ static void viewer_refuse(const struct screen *screen, const struct seat *seat,
     (void)seat;
     if (request == REQUEST_FOLLOW && viewer_const(screen)->pager.is_following) {
         text_append(sentence, "It follows already; going up stops it");
+    } else if (viewer_const(screen)->source->refuse != NULL) {
+        viewer_const(screen)->source->refuse(viewer_const(screen), request, sentence);
     }
 }
 

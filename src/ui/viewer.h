@@ -25,6 +25,10 @@ struct viewer_source {
     /* Requests of its own: whether they would do something now, and what. May be NULL. */
     bool (*is_offered)(const struct viewer *viewer, enum request request);
     void (*request)(struct viewer *viewer, struct seat *seat, enum request request);
+    /* Contexts besides a viewer's, whose requests are its own; why one would do nothing. May be
+     * NULL. */
+    unsigned (*contexts)(const struct viewer *viewer);
+    void (*refuse)(const struct viewer *viewer, enum request request, struct text *sentence);
     /* Called when a new snapshot is there; may close the screen. May be NULL. */
     void (*update)(struct viewer *viewer, struct seat *seat);
     /* See screen.h; may be NULL. */

@@ -70,11 +70,11 @@ bool console_parse_key(const char *word, int *key, struct error *err)
         "the detach key is ctrl- or ^ and one of a-z [ \\ ] ^ _, such as ctrl-a, not '%s'", word);
 }
 
-/* "^]" for 0x1d. */
+/* "Ctrl-]" for 0x1d. */
 static void name_key(int key, char name[8])
 {
     if (key < 0x20) {
-        snprintf(name, 8, "^%c", key + 0x40);
+        snprintf(name, 8, "Ctrl-%c", key + 0x40);
     } else {
         snprintf(name, 8, "%c", key);
     }

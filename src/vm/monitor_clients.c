@@ -82,6 +82,16 @@ static void give_keyboard(struct monitor *monitor, struct monitor_client *client
     }
 }
 
+/* From the first whole line on, unless that one is long. */
+static uint64_t whole_line(const struct monitor *monitor, uint64_t offset)
+{
+    uint8_t chunk[512];
+    uint64_t at = offset;
+    size_t got = serial_log_read(&monitor->log, &at, chunk, sizeof(chunk));
+    const uint8_t *end = memchr(chunk, '\n', got);
+    return end != NULL ? offset + (uint64_t)(end - chunk) + 1 : offset;
+}
+
 static void begin_console(
     struct monitor *monitor, struct monitor_client *client, const struct json *request)
 {
@@ -90,6 +100,9 @@ static void begin_console(
     wanted = wanted < REPLAY_MAX ? wanted : REPLAY_MAX;
     uint64_t kept = monitor->log.end - monitor->handle.log_offset; /* of this boot */
     client->log_offset = monitor->log.end - (wanted < kept ? wanted : kept);
+    if (wanted > 0 && wanted < kept) {
+        client->log_offset = whole_line(monitor, client->log_offset);
+    }
     client->may_type = json_bool(request, "type", false);
     client->kind = CLIENT_CONSOLE;
     wire_decoder_init(&client->decoder, false);

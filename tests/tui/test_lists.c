@@ -476,7 +476,7 @@ static void test_t28_search_and_filter_in_a_log(void **state)
     pty_send(pty, "/VDA\r");
     int row = 0;
     int column = 0;
-    pty_wait_gone(pty, "Linux version");
+    pty_wait_text(pty, "▸[    0.000000] Command line");
     pty_wait_quiet(pty, 200);
     assert_true(pty_find(pty, "/dev/vda", &row, &column));
     assert_false(pty_cell_at(pty, row, column).is_reverse);

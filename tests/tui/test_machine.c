@@ -131,7 +131,7 @@ static void test_console(void **state)
     struct console_world *world = *state;
     open_with_machine(world);
     pty_send(world->pty, "c");
-    pty_wait_text(world->pty, "press ^] to leave");
+    pty_wait_text(world->pty, "press Ctrl-] to leave");
     pty_wait_gone(world->pty, "4 VMs");
     pty_send(world->pty, "hello\n");
     pty_wait_text(world->pty, "got hello");
@@ -142,7 +142,7 @@ static void test_console(void **state)
     assert_true(pty_is_alternate(world->pty));
     /* A size that changed meanwhile is taken over. */
     pty_send(world->pty, "c");
-    pty_wait_text(world->pty, "press ^] to leave"); /* what is typed before that is dropped */
+    pty_wait_text(world->pty, "press Ctrl-] to leave"); /* what is typed before that is dropped */
     pty_resize(world->pty, 40, 120);
     pty_send(world->pty, "\x1d");
     pty_wait_text(world->pty, "Details");
@@ -156,7 +156,7 @@ static void test_t34_console_over_a_reboot(void **state)
     struct console_world *world = *state;
     open_with_machine(world);
     pty_send(world->pty, "c");
-    pty_wait_text(world->pty, "press ^] to leave");
+    pty_wait_text(world->pty, "press Ctrl-] to leave");
     pty_send(world->pty, "before it\n");
     pty_wait_text(world->pty, "got before it");
     pty_send(world->pty, "reboot\n");
@@ -260,7 +260,7 @@ static void test_logs(void **state)
     struct console_world *world = *state;
     open_with_machine(world);
     pty_send(world->pty, "c");
-    pty_wait_text(world->pty, "press ^] to leave");
+    pty_wait_text(world->pty, "press Ctrl-] to leave");
     pty_send(world->pty, "first words\n");
     pty_wait_text(world->pty, "got first words");
     pty_send(world->pty, "\x1d");

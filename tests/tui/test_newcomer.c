@@ -114,8 +114,8 @@ static void test_prompt_comes_below_the_guest(void **state)
     pty_press_until(pty, "q", "Leave running"); /* what comes before the guest has ended is lost */
     pty_send(pty, "c");
     pty_wait_exit(pty);
-    assert_true(pty_wrote(pty, "In machine ci-1: exit or Ctrl-D comes back; "
-                               "should it hang, Ctrl-] three times."));
+    assert_true(pty_wrote(pty, "In machine ci-1: exit or Ctrl-D comes back.\r\n"
+                               "Should it hang: Ctrl-] three times."));
     int first = pty_line_of(pty, "first line of the guest");
     assert_true(first >= 0);
     int last = pty_line_of(pty, "last line of the guest");
@@ -243,6 +243,72 @@ static void test_questions_tell_the_truth(void **state)
     pty_stop(pty);
 }
 
+/* A match near the end is marked where it stands: what comes before it is not pushed away for an
+ * empty screen. */
+static void test_search_keeps_the_page_full(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy");
+    pty_send(pty, "4gL");
+    pty_wait_text(pty, "Log of ci-1");
+    pty_send(pty, "/login\r");
+    pty_wait_text(pty, "▸ci-1 login");
+    pty_wait_text(pty, "Linux version");
+    pty_send(pty, "/virtio\r");
+    pty_wait_text(pty, "▸[    0.212114] virtio_blk");
+    pty_stop(pty);
+}
+
+/* A column that is chosen and yet not seen says why. */
+static void test_columns_without_room(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy");
+    pty_send(pty, "4C");
+    pty_wait_text(pty, "[x] CPU");
+    pty_wait_text(pty, "[x] KERNEL  no room here");
+    assert_false(pty_shows(pty, "[x] CPU  no room"));
+    pty_stop(pty);
+}
+
+/* Who looks at a machine need not go back to do something to it. */
+static void test_details_act(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy");
+    pty_send(pty, "4g\r");
+    pty_wait_text(pty, "ci-1, machine");
+    pty_wait_text(pty, "s Shell");
+    pty_wait_text(pty, "t Stop");
+    pty_wait_text(pty, "q Back");
+    pty_send(pty, "t");
+    pty_wait_text(pty, "Stop machine ci-1?");
+    pty_send(pty, "\x1b");
+    pty_wait_gone(pty, "Stop machine ci-1?");
+    pty_wait_text(pty, "ci-1, machine");
+    pty_send(pty, "x");
+    pty_wait_text(pty, "ci-1 is still up; t stops it first.");
+    pty_send(pty, "L");
+    pty_wait_text(pty, "Log of ci-1");
+    pty_wait_gone(pty, "s Shell");
+    pty_stop(pty);
+}
+
+/* What is to be changed is shown as it is now. */
+static void test_set_shows_what_is(void **state)
+{
+    (void)state;
+    struct pty_vterm *pty = open_world("busy");
+    pty_send(pty, "4gjj");
+    pty_wait_text(pty, "▸db");
+    pty_send(pty, ":vm set\r");
+    pty_wait_text(pty, "as a line: vm set db");
+    pty_wait_text(pty, "vcpu            (now ");
+    pty_wait_text(pty, "memory          (now ");
+    pty_wait_text(pty, "kernel-ref      (now debian-cloud)");
+    pty_stop(pty);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +323,10 @@ int main(void)
         cmocka_unit_test(test_menu_is_of_the_row),
         cmocka_unit_test(test_palette_knows_the_row),
         cmocka_unit_test(test_questions_tell_the_truth),
+        cmocka_unit_test(test_search_keeps_the_page_full),
+        cmocka_unit_test(test_columns_without_room),
+        cmocka_unit_test(test_details_act),
+        cmocka_unit_test(test_set_shows_what_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,10 +37,11 @@ static void *attach(void *context)
     return NULL;
 }
 
-static void seat_take(struct seat *seat, const struct world *world, bool is_terminal)
+static void seat_take_part(
+    struct seat *seat, const struct world *world, bool is_terminal, uint64_t replay_bytes)
 {
     *seat = (struct seat){.world = world,
-        .options = {.detach_key = CONSOLE_DETACH_DEFAULT, .replay_bytes = 1 << 20},
+        .options = {.detach_key = CONSOLE_DETACH_DEFAULT, .replay_bytes = replay_bytes},
         .cancel = cancel_new()};
     if (is_terminal) {
         assert_int_equal(openpty(&seat->keyboard, &seat->options.in_fd, NULL, NULL, NULL), 0);
@@ -57,6 +58,11 @@ static void seat_take(struct seat *seat, const struct world *world, bool is_term
         seat->options.out_fd = out[1];
     }
     assert_int_equal(pthread_create(&seat->thread, NULL, attach, seat), 0);
+}
+
+static void seat_take(struct seat *seat, const struct world *world, bool is_terminal)
+{
+    seat_take_part(seat, world, is_terminal, 1 << 20);
 }
 
 /* Until the screen shows the words, behind what was waited for before. */
@@ -122,7 +128,7 @@ static void test_terminal_comes_back_as_it_was(void **state)
     started(&world, "");
     seat_take(&seat, &world, true);
     /* How to leave comes before anything of the guest's. */
-    seat_wait(&seat, "press ^] to leave");
+    seat_wait(&seat, "press Ctrl-] to leave");
     seat_wait(&seat, "Linux version");
     struct termios raw;
     assert_int_equal(tcgetattr(seat.options.in_fd, &raw), 0);
@@ -141,6 +147,25 @@ static void test_terminal_comes_back_as_it_was(void **state)
     world_wait_text(&world, "console.log", "got last");
     auto_free char *log = scratch_read(world.path, "console.log");
     assert_null(strstr(log, "never"));
+    world_remove(&world);
+}
+
+/* What was printed before is shown from the beginning of a line on. */
+static void test_replay_begins_with_a_line(void **state)
+{
+    (void)state;
+    struct world world;
+    struct seat seat;
+    started(&world, "");
+    auto_free char *log = scratch_read(world.path, "console.log");
+    const char *line = strstr(log, "[    0.100000] banger-guest");
+    assert_non_null(line);
+    seat_take_part(&seat, &world, false, strlen(line) + 5); /* and the end of the line before */
+    seat_wait(&seat, "banger-guest");
+    assert_memory_equal(text_cstr(&seat.seen), line, strlen("[    0.100000] banger-guest"));
+    seat_type(&seat, "off\n");
+    seat_join(&seat);
+    seat_leave(&seat);
     world_remove(&world);
 }
 
@@ -343,6 +368,7 @@ int main(int argc, char **argv)
     sigaction(SIGPIPE, &ignore, NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_terminal_comes_back_as_it_was),
+        cmocka_unit_test(test_replay_begins_with_a_line),
         cmocka_unit_test(test_keyboard_changes_hands),
         cmocka_unit_test(test_cancel_and_end_of_input),
         cmocka_unit_test(test_flood),

@@ -69,6 +69,39 @@ static void ages_are_of_now(void **state)
         "a        -  -       4m   -\n");
 }
 
+/* Where a terminal has no room for a table, sizes get short; where even that is too wide, the other
+ * half of the columns follows below, with the names again in front. No line is wider than it. */
+static void wide_tables_fit_a_terminal(void **state)
+{
+    (void)state;
+    static const struct column wide[] = {{"NAME", "name", COLUMN_TEXT}, {"ONE", "a", COLUMN_SIZE},
+        {"TWO", "b", COLUMN_SIZE}, {"THREE", "c", COLUMN_SIZE}, {"FOUR", "d", COLUMN_SIZE}};
+    static const char row[] = "[{\"name\":\"quickstart\",\"a\":269484032,\"b\":536870912,"
+                              "\"c\":1003520,\"d\":3774873}]";
+    static const struct {
+        size_t width;
+        const char *expected;
+    } samples[] = {
+        {0, "NAME              ONE        TWO      THREE     FOUR\n"
+            "quickstart  257.0 MiB  512.0 MiB  980.0 KiB  3.6 MiB\n"},
+        {50, "NAME             ONE       TWO     THREE    FOUR\n"
+             "quickstart 257.0 MiB 512.0 MiB 980.0 KiB 3.6 MiB\n"},
+        {36, "NAME         ONE   TWO  THREE  FOUR\n"
+             "quickstart  257M  512M   980K  3.6M\n"},
+        {24, "NAME         ONE   TWO\n"
+             "quickstart  257M  512M\n"
+             "\n"
+             "NAME        THREE  FOUR\n"
+             "quickstart   980K  3.6M\n"},
+    };
+    for (size_t i = 0; i < array_length(samples); i++) {
+        auto_done(text) struct text out = {0};
+        const struct listing_style style = {.is_utf8 = true, .width = samples[i].width};
+        listing_append_table(wide, array_length(wide), row, &style, &out);
+        assert_string_equal(text_cstr(&out), samples[i].expected);
+    }
+}
+
 /* Foreign bytes never reach a terminal as they are, and never break the columns. */
 static void foreign_bytes_are_made_visible(void **state)
 {
@@ -176,6 +209,7 @@ static void odd_values_are_shown_too(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wide_tables_fit_a_terminal),
         cmocka_unit_test(empty_table_is_its_header),
         cmocka_unit_test(cells_are_aligned_and_unknown_is_a_dash),
         cmocka_unit_test(ages_are_of_now),

@@ -64,9 +64,9 @@ static const struct column stats_columns[] = {
     {"NAME", "name", COLUMN_TEXT}, {"STATE", "state", COLUMN_TEXT},
     {"CPU%", "cpu_percent", COLUMN_NUMBER}, {"RSS", "rss_bytes", COLUMN_SIZE},
     {"MEMORY", "memory_bytes", COLUMN_SIZE}, {"DISK", "disk_bytes", COLUMN_SIZE},
-    {"READ", "read_bytes", COLUMN_SIZE}, {"WRITTEN", "written_bytes", COLUMN_SIZE},
-    {"RECEIVED", "net_received_bytes", COLUMN_SIZE}, {"SENT", "net_sent_bytes", COLUMN_SIZE},
-    {"LOAD", "load", COLUMN_NUMBER}, {"GUEST USED", "guest_used_bytes", COLUMN_SIZE},
+    {"READ", "read_bytes", COLUMN_SIZE}, {"WRITE", "written_bytes", COLUMN_SIZE},
+    {"RECV", "net_received_bytes", COLUMN_SIZE}, {"SENT", "net_sent_bytes", COLUMN_SIZE},
+    {"LOAD", "load", COLUMN_NUMBER}, {"USED", "guest_used_bytes", COLUMN_SIZE},
     {"PID", "pid", COLUMN_NUMBER},
 };
 static const struct step boot_steps[] = {
