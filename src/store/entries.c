@@ -118,8 +118,11 @@ bool entries_look_at(int kind_dir, const char *name, const char *file, struct st
 
 void entries_damage(char **damage, char *told)
 {
-    auto_free char *later = *damage != NULL ? told : NULL;
-    *damage = *damage != NULL ? *damage : told;
+    if (*damage == NULL) {
+        *damage = told;
+    } else {
+        free(told);
+    }
 }
 
 void entries_check_name(const char *name, char **damage)
