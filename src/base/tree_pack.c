@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -123,23 +122,6 @@ static void pop_level(struct tree_pack *pack)
     close(level->fd);
 }
 
-/* File systems that hold the kernel's view and no files: their mount points are packed, not what
- * they show. */
-static bool is_kernel_view(int fd)
-{
-    static const unsigned long magics[] = {0x9fa0 /* proc */, 0x62656572 /* sysfs */,
-        0x63677270 /* cgroup2 */, 0x27e0eb /* cgroup */, 0x1cd1 /* devpts */,
-        0x64626720 /* debug */, 0x74726163 /* trace */, 0x73636673 /* security */,
-        0xcafe4a11 /* bpf */};
-    struct statfs status;
-    for (size_t i = 0; fstatfs(fd, &status) == 0 && i < sizeof magics / sizeof *magics; i++) {
-        if ((unsigned long)status.f_type == magics[i]) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Takes over the descriptor. */
 static bool push_level(struct tree_pack *pack, int fd, const struct stat *status, const char *path,
     struct tree_failure *failure)
@@ -154,7 +136,7 @@ static bool push_level(struct tree_pack *pack, int fd, const struct stat *status
     *level =
         (struct level){.fd = fd, .device = status->st_dev, .path = tree_text(path, strlen(path))};
     bool is_border = pack->depth > 1 && pack->levels[pack->depth - 2].device != status->st_dev;
-    return (is_border && is_kernel_view(fd)) || read_names(level, failure);
+    return (is_border && tree_is_kernel_view(fd)) || read_names(level, failure);
 }
 
 /* ---- one name after the other --------------------------------------------------------------- */

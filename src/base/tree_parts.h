@@ -77,8 +77,12 @@ struct tree_source {
     struct tree_piece *pieces;
     size_t piece_count, piece_at;
     off_t piece_done;
-    uint64_t stored_bytes; /* in all pieces */
+    uint64_t stored_bytes;  /* in all pieces */
+    struct tree_bytes told; /* all of them, of a file without a size */
 };
+/* Of a file system that holds the kernel's view and no files: its mount point is packed, not what it
+ * shows. */
+bool tree_is_kernel_view(int fd);
 /* Opens the file that *expected is of, and says in *entry how much will come; the map of its holes,
  * whose bytes come before the data, is added to *map. On failure as well, tree_source_close. */
 bool tree_source_open(struct tree_source *source, int dir, const char *name,
@@ -100,6 +104,8 @@ struct tree_place {
     const struct tree_entry *entry; /* that is being made; the caller's */
     char *shown;                    /* its name, for sentences */
     int file;                       /* it is a file, whose bytes go here; -1: none is open */
+    char *file_name;                /* that it gets when it is whole, in parent_fd */
+    char draft[32];                 /* and has until then */
     char *parent;                   /* path of the directory that parent_fd is */
     int parent_fd;
     struct made *made; /* directories, whose modes come last */

@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -134,20 +137,27 @@ static int parent_of(
 
 /* ---- making --------------------------------------------------------------------------------- */
 
-/* What stands there goes away, unless it is a directory. */
+/* What stands there may go, unless it is a directory. */
+static bool check_room(const struct tree_place *place, int dir, const char *name, bool *is_taken,
+    struct tree_failure *failure)
+{
+    struct stat status;
+    *is_taken = fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!*is_taken) {
+        return errno == ENOENT || tree_fail_errno(failure, "cannot make %s", place->shown);
+    }
+    return !S_ISDIR(status.st_mode) ||
+           tree_fail(failure, TREE_FAULT_IO, EISDIR, "cannot put a file where the directory %s is",
+               place->shown);
+}
+
 static bool make_room(
     const struct tree_place *place, int dir, const char *name, struct tree_failure *failure)
 {
-    struct stat status;
-    if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
-        return errno == ENOENT || tree_fail_errno(failure, "cannot make %s", place->shown);
-    }
-    if (S_ISDIR(status.st_mode)) {
-        return tree_fail(failure, TREE_FAULT_IO, EISDIR,
-            "cannot put a file where the directory %s is", place->shown);
-    }
-    return unlinkat(dir, name, 0) == 0 ||
-           tree_fail_errno(failure, "cannot replace %s", place->shown);
+    bool is_taken = false;
+    return check_room(place, dir, name, &is_taken, failure) &&
+           (!is_taken || unlinkat(dir, name, 0) == 0 ||
+               tree_fail_errno(failure, "cannot replace %s", place->shown));
 }
 
 static mode_t mode_of(const struct tree_place *place)
@@ -290,20 +300,34 @@ bool tree_place_end_file(struct tree_place *place, struct tree_failure *failure)
     if (close(fd) != 0 && is_fine) {
         is_fine = tree_fail_errno(failure, "cannot write %s", place->shown);
     }
+    if (is_fine &&
+        renameat(place->parent_fd, place->draft, place->parent_fd, place->file_name) != 0) {
+        is_fine = tree_fail_errno(failure, "cannot give %s its name", place->shown);
+    }
+    if (!is_fine) {
+        unlinkat(place->parent_fd, place->draft, 0);
+    }
     return is_fine;
 }
 
+/* Under another name until it is whole: what was there before stays until then. */
 static bool begin_file(
     struct tree_place *place, int parent, const char *name, struct tree_failure *failure)
 {
-    if (!make_room(place, parent, name, failure)) {
+    uint64_t number = 0;
+    bool is_taken = false;
+    if (!check_room(place, parent, name, &is_taken, failure)) {
         return false;
     }
-    place->file = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (place->file < 0) {
+    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number) {
         return tree_fail_errno(failure, "cannot make %s", place->shown);
     }
-    return true;
+    snprintf(place->draft, sizeof place->draft, ".copy-%016" PRIx64, number);
+    free(place->file_name);
+    place->file_name = tree_text(name, strlen(name));
+    place->file =
+        openat(parent, place->draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return place->file >= 0 || tree_fail_errno(failure, "cannot make %s", place->shown);
 }
 
 bool tree_place_make(struct tree_place *place, const struct tree_entry *entry, bool is_first,
@@ -419,6 +443,7 @@ void tree_place_done(struct tree_place *place)
 {
     if (place->file >= 0) {
         close(place->file);
+        unlinkat(place->parent_fd, place->draft, 0);
     }
     if (place->parent != NULL) {
         close(place->parent_fd);
@@ -432,6 +457,7 @@ void tree_place_done(struct tree_place *place)
     free(place->made);
     free(place->parent);
     free(place->shown);
+    free(place->file_name);
     free(place->from);
     free(place->to);
 }

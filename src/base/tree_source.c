@@ -7,7 +7,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statfs.h>
 #include <unistd.h>
+
+#define TOLD_MAX ((size_t)16 << 20)
+
+bool tree_is_kernel_view(int fd)
+{
+    static const unsigned long magics[] = {0x9fa0 /* proc */, 0x62656572 /* sysfs */,
+        0x63677270 /* cgroup2 */, 0x27e0eb /* cgroup */, 0x1cd1 /* devpts */,
+        0x64626720 /* debug */, 0x74726163 /* trace */, 0x73636673 /* security */,
+        0xcafe4a11 /* bpf */};
+    struct statfs status;
+    for (size_t i = 0; fstatfs(fd, &status) == 0 && i < sizeof magics / sizeof *magics; i++) {
+        if ((unsigned long)status.f_type == magics[i]) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static void add_piece(struct tree_source *source, off_t at, off_t len)
 {
@@ -55,6 +73,24 @@ static void add_map(const struct tree_source *source, off_t size, struct tree_by
     tree_bytes_pad(map);
 }
 
+/* What has no size before it is read, as the kernel tells of itself in files. */
+static bool read_told(struct tree_source *source, const char *path, struct tree_failure *failure)
+{
+    char chunk[4096];
+    ssize_t got;
+    do {
+        got = read(source->fd, chunk, sizeof chunk);
+        if (got > 0) {
+            tree_bytes_add(&source->told, chunk, (size_t)got);
+        }
+        if (source->told.len > TOLD_MAX) {
+            return tree_fail(failure, TREE_FAULT_LIMIT, 0,
+                "%s tells no size and goes on for more than %zu MiB", path, TOLD_MAX >> 20);
+        }
+    } while (got > 0 || (got < 0 && errno == EINTR));
+    return got == 0 || tree_fail_errno(failure, "cannot read %s", path);
+}
+
 bool tree_source_open(struct tree_source *source, int dir, const char *name,
     const struct stat *expected, struct tree_entry *entry, struct tree_bytes *map,
     struct tree_failure *failure)
@@ -69,8 +105,13 @@ bool tree_source_open(struct tree_source *source, int dir, const char *name,
         return tree_fail(failure, TREE_FAULT_IO, ESTALE,
             "%s was replaced while it was copied; copy again", entry->path);
     }
-    off_t size = status.st_size;
-    bool has_holes = (off_t)status.st_blocks * 512 < size && find_pieces(source, size);
+    bool is_told =
+        status.st_blocks == 0 && (status.st_size == 0 || tree_is_kernel_view(source->fd));
+    if (is_told && !read_told(source, entry->path, failure)) {
+        return false;
+    }
+    off_t size = is_told ? (off_t)source->told.len : status.st_size;
+    bool has_holes = !is_told && (off_t)status.st_blocks * 512 < size && find_pieces(source, size);
     bool is_whole = source->piece_count == 1 && source->pieces[0].len == size;
     if (has_holes && !is_whole) {
         entry->is_sparse = true;
@@ -96,6 +137,7 @@ void tree_source_close(struct tree_source *source)
     }
     free(source->path);
     free(source->pieces);
+    free(source->told.bytes);
     *source = (struct tree_source){.fd = -1};
 }
 
@@ -113,6 +155,11 @@ ssize_t tree_source_read(
     const struct tree_piece *piece = &source->pieces[source->piece_at];
     off_t left = piece->len - source->piece_done;
     size = (off_t)size < left ? size : (size_t)left;
+    if (source->told.len > 0) {
+        memcpy(bytes, source->told.bytes + source->piece_done, size);
+        source->piece_done += (off_t)size;
+        return (ssize_t)size;
+    }
     ssize_t got = pread(source->fd, bytes, size, piece->at + source->piece_done);
     if (got < 0 && errno == EINTR) {
         return tree_source_read(source, bytes, size, failure);

@@ -91,7 +91,9 @@ static void receive_tree(const struct copy_request *request, int failure_fd)
     while (is_fine && (got = read(STDIN_FILENO, bytes, sizeof bytes)) > 0) {
         is_fine = tree_take_feed(take, bytes, (size_t)got, &failure);
     }
-    if (!is_fine || !tree_take_finish(take, &failure)) {
+    is_fine = is_fine && tree_take_finish(take, &failure);
+    tree_take_free(take); /* what is not whole goes */
+    if (!is_fine) {
         fail(failure_fd, &failure);
     }
     _exit(0);
@@ -113,6 +115,9 @@ static void become_copy(const struct copy_request *request, const int pipe_ends[
     }
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (request->is_into_guest) {
+        /* Of a copy that is given up, what is not whole has to go yet. */
+        struct sigaction ignore = {.sa_handler = SIG_IGN};
+        sigaction(SIGHUP, &ignore, NULL);
         receive_tree(request, failure_fd);
     }
     send_tree(request->path, failure_fd);

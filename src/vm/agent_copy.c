@@ -3,6 +3,7 @@
 #include "vm/agent_client.h"
 
 #include <errno.h>
+#include <limits.h>
 
 #include "base/error.h"
 #include "base/tree_stream.h"
@@ -29,8 +30,12 @@ static bool take_result(void *context, const struct wire_frame *frame, struct er
     bool has_errno = frame->code == WIRE_OUTCOME_FAILED && transfer->spec != NULL &&
                      wire_find(frame, WIRE_TAG_NUMBER, &field) &&
                      wire_field_number(&field, &number);
-    if (has_errno && (number == ENOENT || number == ENOSPC)) {
-        err->code = number == ENOENT ? ERROR_NOT_FOUND : ERROR_NO_SPACE;
+    struct error same = {0};
+    if (has_errno && number <= INT_MAX) {
+        error_set_errno(&same, (int)number, "as it would be here");
+    }
+    if (same.code != ERROR_NONE && same.code != ERROR_IO) {
+        err->code = same.code;
     }
     return false;
 }

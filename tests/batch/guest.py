@@ -10,7 +10,7 @@ import tarfile
 
 from echo_server import Echo, exchange, exchange_many
 from machine_world import assert_twenty_at_once, clean, prepare, run
-from world import PATIENCE_S, PROGRAM, interrupt, main, sha256_of
+from world import PATIENCE_S, PROGRAM, Skip, interrupt, main, sha256_of
 
 MIB = 1 << 20
 
@@ -115,6 +115,52 @@ def test_copies_that_fail(world):
     clean(world)
 
 
+def test_what_tells_no_size(world):
+    """As the kernel's own files, one with no size and one with a page's."""
+    start(world)
+    world.mkdir("guest")
+    for source in ("/proc/version", "/sys/kernel/mm/transparent_hugepage/enabled", "/proc/cmdline"):
+        if not os.path.exists(source):
+            continue
+        with open(source, "rb") as file:
+            told = file.read()
+        world.ok("vm", "cp", source, inside(world, "told"))
+        world.ok("vm", "cp", "web:" + source, world.path("back"))
+        for copy in (world.path("guest", "told"), world.path("back")):
+            with open(copy, "rb") as file:
+                assert file.read() == told and told, (source, copy)
+    clean(world)
+
+
+def test_a_target_that_is_full(world):
+    """No half of a file: what had its name before stays, on either side."""
+    start(world)
+    target = world.mkdir("guest")
+    world.write("tree/a", b"small")
+    world.write("tree/b", os.urandom(3 * MIB))
+    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", target],
+                                           check=False).returncode != 0:
+        clean(world)
+        raise Skip("no tmpfs can be mounted")
+    try:
+        world.write("guest/b", "old")
+        for source, to in ((world.path("tree/b"), inside(world, "b")),
+                           ("web:" + world.path("tree/b"), os.path.join(target, "b")),
+                           (world.path("tree") + "/.", inside(world, ".")),
+                           ("web:" + world.path("tree") + "/.", target)):
+            error = world.fails(74, "vm", "cp", source, to)
+            assert error["code"] == "NO_SPACE" and "b" in error["message"], error
+            assert set(os.listdir(target)) <= {"a", "b"}, os.listdir(target)
+            with open(os.path.join(target, "b"), encoding="utf-8") as file:
+                assert file.read() == "old"
+        subprocess.run(["mount", "-o", "remount,ro", target], check=True)
+        world.fails(77, "vm", "cp", world.path("tree/a"), inside(world, "a"))
+        world.fails(77, "vm", "cp", "web:" + world.path("tree/a"), os.path.join(target, "a"))
+    finally:
+        subprocess.run(["umount", "-l", target], check=True)
+    clean(world)
+
+
 def test_a_copy_is_interrupted(world):
     start(world)
     world.mkdir("guest")
@@ -124,10 +170,14 @@ def test_a_copy_is_interrupted(world):
         member = tarfile.TarInfo("first")
         member.size = 5
         tar.addfile(member, io.BytesIO(b"whole"))
-    child.stdin.write(begun.getvalue()[:1024])  # one member, and no end
+        member = tarfile.TarInfo("second")
+        member.size = 5000
+        tar.addfile(member, io.BytesIO(bytes(5000)))
+    child.stdin.write(begun.getvalue()[:3000])  # one member whole, one not, and no end
     child.stdin.flush()
-    world.wait_until(lambda: os.path.exists(world.path("guest/first")), "the copy is under way")
+    world.wait_until(lambda: len(os.listdir(world.path("guest"))) == 2, "the copy is under way")
     assert interrupt(child, signal.SIGTERM) == 143
+    world.wait_until(lambda: os.listdir(world.path("guest")) == ["first"], "what is not whole goes")
     assert world.run("vm", "exec", "web", "--", "true").status == 0
     clean(world)
 
