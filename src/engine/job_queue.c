@@ -26,8 +26,6 @@
 #define FILE_DEPTH_MAX 4
 /* Others see as many of a longer queue, and how many there are. */
 #define BYTES_TOLD (FILE_BYTES_MAX - 64 * 1024)
-/* How long one that was asked may take: it may hang on a disk, or be stopped. */
-#define ANSWER_MS 10000
 #define LOOK_MS 10
 
 static const char *const move_words[ENGINE_MOVE_COUNT] = {
@@ -273,9 +271,9 @@ static bool is_answered(int jobs, const char *name, pid_t pid, const struct stat
 }
 
 static bool wait_for_answer(int jobs, const char *name, const struct job_file *file,
-    const struct stat *before, const struct cancel *cancel, struct error *err)
+    const struct stat *before, uint64_t timeout_ms, const struct cancel *cancel, struct error *err)
 {
-    uint64_t give_up = clock_deadline(ANSWER_MS);
+    uint64_t give_up = clock_deadline(timeout_ms);
     while (!is_answered(jobs, name, file->process.pid, before)) {
         struct pollfd fd = {.fd = cancel_fd(cancel), .events = POLLIN};
         bool is_alive = process_is_alive(&file->process);
@@ -298,7 +296,7 @@ static bool wait_for_answer(int jobs, const char *name, const struct job_file *f
 }
 
 bool job_queue_move(int jobs, uint64_t id, enum engine_move move, uint64_t before, bool *is_moved,
-    const struct cancel *cancel, struct error *err)
+    uint64_t timeout_ms, const struct cancel *cancel, struct error *err)
 {
     auto_section struct section *strings = section_new(sizeof(struct job_file));
     struct job_file file;
@@ -333,5 +331,5 @@ bool job_queue_move(int jobs, uint64_t id, enum engine_move move, uint64_t befor
         return error_set_errno(err, errno, "cannot write jobs/%s", name);
     }
     close(fd); /* that is what the owner notices */
-    return wait_for_answer(jobs, name, &file, &version, cancel, err);
+    return wait_for_answer(jobs, name, &file, &version, timeout_ms, cancel, err);
 }

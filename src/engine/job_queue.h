@@ -37,8 +37,9 @@ bool job_queue_find(
 bool job_queue_refuse(const struct job_file *file, struct error *err);
 
 /* Asks the process that holds the job to move it, and waits until it did. *is_moved: it was not there
- * already. ERROR_NOT_FOUND when it does not wait, ERROR_BUSY when its process does not answer. */
+ * already. ERROR_NOT_FOUND when it does not wait, ERROR_BUSY when its process does not answer in
+ * time. */
 bool job_queue_move(int jobs, uint64_t id, enum engine_move move, uint64_t before, bool *is_moved,
-    const struct cancel *cancel, struct error *err);
+    uint64_t timeout_ms, const struct cancel *cancel, struct error *err);
 /* What the name of a request asks for: the rest of it behind the job's number. */
 bool job_queue_read_move(const char *rest, enum engine_move *move, uint64_t *before);

@@ -50,6 +50,7 @@ class Console:
         os.kill(self.pid, number)
         os.waitpid(self.pid, 0)
         self.thread.join(PATIENCE_S)
+        assert b"Sanitizer" not in self.seen, bytes(self.seen)
         os.close(self.terminal)
 
 
@@ -161,7 +162,7 @@ def test_one_that_is_stopped_does_not_answer_for_ever(world):
     console = busy_console(world)
     waiting = id_of(world, "c")
     os.kill(console.pid, signal.SIGSTOP)
-    world.fails(75, "job", "move", waiting, "--first")
+    world.fails(75, "job", "move", waiting, "--first", "--lock-timeout", "200ms")
     assert not [name for name in os.listdir(world.path("state", "jobs")) if ".move" in name]
     os.kill(console.pid, signal.SIGCONT)
     console.end()

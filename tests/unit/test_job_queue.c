@@ -200,7 +200,7 @@ static void *ask(void *argument)
 {
     struct request *request = argument;
     request->is_ok = job_queue_move(request->place->jobs, request->id, request->move,
-        request->before, &request->is_moved, request->place->cancel, &request->err);
+        request->before, &request->is_moved, 30000, request->place->cancel, &request->err);
     return NULL;
 }
 

@@ -194,7 +194,7 @@ bool ops_job_move(struct ops *ops, struct json **result, struct error *err)
             return false;
         }
         if (!job_queue_move(store_area_dir(ops->store, STORE_JOBS), id, move, before, &is_moved,
-                ops->cancel, err)) {
+                ops_lock_timeout_ms(ops), ops->cancel, err)) {
             return false;
         }
     }
