@@ -60,10 +60,23 @@ static void add_cell(struct table *table, size_t c, struct json_span value)
             value_append_cell(tree, form, table->is_utf8, out);
         }
     }
-    if (json_span_is(table->remarks[c], "true")) {
-        column_append_remark(&table->columns[c], out);
+    for (size_t i = 0; i < COLUMN_REMARKS; i++) {
+        if (json_span_is(table->remarks[c * COLUMN_REMARKS + i], "true")) {
+            column_append_remark(column_remark(&table->columns[c], i), out);
+        }
     }
     grid_end_cell(&table->grid, start);
+}
+
+static void note_remarks(
+    struct table *table, size_t c, struct json_span key, struct json_span value)
+{
+    const char *remark;
+    for (size_t i = 0; (remark = column_remark(&table->columns[c], i)) != NULL; i++) {
+        if (json_span_is(key, remark)) {
+            table->remarks[c * COLUMN_REMARKS + i] = value;
+        }
+    }
 }
 
 /* Each member is looked at once, however many columns there are. */
@@ -71,15 +84,11 @@ static void find_values(struct table *table, struct json_span row)
 {
     struct json_span key, value;
     memset(table->values, 0, table->grid.column_count * sizeof(struct json_span));
-    memset(table->remarks, 0, table->grid.column_count * sizeof(struct json_span));
+    memset(table->remarks, 0, table->grid.column_count * COLUMN_REMARKS * sizeof(struct json_span));
     for (const char *at = row.at; json_text_member(&at, &key, &value);) {
         for (size_t c = 0; c < table->grid.column_count; ++c) {
             const char *field = table->columns[c].field;
-            const char *remark = column_remark(&table->columns[c]);
-            if (remark != NULL && strlen(remark) == key.len &&
-                memcmp(remark, key.at, key.len) == 0) {
-                table->remarks[c] = value;
-            }
+            note_remarks(table, c, key, value);
             if (strncmp(field, key.at, key.len) != 0) {
                 continue;
             }
@@ -119,7 +128,7 @@ static bool append_if_fits(const struct column *columns, size_t column_count, co
         .columns = columns, .is_utf8 = style->is_utf8, .is_brief = is_brief};
     grid_init(&table.grid, column_count);
     table.values = memory_zero(column_count, sizeof(struct json_span));
-    table.remarks = memory_zero(column_count, sizeof(struct json_span));
+    table.remarks = memory_zero(column_count * COLUMN_REMARKS, sizeof(struct json_span));
     fill_table(&table, rows);
     if (!is_last_try && !grid_fits(&table.grid, 0, style->width)) {
         return false;

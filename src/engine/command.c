@@ -447,15 +447,16 @@ uint64_t command_timeout_ms(const struct command *command)
     return command->timeout_ms;
 }
 
-const char *column_remark(const struct column *column)
+const char *column_remark(const struct column *column, size_t index)
 {
-    return column->form == COLUMN_STATE ? "network_lost" : NULL;
+    static const char *const of_state[COLUMN_REMARKS] = {"network_lost", "unmonitored"};
+    return column->form == COLUMN_STATE && index < COLUMN_REMARKS ? of_state[index] : NULL;
 }
 
-void column_append_remark(const struct column *column, struct text *out)
+void column_append_remark(const char *field, struct text *out)
 {
     text_append(out, " (");
-    for (const char *at = column_remark(column); *at != '\0'; at++) {
+    for (const char *at = field; *at != '\0'; at++) {
         text_append_char(out, *at == '_' ? ' ' : *at);
     }
     text_append_char(out, ')');

@@ -86,10 +86,11 @@ struct column {
     } form;
 };
 
-/* A field that is told behind the value where it is true; NULL: none. */
-const char *column_remark(const struct column *column);
+/* Fields that are told behind the value where they are true; NULL: no more of them. */
+#define COLUMN_REMARKS 2
+const char *column_remark(const struct column *column, size_t index);
 /* " (network lost)" of "network_lost". */
-void column_append_remark(const struct column *column, struct text *out);
+void column_append_remark(const char *field, struct text *out);
 
 struct step {
     const char *phase; /* a progress phase name */

@@ -74,9 +74,10 @@ static void column_text(
     const struct column *column, const struct json *row, int64_t now, struct text *out)
 {
     column_value(column, row, now, out);
-    const char *remark = column_remark(column);
-    if (remark != NULL && json_bool(row, remark, false)) {
-        column_append_remark(column, out);
+    for (size_t i = 0; column_remark(column, i) != NULL; i++) {
+        if (json_bool(row, column_remark(column, i), false)) {
+            column_append_remark(column_remark(column, i), out);
+        }
     }
 }
 

@@ -16,6 +16,7 @@
 #include "base/process.h"
 #include "base/progress.h"
 #include "vm/agent_client.h"
+#include "vm/exit_record.h"
 #include "vm/local_socket.h"
 #include "vm/machine_identity.h"
 #include "vm/monitor_client.h"
@@ -202,6 +203,41 @@ bool machine_wait_exit(int vm_dir, const struct machine_handle *handle, uint64_t
     return collect_exit(vm_dir, exit, err);
 }
 
+/* Its VMM is gone, but it does not follow: stopped by somebody, or held by a disk that does not
+ * answer. Nobody could end the machine for good any more, so it is ended, and what it had to write
+ * is written. */
+static bool end_stuck_monitor(
+    int vm_dir, const struct machine_handle *handle, const struct cancel *cancel, struct error *err)
+{
+    struct error failure = {0};
+    if (!machine_process_is_ours(handle, &handle->monitor)) {
+        return true;
+    }
+    if (!process_signal(&handle->monitor, SIGKILL, &failure) && failure.code != ERROR_NOT_FOUND) {
+        *err = failure;
+        return false;
+    }
+    if (!wait_gone(handle, &handle->monitor, clock_deadline(KILL_GRACE_MS), cancel, err)) {
+        return error_wrap(err, "the machine's monitor, process %d, does not end even when killed",
+            (int)handle->monitor.pid);
+    }
+    struct machine_exit exit;
+    error_clear(&failure);
+    if (!machine_exit_read(vm_dir, &exit, &failure)) {
+        exit = (struct machine_exit){.reason = MACHINE_EXIT_KILLED,
+            .code = -1,
+            .at = clock_wall(),
+            .started_at = handle->started_at,
+            .is_requested = true};
+        auto_json struct json *json = machine_exit_to_json(&exit);
+        if (!exit_record_write(vm_dir, json, err)) {
+            return false;
+        }
+    }
+    machine_settle(vm_dir, &failure);
+    return true;
+}
+
 /* Of an end that was asked for, after which nothing begins again. */
 static bool await_end(int vm_dir, const struct machine_handle *handle, uint64_t timeout_ms,
     const struct cancel *cancel, struct machine_exit *exit, struct error *err)
@@ -213,8 +249,16 @@ static bool await_end(int vm_dir, const struct machine_handle *handle, uint64_t 
         if (!wait_gone(handle, &handle->vmm, deadline, cancel, err)) {
             return error_wrap(err, "the machine still runs");
         }
-        if (!wait_gone(handle, &handle->monitor, clock_deadline(MONITOR_GRACE_MS), cancel, err)) {
-            return error_wrap(err, "the machine's monitor");
+        struct error stuck = {0};
+        if (!wait_gone(
+                handle, &handle->monitor, clock_deadline(MONITOR_GRACE_MS), cancel, &stuck)) {
+            if (stuck.code != ERROR_TIMEOUT) {
+                *err = stuck;
+                return error_wrap(err, "the machine's monitor");
+            }
+            if (!end_stuck_monitor(vm_dir, handle, cancel, err)) {
+                return false;
+            }
         }
     }
     return collect_exit(vm_dir, exit, err);

@@ -35,6 +35,22 @@ static bool find_vmm(struct monitor *monitor, struct error *err)
     return true;
 }
 
+/* So that its policy goes on, and a reboot of its guest is one: the VMM's lines are as they were. */
+static void find_order(struct monitor *monitor)
+{
+    struct monitor_order kept;
+    if (!monitor_order_find(monitor->vm_dir, monitor->order.uuid, &kept)) {
+        return;
+    }
+    vmm_plan_forget_memory(&kept.plan);
+    vmm_plan_done(&monitor->order.plan);
+    monitor->order.plan = kept.plan;
+    monitor->order.restart = kept.restart;
+    monitor->order.net = kept.net;
+    kept.plan = (struct vmm_plan){0};
+    monitor_order_done(&kept);
+}
+
 static bool connect_lines(struct monitor *monitor, struct error *err)
 {
     uint64_t deadline = clock_deadline(CONNECT_TIMEOUT_MS);
@@ -60,7 +76,9 @@ bool monitor_adopt(struct monitor *monitor, struct error *err)
         return false;
     }
     struct error ignored = {0};
+    find_order(monitor);
     machine_timeline_read(monitor->vm_dir, &monitor->timeline, &ignored);
+    monitor->restarts = monitor->timeline.restarts;
     monitor->timeline.is_stopping = false; /* it would have the lock that this is done under */
     int64_t age = clock_wall() - monitor->handle.started_at;
     uint64_t age_ms = age > 0 ? (uint64_t)age * 1000 : 0;

@@ -43,10 +43,10 @@ static bool is_meant_to(const struct monitor *monitor, const struct machine_exit
     return false;
 }
 
-/* Without a command line (an adopted VMM) there is nothing to start. */
+/* Without a command line (of an adopted VMM, when its order was not kept) there is nothing to start. */
 static bool can_begin(const struct monitor *monitor)
 {
-    return !monitor->is_requested && !monitor->is_forgotten && !monitor->is_adopted;
+    return !monitor->is_requested && !monitor->is_forgotten && monitor->order.plan.argv.count > 0;
 }
 
 static bool has_patience(struct monitor *monitor)

@@ -334,7 +334,7 @@ void launch_sweep_lines(int vm_dir)
 void launch_sweep(int vm_dir)
 {
     static const char *const records[] = {MACHINE_HANDLE_FILE ".tmp-", MACHINE_EXIT_FILE ".tmp-",
-        MACHINE_BOOT_FILE ".new", MACHINE_HISTORY_FILE ".new"};
+        MACHINE_BOOT_FILE ".new", MACHINE_HISTORY_FILE ".new", MONITOR_ORDER_FILE};
     auto_done(strings) struct strings names = {0};
     struct error ignored = {0};
     unlinkat(vm_dir, MONITOR_SOCKET, 0);

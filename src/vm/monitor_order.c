@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "vm/monitor_order.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
+#include "base/limits.h"
+#include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "vm/net.h"
 
 #define WHAT "the monitor's order"
@@ -192,6 +197,40 @@ bool monitor_order_from_json(
     }
     *order = read;
     return true;
+}
+
+void monitor_order_keep(int vm_dir, const struct monitor_order *order)
+{
+    static const char staged[] = MONITOR_ORDER_FILE ".new";
+    auto_json struct json *json = monitor_order_to_json(order);
+    auto_done(text) struct text text = {0};
+    struct error failure = {0};
+    json_write(json, false, &text);
+    auto_close int fd =
+        openat(vm_dir, staged, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || !file_write_all(fd, text.data, text.len, &failure) ||
+        renameat(vm_dir, staged, vm_dir, MONITOR_ORDER_FILE) != 0) {
+        log_write(LOG_WARNING, "cannot write " MONITOR_ORDER_FILE);
+    }
+}
+
+bool monitor_order_find(int vm_dir, const char *uuid, struct monitor_order *order)
+{
+    auto_done(text) struct text text = {0};
+    struct error ignored = {0};
+    if (!file_read_all(vm_dir, MONITOR_ORDER_FILE, MONITOR_ORDER_MAX, &text, &ignored)) {
+        return false;
+    }
+    auto_json struct json *json = json_parse(text_cstr(&text), text.len, MONITOR_ORDER_MAX,
+        limits_default.json_depth, MONITOR_ORDER_FILE, &ignored);
+    if (json == NULL || !monitor_order_from_json(json, order, &ignored)) {
+        return false;
+    }
+    if (strcmp(order->uuid, uuid) == 0 && !order->is_adoption) {
+        return true;
+    }
+    monitor_order_done(order);
+    return false;
 }
 
 struct json *monitor_error_to_json(const struct error *failure)

@@ -34,10 +34,18 @@ struct monitor_order {
     struct machine_port ports[MACHINE_PORT_MAX];
 };
 
+/* In the machine's directory while it runs: what a monitor that takes over can start it again by. Not
+ * durable, as it is of no use after the host went down. */
+#define MONITOR_ORDER_FILE "order.json"
+
 void monitor_order_done(struct monitor_order *order);
 struct json *monitor_order_to_json(const struct monitor_order *order);
 bool monitor_order_from_json(
     const struct json *json, struct monitor_order *order, struct error *err);
+
+/* Puts it there; and what is there: false when there is none, or none of that machine. */
+void monitor_order_keep(int vm_dir, const struct monitor_order *order);
+bool monitor_order_find(int vm_dir, const char *uuid, struct monitor_order *order);
 
 /* {"error": …} of an error, and back: sets *err. */
 struct json *monitor_error_to_json(const struct error *failure);

@@ -112,6 +112,11 @@ bool monitor_start_vmm(struct monitor *monitor, struct error *err)
         return false;
     }
     monitor->timeline.is_restarting = false;
+    monitor->is_adopted = false; /* this one is our child */
+    monitor->order.is_adoption = false;
+    if (!monitor->is_forgotten) {
+        monitor_order_keep(monitor->vm_dir, &monitor->order);
+    }
     monitor_answer_handle(monitor, "recorded", false);
     join_cgroup(monitor);
     monitor->exec_ms = clock_monotonic_ms();

@@ -194,4 +194,67 @@ def test_fifty_records_and_six_machines(world):
     assert world.entries("vms") == [] and processes(world) == before
 
 
+def handle_of(world, name="web"):
+    with open(os.path.join(world.state, "vms", name, "handle.json"), encoding="utf-8") as file:
+        return json.load(file)
+
+
+def lose_monitor(world):
+    monitor = handle_of(world)["monitor"]["pid"]
+    os.kill(monitor, signal.SIGKILL)
+    world.wait_until(lambda: world.json("vm", "show", "web").get("unmonitored"), "it is told")
+
+
+def test_gc_gives_a_new_monitor(world):
+    """And until then lists say that there is none."""
+    prepare(world)
+    run(world)
+    assert "unmonitored" not in world.json("vm", "list")[0]
+    lose_monitor(world)
+    assert "unmonitored" in world.ok("vm", "list").out
+    assert {"action": "adopt", "object": "vm/web"}.items() <= \
+        world.json("host", "gc", "--dry-run")["plan"][0].items()
+    done = world.json("host", "gc")
+    assert done["adopted"] == ["web"] and done["changed"] is True, done
+    assert "unmonitored" not in world.json("vm", "list")[0]
+    assert "adopted" not in world.json("host", "gc")
+    world.ok("vm", "stop", "web")
+    clean(world)
+
+
+def test_a_new_monitor_keeps_the_policy(world):
+    """A reboot of the guest is one, and a VMM that dies is begun again, as by the first monitor."""
+    prepare(world)
+    run(world, "web", "", "--restart", "on-failure")
+    for boot in range(1, 3):
+        lose_monitor(world)
+        world.ok("host", "gc")
+        vmm = handle_of(world)["vmm"]["pid"]
+        os.kill(vmm, signal.SIGKILL)
+        world.wait_until(lambda: world.json("vm", "show", "web").get("restarts") == boot and
+                         world.json("vm", "show", "web")["state"] == "running", "it begins again")
+        assert handle_of(world)["vmm"]["pid"] != vmm
+        world.ok("vm", "wait", "web")
+    world.ok("vm", "stop", "web")
+    row = world.json("vm", "show", "web")
+    assert row["state"] == "stopped" and row["exit"]["reason"] == "guest-poweroff", row
+    assert not os.path.exists(os.path.join(world.state, "vms", "web", "order.json"))
+    clean(world)
+
+
+def test_a_monitor_that_stands_still(world):
+    """It keeps nobody from ending its machine."""
+    prepare(world)
+    run(world)
+    record = handle_of(world)
+    os.kill(record["monitor"]["pid"], signal.SIGSTOP)
+    row = world.json("vm", "kill", "web")
+    assert row["state"] == "stopped" and row["exit"]["reason"] == "killed", row
+    assert not {record[part]["pid"] for part in ("monitor", "vmm")} & set(processes(world))
+    assert not os.path.exists(os.path.join(world.state, "vms", "web", "handle.json"))
+    world.ok("vm", "start", "web")
+    world.ok("vm", "rm", "web", "--force")
+    clean(world)
+
+
 main()

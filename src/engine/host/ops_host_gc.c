@@ -83,7 +83,7 @@ static bool needs_settling(const struct vm_hand *hand)
 static void settle_machines(struct ops *ops, struct json *done)
 {
     auto_done(strings) struct strings names = {0};
-    auto_done(strings) struct strings settled = {0}, damaged = {0};
+    auto_done(strings) struct strings settled = {0}, adopted = {0}, damaged = {0};
     struct error ignored = {0};
     vm_store_names(ops->store, &names, &ignored);
     for (size_t i = 0; i < names.count; i++) {
@@ -98,11 +98,19 @@ static void settle_machines(struct ops *ops, struct json *done)
         bool is_due = needs_settling(&hand);
         hand.lock = lock_take(
             ops->store, STORE_VM, hand.name, LOCK_EXCLUSIVE, "gc", 0, NULL, NULL, &failure);
-        if (hand.lock != NULL && machine_settle(hand.dir, &failure) && is_due) {
-            strings_add(&settled, hand.name);
+        if (hand.lock == NULL) {
+            continue;
+        }
+        if (machine_settle(hand.dir, &failure)) {
+            if (is_due) {
+                strings_add(&settled, hand.name);
+            }
+        } else if (ops_vm_adopt(ops, &hand)) {
+            strings_add(&adopted, hand.name);
         }
     }
     ops_put_strings(done, "settled", &settled);
+    ops_put_strings(done, "adopted", &adopted);
     /* Never removed silently: somebody's disk may be in it. */
     ops_put_strings(done, "damaged", &damaged);
 }
@@ -126,9 +134,14 @@ static bool plan(struct ops *ops, struct json **result, struct error *err)
     for (size_t i = 0; i < names.count; i++) {
         auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
         struct error ignored = {0};
-        if (ops_vm_read(ops, names.items[i], &hand, &ignored) && needs_settling(&hand)) {
-            auto_free char *object = memory_printf("vm/%s", hand.name);
+        if (!ops_vm_read(ops, names.items[i], &hand, &ignored)) {
+            continue;
+        }
+        auto_free char *object = memory_printf("vm/%s", hand.name);
+        if (needs_settling(&hand)) {
             ops_plan_add(*result, "settle", object, 0);
+        } else if (ops_vm_is_orphan(&hand)) {
+            ops_plan_add(*result, "adopt", object, 0);
         }
     }
     if (!ops_net_gc(ops, NULL, *result, err) || !ops_cgroup_gc(ops, NULL, *result, err)) {
@@ -171,6 +184,7 @@ bool ops_host_gc(struct ops *ops, struct json **result, struct error *err)
     json_put_integer(done, "swept", (int64_t)swept);
     json_put_integer(done, "freed_bytes", (int64_t)freed_bytes);
     bool is_changed = swept > 0 || freed_bytes > 0 || json_get(done, "settled") != NULL ||
+                      json_get(done, "adopted") != NULL ||
                       json_count(json_get(done, "processes")) > 0 || json_count(network) > 0 ||
                       json_count(groups) > 0;
     json_put_bool(done, "changed", is_changed);

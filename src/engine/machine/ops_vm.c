@@ -85,6 +85,9 @@ struct json *ops_vm_json(const struct machine_spec *spec, const struct machine_f
         bool is_kept = facts->handle.unit[0] != '\0';
         json_put_string(json, "runs_under", is_kept ? "user-manager" : "caller");
         json_put_string(json, "unit", is_kept ? facts->handle.unit : NULL);
+        if (!facts->is_monitored) {
+            json_put_bool(json, "unmonitored", true);
+        }
     }
     if (!is_running && facts->has_exit) {
         json_put(json, "exit", exit_json(&facts->exit));

@@ -40,6 +40,11 @@ bool ops_vm_read(struct ops *ops, const char *name, struct vm_hand *hand, struct
 /* The same behind its exclusive lock, settled: a crash of host or monitor is written down first. */
 bool ops_vm_take(struct ops *ops, const char *name, const char *purpose, struct vm_hand *hand,
     struct error *err);
+/* It runs, but its monitor died: nobody keeps its log, serves its ports or begins it again. */
+bool ops_vm_is_orphan(const struct vm_hand *hand);
+/* Gives such a one a new monitor; the caller has its lock. False when it is none, or (which is told) it
+ * got none. */
+bool ops_vm_adopt(struct ops *ops, struct vm_hand *hand);
 /* For one that was only read: one that lost its monitor gets a new one, one that ended unseen gets
  * its end written down. False when there was nothing to do, or somebody else has it. */
 bool ops_vm_settle(struct ops *ops, struct vm_hand *hand);

@@ -55,7 +55,7 @@ bool ops_vm_read(struct ops *ops, const char *name, struct vm_hand *hand, struct
 }
 
 /* One that is stopping too: whoever stops a machine has its lock, so he is gone. */
-static bool is_orphan(const struct vm_hand *hand)
+bool ops_vm_is_orphan(const struct vm_hand *hand)
 {
     enum machine_state state = hand->facts.state;
     return !hand->facts.is_monitored &&
@@ -64,21 +64,22 @@ static bool is_orphan(const struct vm_hand *hand)
 
 /* A machine whose monitor died gets a new one before anything is done with it. Without one it can
  * still be stopped, so a failure is only told. */
-static void adopt_orphan(struct ops *ops, struct vm_hand *hand)
+bool ops_vm_adopt(struct ops *ops, struct vm_hand *hand)
 {
     struct error failure = {0};
-    if (!is_orphan(hand)) {
-        return;
+    if (!ops_vm_is_orphan(hand)) {
+        return false;
     }
     if (!machine_adopt(hand->dir, hand->name, ops_self_path(ops), ops->config->runtime_dir,
             ops->cancel, &hand->facts.handle, &failure)) {
         state_log(ops->state, LOG_WARNING, "VM %s runs but lost its monitor: %s", hand->name,
             failure.text);
-        return;
+        return false;
     }
     state_log(ops->state, LOG_WARNING, "VM %s had lost its monitor and got a new one", hand->name);
     machine_facts_done(&hand->facts);
     machine_look(hand->dir, &hand->facts);
+    return true;
 }
 
 /* Before its record is read: it may be the one that was to be replaced. */
@@ -101,7 +102,7 @@ bool ops_vm_take(
         if (err->code != ERROR_NONE) {
             return error_wrap(err, "VM %s", name);
         }
-        adopt_orphan(ops, hand);
+        ops_vm_adopt(ops, hand);
         return true;
     }
     machine_facts_done(&hand->facts);
@@ -128,7 +129,8 @@ bool ops_vm_take_both(struct ops *ops, const char *name, const char *other, cons
 bool ops_vm_settle(struct ops *ops, struct vm_hand *hand)
 {
     struct error failure = {0};
-    bool is_due = hand->facts.has_handle && (is_orphan(hand) || !ops_vm_is_up(hand->facts.state));
+    bool is_due =
+        hand->facts.has_handle && (ops_vm_is_orphan(hand) || !ops_vm_is_up(hand->facts.state));
     bool has_leftovers = vm_snapshot_has_leftovers(hand->dir);
     if ((!is_due && !has_leftovers) || ops->config->is_readonly) {
         return false;
@@ -144,6 +146,6 @@ bool ops_vm_settle(struct ops *ops, struct vm_hand *hand)
     machine_settle(hand->dir, &failure);
     machine_facts_done(&hand->facts);
     machine_look(hand->dir, &hand->facts);
-    adopt_orphan(ops, hand);
+    ops_vm_adopt(ops, hand);
     return true;
 }
