@@ -347,7 +347,7 @@ bool part_reserve(struct part *part, uint64_t size, struct error *err)
     }
     uint64_t missing = size - part->len;
     if (!file_need_space(part->dir, ".", missing, err)) {
-        return error_wrap(err, "no room for %s", part->name);
+        return error_wrap(err, "no room for the download (host df shows what can go)");
     }
     /* The size stays what was written: it is the progress that others see. */
     int failure = 0;

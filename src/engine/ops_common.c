@@ -189,8 +189,14 @@ const char *ops_resolve_name(
         return NULL;
     }
     auto_free char *all = strings_join(&near, ", ");
-    error_set(err, ERROR_NOT_FOUND, "there is no %s %s%s%s: see `%s list`", what, word,
-        near.count > 0 ? "; near: " : "", all, what);
+    const char *shown = strcmp(what, "vm") == 0 ? "VM" : what;
+    if (near.count > 0) {
+        error_set(
+            err, ERROR_NOT_FOUND, "there is no %s named %s: did you mean %s?", shown, word, all);
+    } else {
+        error_set(
+            err, ERROR_NOT_FOUND, "there is no %s named %s: see `%s list`", shown, word, what);
+    }
     return NULL;
 }
 

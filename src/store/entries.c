@@ -20,6 +20,7 @@
 
 /* A name somebody chose is hardly ever this long and all hexadecimal. */
 #define FOREIGN_ID_MIN 12
+#define NEAR_MOST 3
 
 char *entries_hidden_name(const char *prefix)
 {
@@ -133,6 +134,36 @@ void entries_check_name(const char *name, char **damage)
     }
 }
 
+/* One slip of the finger, two in a longer name; or the name was not typed to its end. */
+static bool is_near(const char *name, const char *word)
+{
+    return (strlen(word) > 1 && text_has_prefix(name, word)) ||
+           text_distance(name, word) <= (strlen(word) < 3 ? 1 : 2);
+}
+
+bool entries_absent(
+    const struct store *store, enum store_kind kind, const char *name, struct error *err)
+{
+    struct error ignored = {0};
+    auto_done(strings) struct strings names = {0};
+    auto_done(strings) struct strings links = {0};
+    auto_done(strings) struct strings near = {0};
+    const char *what = kind == STORE_VM ? "VM" : store_kind_name(kind);
+    entries_list(store_kind_dir(store, kind), &names, &links, &ignored);
+    for (size_t i = 0; i < names.count && near.count < NEAR_MOST; i++) {
+        if (is_near(names.items[i], name)) {
+            strings_add(&near, names.items[i]);
+        }
+    }
+    auto_free char *all = strings_join(&near, ", ");
+    if (near.count > 0) {
+        return error_set(
+            err, ERROR_NOT_FOUND, "there is no %s named %s: did you mean %s?", what, name, all);
+    }
+    return error_set(err, ERROR_NOT_FOUND, "there is no %s named %s: see `%s list`", what, name,
+        store_kind_name(kind));
+}
+
 int entries_open(
     const struct store *store, enum store_kind kind, const char *name, struct error *err)
 {
@@ -143,7 +174,7 @@ int entries_open(
     int dir =
         openat(store_kind_dir(store, kind), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (dir < 0 && errno == ENOENT) {
-        error_set(err, ERROR_NOT_FOUND, "there is no %s named %s", what, name);
+        entries_absent(store, kind, name, err);
     } else if (dir < 0) {
         error_set_errno(err, errno, "cannot open %s %s", what, name);
     }

@@ -39,6 +39,10 @@ bool entries_look_at(int kind_dir, const char *name, const char *file, struct st
 void entries_damage(char **damage, char *told);
 /* A name that nobody could have given it is damage. */
 void entries_check_name(const char *name, char **damage);
+/* That there is none of that name: with those that are nearly called so, else where to look. Always
+ * false. */
+bool entries_absent(
+    const struct store *store, enum store_kind kind, const char *name, struct error *err);
 /* The directory of an entry: ERROR_INVALID for a word that is no name, ERROR_NOT_FOUND naming kind
  * and name. -1 on failure, else the caller's to close. */
 int entries_open(

@@ -274,8 +274,7 @@ bool store_remove_entry(
     }
     if (renameat(parent, name, parent, aside) != 0) {
         if (errno == ENOENT) {
-            return error_set(
-                err, ERROR_NOT_FOUND, "there is no %s named %s", store_kind_name(kind), name);
+            return entries_absent(store, kind, name, err);
         }
         return error_set_errno(err, errno, "cannot remove %s %s", store_kind_name(kind), name);
     }
@@ -301,7 +300,7 @@ bool store_rename_entry(const struct store *store, enum store_kind kind, const c
         return false;
     }
     if (!file_exists(parent, name)) {
-        return error_set(err, ERROR_NOT_FOUND, "there is no %s named %s", what, name);
+        return entries_absent(store, kind, name, err);
     }
     if (!rename_new(parent, name, new_name)) {
         if (errno == EEXIST) {

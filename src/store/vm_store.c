@@ -127,7 +127,7 @@ bool vm_store_read(
     }
     int kind_dir = store_kind_dir(store, STORE_VM);
     if (!read_record(kind_dir, name, false, record)) {
-        return error_set(err, ERROR_NOT_FOUND, "there is no VM named %s: see vm list", name);
+        return entries_absent(store, STORE_VM, name, err);
     }
     if (record->documents[VM_DOCUMENT_SPEC] != NULL) {
         read_others(kind_dir, record);

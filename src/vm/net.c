@@ -19,7 +19,7 @@
 static bool refuse(const char *word, struct error *err)
 {
     return error_set(err, ERROR_INVALID,
-        "--publish %s is not [ADDRESS:]HOST:GUEST[/tcp|/udp], such as 8080:80", word);
+        "port %s is not [ADDRESS:]HOST:GUEST[/tcp|/udp], such as 8080:80", word);
 }
 
 static bool parse_port(const char *text, uint16_t *port)

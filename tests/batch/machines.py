@@ -262,6 +262,11 @@ def test_refusals(world):
     assert world.fails(75, "vm", "rm", "web")["code"] in ("IN_USE", "BUSY")
     assert world.fails(75, "image", "rm", "small")["code"] == "IN_USE"
     world.fails(66, "vm", "start", "nope")
+    for word, verb in (("wbe", "start"), ("wbe", "show"), ("we", "rm")):  # a slip, or half a name
+        message = world.fails(66, "vm", verb, word)["message"]
+        assert word in message and "web" in message.replace(word, "", 1), message
+    wrong = world.run("vm", "forward", "web", "80")
+    assert wrong.status == 64 and "--publish" not in wrong.err, str(wrong)  # no option of its own
     world.fails(66, "vm", "run", "nope", "--name", "other")
     assert world.run("vm", "stop", "web", "--readonly").status == 77
     assert world.entries("vms") == before and state(world) == "running"
