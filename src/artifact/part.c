@@ -14,7 +14,6 @@
 #include "artifact/hash.h"
 #include "artifact/http.h"
 #include "artifact/http_parse.h"
-#include "base/behind.h"
 #include "base/cancel.h"
 #include "base/digest.h"
 #include "base/error.h"
@@ -26,7 +25,6 @@
 
 #define WAIT_INTERVAL_MS 200
 #define SYNC_STEP ((uint64_t)4 << 20)
-#define HASH_PIECE ((size_t)256 << 10)
 #define SIDECAR_MAX 16384
 #define SIDECAR_DEPTH 4
 
@@ -224,56 +222,11 @@ static bool open_for_writing(struct part *part, struct error *err)
     return true;
 }
 
-static bool update_hash(void *context, uint8_t *bytes, size_t len, uint64_t mark, struct error *err)
-{
-    (void)mark, (void)err;
-    hash_update(context, bytes, len);
-    return true;
-}
-
-/* What comes is hashed while more comes. */
-static bool hash_on(struct part *part, const void *bytes, size_t len, struct error *err)
-{
-    const uint8_t *at = bytes;
-    while (len > 0) {
-        size_t room = HASH_PIECE - part->gathered;
-        size_t used = len < room ? len : room;
-        memcpy(behind_piece(part->hashing) + part->gathered, at, used);
-        part->gathered += used;
-        at += used;
-        len -= used;
-        if (part->gathered == HASH_PIECE) {
-            part->gathered = 0;
-            if (!behind_put(part->hashing, HASH_PIECE, 0, err)) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-static bool catch_up(struct part *part, struct error *err)
-{
-    size_t len = part->gathered;
-    part->gathered = 0;
-    return (len == 0 || behind_put(part->hashing, len, 0, err)) && behind_wait(part->hashing, err);
-}
-
-bool part_digest(struct part *part, struct digest *digest, struct error *err)
-{
-    if (!catch_up(part, err)) {
-        return false;
-    }
-    hash_finish(part->hash, digest);
-    return true;
-}
-
 bool part_open(struct part *part, int dir, const char *name, const struct digest *expected,
     uint64_t expected_size, const struct progress *progress, const struct cancel *cancel,
     bool *is_complete, struct error *err)
 {
     *part = (struct part){.dir = dir, .name = name, .fd = -1, .write_fd = -1, .hash = hash_new()};
-    part->hashing = behind_new(HASH_PIECE, update_hash, part->hash);
     *is_complete = false;
     for (;;) {
         uint64_t size = 0;
@@ -318,9 +271,6 @@ static bool write_sidecar(
 bool part_begin(struct part *part, const char *etag, const char *url, struct error *err)
 {
     free(take_ptr(part->etag));
-    if (!catch_up(part, err)) {
-        return false;
-    }
     hash_reset(part->hash);
     part->len = part->started = 0;
     auto_free char *sidecar = sidecar_name(part->name);
@@ -366,12 +316,13 @@ bool part_append(struct part *part, const void *bytes, size_t len, struct error 
     if (!file_write_all_at(part->write_fd, bytes, len, part->len, err)) {
         return error_wrap(err, "%s", part->name);
     }
+    hash_update(part->hash, bytes, len);
     part->len += len;
     if (part->is_kept && part->len - part->started >= SYNC_STEP) {
         file_start_sync(part->write_fd);
         part->started = part->len;
     }
-    return hash_on(part, bytes, len, err);
+    return true;
 }
 
 int part_take_fd(struct part *part)
@@ -402,6 +353,5 @@ void part_done(struct part *part)
         close(take_fd(&part->fd));
     }
     free(take_ptr(part->etag));
-    behind_free(take_ptr(part->hashing));
     hash_free(take_ptr(part->hash));
 }

@@ -12,7 +12,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct behind;
 struct cancel;
 struct digest;
 struct error;
@@ -20,14 +19,11 @@ struct hash;
 struct progress;
 
 struct part {
-    int dir;          /* borrowed */
-    const char *name; /* borrowed */
-    int fd;           /* reading; holds the lock */
-    int write_fd;     /* -1 when the content was found complete */
-    struct hash
-        *hash; /* of the first len bytes, once all that is given to `hashing` was worked off */
-    struct behind *hashing;
-    size_t gathered; /* bytes in its piece */
+    int dir;           /* borrowed */
+    const char *name;  /* borrowed */
+    int fd;            /* reading; holds the lock */
+    int write_fd;      /* -1 when the content was found complete */
+    struct hash *hash; /* of the first len bytes */
     uint64_t len;
     uint64_t started; /* so much the disk was told to begin with */
     bool is_kept;     /* it is told at all: set by the owner */
@@ -48,8 +44,6 @@ bool part_begin(struct part *part, const char *etag, const char *url, struct err
 /* Sets blocks aside so that size bytes in all will fit; ERROR_NO_SPACE when they do not. */
 bool part_reserve(struct part *part, uint64_t size, struct error *err);
 bool part_append(struct part *part, const void *bytes, size_t len, struct error *err);
-/* Of the first len bytes. */
-bool part_digest(struct part *part, struct digest *digest, struct error *err);
 /* The content is proved: hands out the descriptor, at offset 0, and drops what resuming needs. */
 int part_take_fd(struct part *part);
 /* Closes it. A part that nobody can go on with is removed. */

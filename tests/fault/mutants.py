@@ -147,8 +147,7 @@ MUTANTS = {
          "part->is_detached = false;"),
         ("    hash_reset(part->hash);\n    part->len = part->started = 0;", "    part->len = 0;"),
         ("while (flock(part->fd, LOCK_EX | LOCK_NB) != 0)", "while (part->fd < 0)"),
-        ("    return hash_on(part, bytes, len, err);", "    return true;"),
-        ("    size_t len = part->gathered;\n    part->gathered = 0;", "    size_t len = part->gathered;"),
+        ("hash_update(part->hash, bytes, len);", ""),
         ("ftruncate(part->write_fd, (off_t)part->len) != 0 || part->etag == NULL", "part->etag == NULL"),
     ]),
     "artifact/http_download.c": ([UNIT + "http", "tests/batch/transfers.py"], [

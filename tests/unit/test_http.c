@@ -224,8 +224,8 @@ static void a_blob_arrives(void **state)
     fetch_done(&fetch);
 }
 
-/* So large that a second thread hashes it; however it comes, each request gives what it should. */
-static void a_large_blob_is_hashed_while_it_comes(void **state)
+/* However it comes, no byte of an earlier request is counted: none is asked for once more. */
+static void a_large_blob_takes_no_more_requests_than_it_must(void **state)
 {
     static const struct {
         const char *path;
@@ -1383,7 +1383,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(a_blob_arrives),
-        test(a_large_blob_is_hashed_while_it_comes),
+        test(a_large_blob_takes_no_more_requests_than_it_must),
         test(what_servers_may_do),
         test(nothing_but_identity_is_asked_for),
         test(an_unknown_size_is_found),
