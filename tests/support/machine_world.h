@@ -133,7 +133,7 @@ static inline void world_remove(struct world *world)
 /* Until the file in the machine's directory holds the text; fails after 20 seconds. */
 static inline void world_wait_text(const struct world *world, const char *name, const char *text)
 {
-    uint64_t deadline = clock_deadline(20000);
+    uint64_t deadline = clock_deadline(60000);
     for (;;) {
         auto_free char *content = scratch_read(world->path, name);
         if (content != NULL && strstr(content, text) != NULL) {
@@ -170,10 +170,10 @@ static inline void world_type(const struct world *world, const char *words)
     auto_json struct json *request = monitor_request_new("console");
     json_put_bool(request, "type", true);
     assert_true(
-        monitor_request(world->dir, request, clock_deadline(10000), NULL, &connection, &err));
+        monitor_request(world->dir, request, clock_deadline(60000), NULL, &connection, &err));
     wire_put_data(&bytes, MONITOR_STREAM, WIRE_IN, words, strlen(words));
     assert_true(local_socket_send(
-        connection.fd, wire_buffer_bytes(&bytes), bytes.len, clock_deadline(10000), NULL, &err));
+        connection.fd, wire_buffer_bytes(&bytes), bytes.len, clock_deadline(60000), NULL, &err));
     wire_buffer_done(&bytes);
     monitor_connection_done(&connection);
 }

@@ -329,7 +329,7 @@ static void test_lying_agent(void **state)
     spec.stdout_fd = pair[1]; /* never read: no credit is given back */
     assert_false(agent_exec(world.dir, &spec, NULL, &status, &err));
     assert_code(err, ERROR_VMM);
-    uint64_t deadline = clock_deadline(10000);
+    uint64_t deadline = clock_deadline(60000);
     bool is_served = false;
     const char *const simple[] = {"exit", "5", NULL};
     spec = spec_of(simple);

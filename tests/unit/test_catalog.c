@@ -668,10 +668,10 @@ static void test_ten_thousand_entries(void **state)
             i > 0 ? "," : "", ENTRIES - i, i, SHA);
     }
     text_append(&json, "]}");
-    uint64_t started = clock_monotonic_ms();
+    clock_t started = clock(); /* of the processor: others on the machine do not count */
     auto_done(catalog) struct catalog catalog = {0};
     assert_true(add(&catalog, "https://e.org/c.json", text_cstr(&json), &err));
-    uint64_t took_ms = clock_monotonic_ms() - started;
+    uint64_t took_ms = (uint64_t)(clock() - started) * 1000 / CLOCKS_PER_SEC;
     assert_int_equal(catalog.entry_count, ENTRIES);
     assert_non_null(catalog_find(&catalog, CATALOG_KERNEL, "k77"));
     print_message("10,000 entries read in %u ms\n", (unsigned)took_ms);

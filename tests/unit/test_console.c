@@ -68,7 +68,7 @@ static void seat_take(struct seat *seat, const struct world *world, bool is_term
 /* Until the screen shows the words, behind what was waited for before. */
 static void seat_wait(struct seat *seat, const char *words)
 {
-    uint64_t deadline = clock_deadline(20000);
+    uint64_t deadline = clock_deadline(60000);
     for (;;) {
         const char *found = seat->seen.len > seat->searched
                                 ? strstr(text_cstr(&seat->seen) + seat->searched, words)

@@ -35,7 +35,7 @@ static bool is_down(enum machine_state state)
 /* Waits for the state in which nothing changes any more by itself. */
 static enum machine_state settled_state(const struct world *world)
 {
-    uint64_t deadline = clock_deadline(20000);
+    uint64_t deadline = clock_deadline(60000);
     for (;;) {
         bool has_processes = has_descendants();
         struct error err = {0};
@@ -60,7 +60,7 @@ static void stop_and_check(struct world *world)
         machine_stop(world->dir, &world->handle, 5000, NULL, NULL, NULL, &err);
         assert_fine(err);
     }
-    uint64_t deadline = clock_deadline(20000);
+    uint64_t deadline = clock_deadline(60000);
     while (has_descendants() && clock_left_ms(deadline) > 0) {
         poll(NULL, 0, 2);
     }
@@ -124,7 +124,7 @@ static void *kill_monitor(void *context)
     void **both = context;
     const struct world *world = both[0];
     const uint64_t *delay_us = both[1];
-    uint64_t deadline = clock_deadline(10000);
+    uint64_t deadline = clock_deadline(60000);
     pid_t pid = 0;
     while (pid == 0 && clock_left_ms(deadline) > 0) {
         pid = find_monitor(world);

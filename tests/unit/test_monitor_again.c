@@ -27,7 +27,7 @@
 static void await_next(struct world *world)
 {
     struct machine_handle before = world->handle;
-    uint64_t deadline = clock_deadline(20000);
+    uint64_t deadline = clock_deadline(60000);
     struct error ignored = {0};
     while (!machine_handle_read(world->dir, &world->handle, &ignored) ||
            world->handle.vmm.pid == before.vmm.pid) {
@@ -51,7 +51,7 @@ static void test_reboot_begins_again(void **state)
     world_wait_ready(&world, &timeline);
     machine_timeline_done(&timeline);
     auto_json struct json *request = monitor_request_new("console");
-    assert_true(monitor_request(world.dir, request, clock_deadline(10000), NULL, &watcher, &err));
+    assert_true(monitor_request(world.dir, request, clock_deadline(60000), NULL, &watcher, &err));
     world_type(&world, "reboot\n");
     await_next(&world);
     world_wait_ready(&world, &timeline);
@@ -63,7 +63,7 @@ static void test_reboot_begins_again(void **state)
         json_string(json_get(json_at(boots, 0), "exit"), "reason", ""), "guest-reboot");
     world_type(&world, "still here\n");
     auto_done(text) struct text seen = {0};
-    uint64_t deadline = clock_deadline(20000);
+    uint64_t deadline = clock_deadline(60000);
     while (strstr(text_cstr(&seen), "got still here") == NULL) {
         char chunk[4096];
         struct pollfd fd = {.fd = watcher.fd, .events = POLLIN};

@@ -29,10 +29,10 @@ static void type(const struct world *world, const char *words)
     auto_json struct json *request = monitor_request_new("console");
     json_put_bool(request, "type", true);
     assert_true(
-        monitor_request(world->dir, request, clock_deadline(10000), NULL, &connection, &err));
+        monitor_request(world->dir, request, clock_deadline(60000), NULL, &connection, &err));
     wire_put_data(&bytes, MONITOR_STREAM, WIRE_IN, words, strlen(words));
     assert_true(local_socket_send(
-        connection.fd, wire_buffer_bytes(&bytes), bytes.len, clock_deadline(10000), NULL, &err));
+        connection.fd, wire_buffer_bytes(&bytes), bytes.len, clock_deadline(60000), NULL, &err));
     wire_buffer_done(&bytes);
     monitor_connection_done(&connection);
 }
@@ -134,7 +134,7 @@ static void test_monitor_replaced(void **state)
     up(&world);
     struct process_identity dead = world.handle.monitor;
     assert_true(process_signal(&dead, SIGKILL, &err));
-    uint64_t deadline = clock_deadline(10000);
+    uint64_t deadline = clock_deadline(60000);
     while (process_is_alive(&dead) && clock_left_ms(deadline) > 0) {
         poll(NULL, 0, 2);
     }

@@ -47,7 +47,7 @@ static void *play(void *context)
             }
         }
         if (peer->script[i + 1] != NULL && !local_socket_read_line(peer->fd, &pending, 1 << 20,
-                                               &line, clock_deadline(10000), NULL, &err)) {
+                                               &line, clock_deadline(60000), NULL, &err)) {
             return NULL;
         }
     }
