@@ -33,6 +33,7 @@ more of these joined with '+', each for that very request:
   flip=N              one bit of byte N is wrong
   no-range            the Range header is ignored
   bad-range           a 206 that begins one byte too late and says so
+  short-range         a 206 of a file that ends halfway there, and says so
   lying-range         a 206 that says what was asked for and sends from the start
   force-range         a 206 although nobody asked
   etag=weak|none|changing|twice
@@ -68,7 +69,8 @@ import urllib.parse
 CHUNK = 65536
 WITHOUT_VALUE = {
     "ok", "slow", "hang", "drip", "close", "garbage", "no-length", "chunked", "endless",
-    "no-range", "bad-range", "lying-range", "force-range", "gzip", "fake-gzip", "auth",
+    "no-range", "bad-range", "short-range", "lying-range", "force-range", "gzip", "fake-gzip",
+    "auth",
 }
 WITH_NUMBER = {"rate", "first", "cut", "hang-body", "length", "chunk-cut", "short", "flip", "headers"}
 WITH_TEXT = {"retry-after", "etag", "redirect"}
@@ -211,6 +213,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer_short(416, headers)
         if "bad-range" in self.how:
             first += 1
+        if "short-range" in self.how:
+            size = first + (size - first) // 2
+            content = content[:size]
         headers.append(("Content-Range", "bytes %d-%d/%d" % (first, size - 1, size)))
         body = content[: size - first] if "lying-range" in self.how else content[first:]
         return self.answer_body(206, headers, body)
