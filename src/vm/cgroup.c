@@ -171,11 +171,11 @@ void cgroup_count(const char *path, bool is_wanted)
     }
 }
 
-void cgroup_leave(const char *path)
+bool cgroup_leave(const char *path)
 {
     auto_free char *parent = memory_strndup(path, (size_t)(strrchr(path, '/') - path));
     struct error ignored = {0};
-    cgroup_enter(parent, 0, &ignored);
+    return cgroup_enter(parent, 0, &ignored);
 }
 
 bool cgroup_remove(const char *path)

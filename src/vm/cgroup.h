@@ -35,8 +35,8 @@ bool cgroup_enter(const char *path, pid_t pid, struct error *err);
 /* Has the kernel count all it can for it, where the group above, in which no process is left, is ours
  * alone; and no more, so that processes can go there again. */
 void cgroup_count(const char *path, bool is_wanted);
-/* Moves this process to the group above. */
-void cgroup_leave(const char *path);
+/* Moves this process to the group above. True when it is there. */
+bool cgroup_leave(const char *path);
 /* Takes an empty group away, waiting a moment for the last process to be gone. True when it is not
  * there any more. */
 bool cgroup_remove(const char *path);

@@ -24,6 +24,7 @@
 
 #define SAID_FILE "vmm.log"
 #define REAP_TIMEOUT_MS 60000
+#define LEFT_MS 500 /* what the VMM had begun goes with it, or never */
 
 /* The last line of what the VMM said, which is where the reason stands. */
 void monitor_last_words(const struct monitor *monitor, char *buffer, size_t size)
@@ -212,7 +213,10 @@ static void take_cgroup_down(struct monitor *monitor)
     if (monitor->handle.unit[0] != '\0') {
         cgroup_count(path, false);
     }
-    cgroup_leave(path);
+    if (cgroup_leave(path) && !cgroup_is_empty(path, LEFT_MS)) {
+        log_write(LOG_WARNING, "the VMM left processes behind: they are ended");
+        cgroup_kill(path);
+    }
     if (!cgroup_remove(path)) {
         log_write(LOG_WARNING, "the control group %s is left: see host gc", path);
     }

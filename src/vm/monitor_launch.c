@@ -305,6 +305,7 @@ bool launch_release(const struct monitor_order *order, struct launch *launch, st
     if (!was_opened) {
         return error_set(err, ERROR_VMM, "the process for the VMM died before it began");
     }
+    launch->has_begun = true;
     return true;
 }
 

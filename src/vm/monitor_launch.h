@@ -21,6 +21,7 @@ struct launch {
     int stderr_fd;             /* what the VMM says, non-blocking */
     int lines[VMM_LINE_COUNT]; /* our ends, connected, non-blocking; -1: none */
     int gate_fd;               /* write end; -1 once it was used */
+    bool has_begun;            /* the program itself runs, or ran */
     int exec_fd;               /* closes at exec, or tells errno */
     int alive_fd;              /* closes with the VMM; -1 outside a namespace of its own */
     struct net_server server;  /* of that namespace */

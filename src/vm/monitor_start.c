@@ -154,14 +154,14 @@ static bool has_died(struct monitor *monitor)
     return poll(&gone, 1, DEATH_MS) > 0 && monitor_reap(monitor, WNOHANG);
 }
 
-/* The VMM's own words where it has any; else the signal that it died of, which tells more than what
- * failed because of that. */
+/* The VMM's own words where it has any; else how it ended, which tells more than what failed because
+ * of that. */
 static void explain_start(const struct monitor *monitor, const struct machine_exit *exit,
     bool was_dead, struct error *failure)
 {
     char words[640];
     monitor_last_words(monitor, words, sizeof(words));
-    if (words[0] == '\0' && was_dead && exit->signal != 0) {
+    if (words[0] == '\0' && was_dead && monitor->launch.has_begun) {
         machine_exit_describe(exit, words, sizeof(words));
     }
     if (words[0] != '\0') {

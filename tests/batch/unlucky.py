@@ -62,18 +62,43 @@ def test_a_stop_that_died_is_given_again(world):
     clean(world)
 
 
-def test_a_vmm_that_is_killed_at_its_start(world):
-    """Such as by a host that has no memory: that is what is told, not which of its lines ended."""
-    prepare(world)
-    world.write("qemu", f'#!/bin/sh\ncase "$*" in *-uuid*) kill -9 $$;; esac\n'
+def configure_vmm(world, words):
+    """A shell script in front of the stand-in, where it is to run a machine."""
+    world.write("qemu", f'#!/bin/sh\ncase "$*" in *-uuid*) {words};; esac\n'
                         f'exec {stand_in("qemu")} "$@"\n')
     os.chmod(world.path("qemu"), 0o755)
     world.env["BANGER_CONFIG"] = world.write("config.ini", f"[paths]\nqemu = {world.path('qemu')}\n")
+
+
+def test_a_vmm_that_ends_at_its_start(world):
+    """Killed by a host that has no memory, or without a word: that is what is told, not which of its
+    lines ended."""
+    prepare(world)
     world.ok("vm", "create", "small", "--name", "web")
-    error = world.fails(69, "vm", "start", "web")
-    assert error["code"] == "VMM" and "9 (KILL)" in error["message"], error
-    assert state(world) == "crashed"
+    for words, told in (("kill -9 $$", "9 (KILL)"), ("exit 7", "status 7"), ("exit 0", "ended")):
+        configure_vmm(world, words)
+        error = world.fails(69, "vm", "start", "web")
+        assert error["code"] == "VMM" and told in error["message"], error
+        assert state(world) == "crashed"
     clean(world)
+
+
+def test_what_a_vmm_leaves_behind(world):
+    """Such as a script around it does: it ends with the machine."""
+    prepare(world)
+    configure_vmm(world, f"sleep 1000 & echo $! >{world.path('left')}")
+    run(world)
+    with open(world.path("left"), encoding="utf-8") as file:
+        left = int(file.read())
+    has_group = world.control_groups() != []
+    if has_group:
+        world.ok("vm", "stop", "web")
+        assert world.control_groups() == [] and not os.path.exists(f"/proc/{left}/cwd")
+    else:
+        os.kill(left, signal.SIGKILL)
+    clean(world)
+    if not has_group:
+        raise Skip("a machine has no control group here")
 
 
 def fill(world):
