@@ -44,6 +44,7 @@ static void test_stop_start_remove(void **state)
 {
     struct console_world *world = *state;
     open_with_machine(world);
+    pty_wait_text(world->pty, "no kvm"); /* emulation is told in words that need no knowledge */
     pty_send(world->pty, "t");
     pty_wait_text(world->pty, "Stop machine web?");
     pty_wait_text(world->pty, "Yes, stop");
@@ -68,6 +69,8 @@ static void test_stop_start_remove(void **state)
     pty_wait_text(world->pty, "5 Jobs  4 done"); /* the name goes first, the files behind it */
     auto_free char *left = scratch_list(world->dir, "state/vms");
     assert_string_equal(left, "");
+    pty_send(world->pty, "u");
+    pty_wait_text(world->pty, "▸ VM web is back"); /* when it is, not while it comes */
     world_quit(world);
 }
 
