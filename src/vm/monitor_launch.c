@@ -25,8 +25,8 @@
 #include "vm/monitor_order.h"
 
 #define CONNECT_TIMEOUT_MS 5000
-/* Descriptors in the child on the way to their places: above every place. */
-#define PARKED_FD 64
+/* Descriptors in the child on the way to their places: above every place, below every limit. */
+#define PARKED_FD 16
 
 void launch_init(struct launch *launch)
 {

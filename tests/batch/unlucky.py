@@ -4,6 +4,7 @@ said afterwards is true, and the machine can be worked with, and ended."""
 import errno
 import json
 import os
+import resource
 import signal
 import subprocess
 
@@ -80,6 +81,17 @@ def test_a_vmm_that_ends_at_its_start(world):
         error = world.fails(69, "vm", "start", "web")
         assert error["code"] == "VMM" and told in error["message"], error
         assert state(world) == "crashed"
+    clean(world)
+
+
+def test_few_descriptors(world):
+    """Half of what a shell gives on a narrow host."""
+    prepare(world)
+    world.ok("vm", "create", "small", "--name", "web")
+    few = (64, 64)
+    world.ok("vm", "start", "web",
+             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, few))
+    assert world.run("vm", "exec", "web", "--", "exit", "3").status == 3
     clean(world)
 
 
