@@ -143,7 +143,8 @@ def test_list_show_and_rm(world):
     world.ok("vm", "snapshot", "rm", "web", "c")
     assert names(world) == [made["name"], "b", "a"]  # the oldest first
     first = world.json("vm", "snapshot", "list", "web")[0]
-    assert {"name", "created_at", "state", "memory", "size_bytes", "disk_bytes"} == set(first), first
+    assert {"name", "created_at", "state", "memory", "kernel_ref",
+            "size_bytes", "disk_bytes"} == set(first), first
     shown = world.json("vm", "snapshot", "show", "web", "a")
     assert shown["image"] == "small" and shown["kernel_ref"] == "k" and shown["vm"] == "web", shown
     assert shown["disks"] == [{"file": "upper.ext4", "size_bytes": 64 << 20}], shown
