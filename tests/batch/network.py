@@ -343,6 +343,7 @@ def test_what_serves_a_namespace_dies(world):
     world.wait_until(lambda: len(os.listdir(f"/proc/{events.pid}/fd")) > 6, "it listens")
     seen = servers(pid)
     for _ in range(2):
+        world.wait_until(lambda: len(servers(pid)) == 1, "its server")
         (server,) = servers(pid)
         os.kill(server, signal.SIGKILL)
         world.wait_until(lambda: servers(pid) and not set(servers(pid)) & set(seen), "a new one")
@@ -377,6 +378,7 @@ def test_a_new_monitor_watches_what_serves_the_namespace(world):
     world.ok("vm", "exec", "web", "--", "true")  # gives it a new one
     seen = servers(pid)
     for _ in range(2):
+        world.wait_until(lambda: len(servers(pid)) == 1, "its server")
         (server,) = servers(pid)
         os.kill(server, signal.SIGKILL)
         world.wait_until(lambda: servers(pid) and not set(servers(pid)) & set(seen), "a new one")
