@@ -23,16 +23,6 @@ void entries_document_done(struct entries_document *document)
     *document = (struct entries_document){0};
 }
 
-/* The first thing that is wrong is what is said. */
-static void set_damage(struct entries_document *document, char *damage)
-{
-    if (document->damage == NULL) {
-        document->damage = damage;
-    } else {
-        free(damage);
-    }
-}
-
 static void check_format(struct entries_document *document, const char *file)
 {
     const struct json *format = json_get(document->json, "format");
@@ -41,7 +31,8 @@ static void check_format(struct entries_document *document, const char *file)
     }
     int64_t number = json_integer_value(format, 0);
     if (number < 1) {
-        set_damage(document, memory_printf("\"format\" in its %s is not a number", file));
+        entries_damage(
+            &document->damage, memory_printf("\"format\" in its %s is not a number", file));
     }
     document->is_newer = number > ENTRIES_FORMAT;
 }
@@ -51,10 +42,12 @@ static void check_name(struct entries_document *document, const char *file, cons
     const struct json *item = json_get(document->json, "name");
     const char *said = json_string_value(item);
     if (item != NULL && said == NULL) {
-        set_damage(document, memory_printf("\"name\" in its %s is not a string", file));
+        entries_damage(
+            &document->damage, memory_printf("\"name\" in its %s is not a string", file));
     } else if (said != NULL && strcmp(said, name) != 0) {
         auto_free char *shown = text_safe(said, true);
-        set_damage(document, memory_printf("its %s names another entry, %.80s", file, shown));
+        entries_damage(
+            &document->damage, memory_printf("its %s names another entry, %.80s", file, shown));
     }
 }
 
@@ -110,7 +103,7 @@ void entries_read_document(
         check_name(document, file, name);
     } else if (failure.sys_errno != ENOENT) {
         auto_free char *said = text_safe(failure.text, true);
-        set_damage(document, take_ptr(said));
+        entries_damage(&document->damage, take_ptr(said));
     }
 }
 
@@ -125,7 +118,8 @@ char *entries_take_string(struct entries_document *document, const char *key)
     const struct json *item = json_get(document->json, key);
     const char *value = json_string_value(item);
     if (item != NULL && value == NULL) {
-        set_damage(document, memory_printf("\"%s\" in its manifest is not a string", key));
+        entries_damage(
+            &document->damage, memory_printf("\"%s\" in its manifest is not a string", key));
     }
     return memory_strdup(value);
 }
@@ -138,7 +132,8 @@ char *entries_take_digest(struct entries_document *document, const char *key)
         return NULL;
     }
     if (!digest_parse(value, &digest)) {
-        set_damage(document, memory_printf("\"%s\" in its manifest is not a SHA-256 digest", key));
+        entries_damage(&document->damage,
+            memory_printf("\"%s\" in its manifest is not a SHA-256 digest", key));
         return NULL;
     }
     char hex[DIGEST_HEX_LEN + 1];
@@ -160,7 +155,8 @@ bool entries_take_size(struct entries_document *document, const char *key, uint6
     }
     int64_t value = json_integer_value(item, -1);
     if (value < 0) {
-        set_damage(document, memory_printf("\"%s\" in its manifest is not a whole number", key));
+        entries_damage(
+            &document->damage, memory_printf("\"%s\" in its manifest is not a whole number", key));
         return false;
     }
     *number = (uint64_t)value;
