@@ -473,16 +473,29 @@ static void collect_reports(struct at_work *work)
     }
 }
 
+/* LeakSanitizer stops the program at its end and looks at it from outside: of one that the monkey
+ * kills meanwhile it sees no registers, and what only those hold is no leak. */
+static bool is_of_a_killed_search(const char *report)
+{
+    return strstr(report, "Unable to get registers from thread") != NULL &&
+           strstr(report, "ERROR: AddressSanitizer") == NULL &&
+           strstr(report, "runtime error:") == NULL;
+}
+
 static void assert_no_reports(const struct at_work *work)
 {
     auto_free char *names = scratch_list(work->reports, ".");
     auto_done(strings) struct strings all = {0};
+    size_t count = 0;
     strings_split(&all, names, " ");
     for (size_t i = 0; i < all.count && all.items[i][0] != '\0'; i++) {
         auto_free char *report = scratch_read(work->reports, all.items[i]);
-        fprintf(stderr, "%s\n", report != NULL ? report : "");
+        if (report == NULL || !is_of_a_killed_search(report)) {
+            fprintf(stderr, "%s\n", report != NULL ? report : "");
+            count++;
+        }
     }
-    assert_string_equal(names, "");
+    assert_int_equal(count, 0);
 }
 
 static int make_world(void **state, bool is_traced)
