@@ -195,8 +195,8 @@ static bool read_positional(struct parser *parser, const char *word, struct erro
             "\"%s\" is one word too many: a command to run stands behind \"--\"", word);
     }
     if (argument == NULL) {
-        return error_set(err, ERROR_INVALID, "\"%s\" is one word too many for %s%s%s", word,
-            verb->subject, verb->subject[0] != '\0' ? " " : "", verb->name);
+        auto_free char *words = verb_words(verb);
+        return error_set(err, ERROR_INVALID, "\"%s\" is one word too many for %s", word, words);
     }
     ++parser->positional_count;
     assign(parser, argument, word);

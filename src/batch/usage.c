@@ -114,7 +114,8 @@ static void append_synopsis_of(const struct argument *argument, struct text *out
 
 void usage_append_synopsis(const struct verb *verb, struct text *out)
 {
-    text_printf(out, "%s%s%s", verb->subject, verb->subject[0] != '\0' ? " " : "", verb->name);
+    auto_free char *words = verb_words(verb);
+    text_append(out, words);
     for (size_t i = 0; i < verb->argument_count; ++i) {
         if (verb->arguments[i].is_positional) {
             append_synopsis_of(&verb->arguments[i], out);
@@ -181,8 +182,7 @@ static void append_arguments(
 static void append_verb_line(const struct verb *verb, struct text *out)
 {
     if ((verb->flags & VERB_HIDDEN) == 0) {
-        auto_free char *left =
-            memory_printf("%s%s%s", verb->subject, verb->subject[0] != '\0' ? " " : "", verb->name);
+        auto_free char *left = verb_words(verb);
         append_pair(out, left, verb->summary, VERB_COLUMN);
     }
 }

@@ -42,6 +42,11 @@ const struct verb *verb_find(const char *subject, const char *name)
     return NULL;
 }
 
+char *verb_words(const struct verb *verb)
+{
+    return memory_printf("%s%s%s", verb->subject, *verb->subject ? " " : "", verb->name);
+}
+
 const struct argument *verb_argument(const struct verb *verb, const char *name)
 {
     for (size_t i = 0; i < verb->argument_count; i++) {
@@ -179,8 +184,8 @@ bool command_set(
     const struct verb *verb = command->verb;
     const struct argument *row = verb_argument(verb, argument);
     if (!row) {
-        return error_set(err, ERROR_INVALID, "%s%s%s has no option --%s", verb->subject,
-            *verb->subject ? " " : "", verb->name, argument);
+        auto_free char *words = verb_words(verb);
+        return error_set(err, ERROR_INVALID, "%s has no option --%s", words, argument);
     }
     if (!check_value(verb, row, value, err)) {
         return false;
@@ -246,9 +251,9 @@ bool command_check(const struct command *command, struct error *err)
         const struct argument *argument = &verb->arguments[i];
         if (argument->is_required && !command->values[i].count) {
             char what[80];
-            return error_set(err, ERROR_INVALID, "%s%s%s needs %s: %s", verb->subject,
-                *verb->subject ? " " : "", verb->name, shown_argument(argument, what),
-                argument->help);
+            auto_free char *words = verb_words(verb);
+            return error_set(err, ERROR_INVALID, "%s needs %s: %s", words,
+                shown_argument(argument, what), argument->help);
         }
     }
     return !verb->check || verb->check(command, err);

@@ -131,6 +131,8 @@ size_t verb_count(void);
 /* By subject ("" allowed) and name or alias; NULL when there is none. */
 const struct verb *verb_find(const char *subject, const char *name);
 const struct argument *verb_argument(const struct verb *verb, const char *name);
+/* Its words, as typed: "vm start", "events". Caller frees. */
+char *verb_words(const struct verb *verb) __attribute__((returns_nonnull));
 /* Options every verb takes (--format, --timeout, --state-dir …). */
 extern const struct argument common_arguments[];
 extern const size_t common_argument_count;

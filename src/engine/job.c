@@ -40,8 +40,7 @@ static char *title_of(const struct command *command)
             return memory_printf("%s %s", verb->name, values->items[0]);
         }
     }
-    return *verb->subject ? memory_printf("%s %s", verb->subject, verb->name)
-                          : memory_strdup(verb->name);
+    return verb_words(verb);
 }
 
 struct job *job_new(struct command *command)

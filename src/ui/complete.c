@@ -81,11 +81,6 @@ void complete_argument(const struct snapshot *snapshot, const struct verb *verb,
     }
 }
 
-static char *verb_words(const struct verb *verb)
-{
-    return memory_printf("%s%s%s", verb->subject, verb->subject[0] != '\0' ? " " : "", verb->name);
-}
-
 static bool has_begun(const struct strings *found, const char *begun)
 {
     return found->count > 0 && text_has_prefix(found->items[0], begun);

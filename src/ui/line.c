@@ -94,8 +94,8 @@ static bool set_option(
         equals = NULL;
     }
     if (argument == NULL || argument->kind == ARGUMENT_REST) {
-        return error_set(
-            err, ERROR_INVALID, "%s %s has no option %s", verb->subject, verb->name, word);
+        auto_free char *words_of_verb = verb_words(verb);
+        return error_set(err, ERROR_INVALID, "%s has no option %s", words_of_verb, word);
     }
     if (argument->kind == ARGUMENT_FLAG) {
         return command_set(command, argument->name, NULL, err);
@@ -125,8 +125,8 @@ static bool set_words(
                 return false;
             }
         } else if (argument == NULL) {
-            return error_set(
-                err, ERROR_INVALID, "%s %s has no use for \"%s\"", verb->subject, verb->name, word);
+            auto_free char *words_of_verb = verb_words(verb);
+            return error_set(err, ERROR_INVALID, "%s has no use for \"%s\"", words_of_verb, word);
         } else if (!command_set(command, argument->name, word, err)) {
             return false;
         }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ui/listbox.h"
 
+#include "base/memory.h"
 #include "ui/draw.h"
 
 #define MARK_CELLS 2
@@ -66,5 +67,14 @@ void listbox_draw(struct listbox *box, struct frame *frame, struct area area,
         line.width -= MARK_CELLS;
         draw_row(context, frame, line, box->top + row);
         frame->is_selected = false;
+    }
+}
+
+void listbox_draw_place(const struct listbox *box, struct frame *frame, struct area inside)
+{
+    if (box->count > box->page) {
+        auto_free char *place =
+            memory_printf(" %zu-%zu of %zu ", box->top + 1, box->top + box->page, box->count);
+        draw_right(frame, inside.y + inside.height, inside.x, inside.width, ROLE_DIM, place);
     }
 }

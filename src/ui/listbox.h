@@ -30,3 +30,5 @@ size_t listbox_top(size_t top, size_t marked, size_t page);
 void listbox_draw(struct listbox *box, struct frame *frame, struct area area,
     void (*draw_row)(void *context, struct frame *frame, struct area line, size_t index),
     void *context);
+/* Says on the border below the dialog's inside which rows are seen, where not all are. */
+void listbox_draw_place(const struct listbox *box, struct frame *frame, struct area inside);

@@ -113,6 +113,7 @@ static void columns_draw(
     size_t count = self->table->source->column_count;
     struct area box = dialog_box(frame, area, WIDTH, (int)count, ROLE_FOCUS, columns_title(screen));
     listbox_draw(&self->box, frame, box, draw_column, self);
+    listbox_draw_place(&self->box, frame, box);
 }
 
 static bool columns_draw_bottom(

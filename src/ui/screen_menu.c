@@ -90,7 +90,7 @@ static void draw_verb(void *context, struct frame *frame, struct area line, size
 {
     const struct menu_screen *self = context;
     const struct verb *verb = self->verbs[index];
-    auto_free char *name = memory_printf("%s %s", verb->subject, verb->name);
+    auto_free char *name = verb_words(verb);
     auto_done(text) struct text key = {0};
     enum request request = action_request(self->row.pane, verb);
     if (request != REQUEST_NONE) {
@@ -115,6 +115,7 @@ static void menu_draw(
     int height = area.height - 4 < (int)self->box.count ? area.height - 4 : (int)self->box.count;
     struct area inner = dialog_box(frame, area, width, height, ROLE_FOCUS, self->title);
     listbox_draw(&self->box, frame, inner, draw_verb, self);
+    listbox_draw_place(&self->box, frame, inner);
 }
 
 static bool menu_draw_bottom(

@@ -92,12 +92,12 @@ static void find(struct palette_screen *self, const struct snapshot *snapshot)
     } else {
         const struct argument *operand = action_operand(verb);
         auto_done(strings) struct strings names = {0};
+        auto_free char *words = verb_words(verb);
         if (operand != NULL) {
             complete_argument(snapshot, verb, operand, rest, &names);
         }
         for (size_t i = 0; i < names.count; i++) {
-            strings_printf(&self->found, "%s%s%s %s", verb->subject,
-                verb->subject[0] != '\0' ? " " : "", verb->name, names.items[i]);
+            strings_printf(&self->found, "%s %s", words, names.items[i]);
         }
     }
     listbox_set_count(&self->box, self->found.count);
@@ -194,6 +194,7 @@ static void palette_draw(
     list.y += 2;
     list.height = rows;
     listbox_draw(&self->box, frame, list, draw_found, self);
+    listbox_draw_place(&self->box, frame, inner);
 }
 
 static bool palette_draw_bottom(

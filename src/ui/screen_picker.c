@@ -321,6 +321,7 @@ static void picker_draw(
     struct area list = {.y = ++y, .x = inner.x, .width = inner.width};
     list.height = inner.y + inner.height - y;
     listbox_draw(&self->box, frame, list, draw_row, self);
+    listbox_draw_place(&self->box, frame, inner);
     draw_state(self, frame, list);
 }
 
