@@ -32,6 +32,7 @@
 static const struct engine_hooks real_hooks = {
     .sweep = ops_sweep,
     .refresh_offers = ops_refresh_offers,
+    .complete_offers = ops_complete_offers,
     .refresh_kernels = ops_refresh_kernels,
     .refresh_images = ops_refresh_images,
     .refresh_vms = ops_refresh_vms,

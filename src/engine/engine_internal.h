@@ -41,6 +41,7 @@ enum subject {
 struct engine_hooks {
     bool (*sweep)(struct ops *ops, struct error *err);
     bool (*refresh_offers)(struct ops *ops, struct error *err);
+    bool (*complete_offers)(struct ops *ops, struct error *err); /* NULL: nothing takes its time */
     bool (*refresh_kernels)(struct ops *ops, struct error *err);
     bool (*refresh_images)(struct ops *ops, struct error *err);
     bool (*refresh_vms)(struct ops *ops, struct error *err);
@@ -65,7 +66,7 @@ struct engine {
     atomic_bool is_queue_changed; /* since it was told */
     atomic_bool is_telling;       /* a job does that now */
     atomic_bool has_swept;        /* when not watching: the first change did it */
-    atomic_bool has_asked_apt;    /* about the packages in the catalogs */
+    atomic_bool is_apt_unasked;   /* about packages in the catalogs as they were listed last */
     struct change_mark news_mark; /* up to where other seats' changes were told; for listing jobs */
     bool has_news_mark;
     char *complaints[SUBJECT_COUNT]; /* of the last listings; for that job only */
@@ -84,8 +85,9 @@ bool engine_cancel_own(struct engine *engine, uint64_t id);
 bool engine_move(struct engine *engine, uint64_t id, enum engine_move move, uint64_t before,
     bool *is_moved, struct error *err);
 
-/* housekeeping.c. The job at start: lists everything, each subject once it is watched, sweeps, sets
- * is_reconciled. The watcher's thread, once its first watches are set. */
+/* housekeeping.c. The job at start: lists everything, each subject once it is watched, sets
+ * is_reconciled, then does what nobody who opens a screen waits for: asks apt, sweeps. The
+ * watcher's thread, once its first watches are set. */
 void housekeeping_reconcile(struct engine *engine);
 /* Without a reconcile job (one-shot commands), the first job that changes something sweeps before
  * it begins. In a worker. */

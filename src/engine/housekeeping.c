@@ -116,6 +116,15 @@ static void sweep(struct ops *ops)
     }
 }
 
+static void complete(struct ops *ops)
+{
+    struct error failure = {0};
+    const struct engine_hooks *hooks = &ops->engine->hooks;
+    if (hooks->complete_offers && !hooks->complete_offers(ops, &failure)) {
+        state_log(ops->state, LOG_WARNING, "cannot list catalogs: %s", failure.text);
+    }
+}
+
 void housekeeping_sweep_once(struct ops *ops)
 {
     if (!ops->config->is_watching && !atomic_exchange(&ops->engine->has_swept, true)) {
@@ -130,8 +139,9 @@ static bool run_reconcile(struct ops *ops, struct json **result, struct error *e
     struct engine *engine = ops->engine;
     atomic_exchange(&engine->dirty, 0);
     refresh(ops, SUBJECT_ALL);
-    sweep(ops); /* nobody who opens a screen waits for it; what it changes is noticed */
     state_set_reconciled(ops->state);
+    complete(ops);
+    sweep(ops); /* what it changes is noticed */
     finish(engine);
     return true;
 }

@@ -72,13 +72,15 @@ bool ops_move_job(struct ops *ops, uint64_t id, enum engine_move move, uint64_t 
 /* Housekeeping. Each reads one part of the store and puts it into the state as a whole. They run in
  * quiet jobs: at start, when the watcher saw a change, and at the end of operations. */
 bool ops_refresh_offers(struct ops *ops, struct error *err);
+/* Asks apt what of these is not known yet, which takes seconds, and puts them again. */
+bool ops_complete_offers(struct ops *ops, struct error *err);
 bool ops_refresh_kernels(struct ops *ops, struct error *err);
 bool ops_refresh_images(struct ops *ops, struct error *err);
 bool ops_refresh_vms(struct ops *ops, struct error *err);
 /* What running VMs use, without a look at their records. */
 bool ops_refresh_figures(struct ops *ops, struct error *err);
 bool ops_refresh_host(struct ops *ops, struct error *err);
-/* Removes what a killed process left behind. Before the first listing; not for a read-only seat. */
+/* Removes what a killed process left behind. Not for a read-only seat. */
 bool ops_sweep(struct ops *ops, struct error *err);
 
 bool ops_kernel_list(struct ops *ops, struct json **result, struct error *err);

@@ -182,9 +182,16 @@ WORLD_HOOK(vms)
 WORLD_HOOK(figures)
 WORLD_HOOK(host)
 
+/* Waits at the gate "apt", if there is one. */
+static inline bool world_complete(struct ops *ops, struct error *err)
+{
+    return gate_pass(ops, "apt", err);
+}
+
 static const struct engine_hooks world_hooks = {
     .sweep = world_sweep,
     .refresh_offers = world_offers,
+    .complete_offers = world_complete,
     .refresh_kernels = world_kernels,
     .refresh_images = world_images,
     .refresh_vms = world_vms,

@@ -31,7 +31,7 @@ static void the_store_is_swept_and_listed_at_start(void **state)
 {
     struct world *world = *state;
     start_listed(world);
-    assert_int_equal(world_counts.sweep, 1);
+    await_more(&world_counts.sweep, 0);
     assert_int_equal(world_counts.kernels, 1);
     assert_int_equal(world_counts.images, 1);
     assert_int_equal(world_counts.vms, 1);
@@ -47,8 +47,21 @@ static void a_readonly_seat_sweeps_nothing(void **state)
     struct world *world = *state;
     world->config.is_readonly = true;
     start_listed(world);
+    engine_free(take_ptr(world->engine)); /* waits for what it has begun */
     assert_int_equal(world_counts.sweep, 0);
     assert_int_equal(world_counts.kernels, 1);
+}
+
+/* Seconds, where apt was never asked: what is here is shown meanwhile, and known to be all. */
+static void nobody_waits_for_apt(void **state)
+{
+    struct world *world = *state;
+    struct gate *gate = gate_add("apt");
+    start_listed(world);
+    gate_wait(gate);
+    assert_int_equal(world_counts.host, 1);
+    gate_open(gate);
+    await_more(&world_counts.sweep, 0);
 }
 
 static void a_new_entry_is_noticed(void **state)
@@ -293,6 +306,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         in_world(the_store_is_swept_and_listed_at_start),
         in_world(a_readonly_seat_sweeps_nothing),
+        in_world(nobody_waits_for_apt),
         in_world(a_new_entry_is_noticed),
         in_world(an_entry_filled_by_hand_is_noticed),
         in_world(entries_that_were_there_are_watched),

@@ -182,13 +182,19 @@ bool ops_refresh_offers(struct ops *ops, struct error *err)
         }
     }
     put_offers(ops, &offers);
-    /* apt takes seconds: what is known is on the screen by then, and it is asked once. */
-    if (!offers.is_complete && !atomic_exchange(&ops->engine->has_asked_apt, true)) {
-        auto_done(offers) struct offers complete = {0};
-        if (!offers_load(ops, true, &complete, err)) {
-            return false;
-        }
-        put_offers(ops, &complete);
+    atomic_store(&ops->engine->is_apt_unasked, !offers.is_complete);
+    return true;
+}
+
+bool ops_complete_offers(struct ops *ops, struct error *err)
+{
+    auto_done(offers) struct offers offers = {0};
+    if (!atomic_exchange(&ops->engine->is_apt_unasked, false)) {
+        return true;
     }
+    if (!offers_load(ops, true, &offers, err)) {
+        return false;
+    }
+    put_offers(ops, &offers);
     return true;
 }

@@ -226,7 +226,8 @@ void ops_catalog_idle_trust(
 void ops_catalogs_changed(struct ops *ops)
 {
     struct error failure = {0};
-    if (ops->config->is_watching && !ops_refresh_offers(ops, &failure)) {
+    if (ops->config->is_watching &&
+        (!ops_refresh_offers(ops, &failure) || !ops_complete_offers(ops, &failure))) {
         state_log(ops->state, LOG_WARNING, "reading catalogs: %s", failure.text);
     }
 }
