@@ -265,8 +265,16 @@ static int open_log(const char *state_dir)
     return open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
 }
 
+/* What a write would end the program for is an error of write(2) then. */
+static void ignore(int number)
+{
+    struct sigaction action = {.sa_handler = SIG_IGN};
+    sigaction(number, &action, NULL);
+}
+
 static int run_console(struct outside *outside, const struct options *options)
 {
+    ignore(SIGPIPE); /* the other end of a shell, a console, a copy */
     struct error err = {0};
     struct engine_config *config = &outside->setup.config;
     options_apply(options, config);
@@ -334,8 +342,7 @@ static int run_words(struct outside *outside, char **words, size_t count)
 int main(int argc, char **argv)
 {
     fill_standard_fds();
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
-    sigaction(SIGXFSZ, &ignore, NULL); /* a file too large is an error of write(2) then */
+    ignore(SIGXFSZ); /* a file too large */
     if (argc > 1 && strcmp(argv[1], BUNDLE_CHILD_OPTION) == 0) {
         return bundle_child_main(argc, argv);
     }
