@@ -29,6 +29,16 @@ static bool is_split(const struct argument *argument)
     return argument->is_many && !is_path(argument);
 }
 
+bool form_has_fields(const struct verb *verb)
+{
+    for (size_t i = 0; i < verb->argument_count; i++) {
+        if (is_field(&verb->arguments[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void form_init(struct form *form, const struct command *command, const char *home)
 {
     const struct verb *verb = command_verb(command);

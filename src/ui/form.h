@@ -31,6 +31,8 @@ struct form {
 };
 
 /* Fields hold what the command says already. home is borrowed. */
+/* Whether there is anything to fill in. */
+bool form_has_fields(const struct verb *verb);
 void form_init(struct form *form, const struct command *command, const char *home);
 void form_done(struct form *form);
 /* A key for the focused field: typing, Space for flags, Left, Right and Space for choices. */

@@ -156,7 +156,8 @@ const char *format_verb_word(const struct verb *verb)
         const char *name, *word;
     } words[] = {{"rm", "remove"}, {"trash restore", "take back"},
         {"trash empty", "empty the trash"}, {"snapshot create", "snapshot"},
-        {"snapshot restore", "restore"}, {"snapshot rm", "remove snapshot of"}};
+        {"snapshot restore", "restore"}, {"snapshot rm", "remove snapshot of"},
+        {"gc", "clean up this host"}};
     for (size_t i = 0; i < array_length(words); i++) {
         if (strcmp(verb->name, words[i].name) == 0) {
             return words[i].word;

@@ -13,6 +13,7 @@
 #include "engine/snapshot.h"
 #include "ui/actions.h"
 #include "ui/choice.h"
+#include "ui/form.h"
 #include "ui/format.h"
 #include "ui/seat.h"
 
@@ -59,7 +60,9 @@ static void meet_refusal(struct choice_screen *choice)
     choice->marked = 0;
     choice->option_count = 0;
     choice_add(choice, 'n', "Leave it", NULL);
-    choice_add(choice, 'e', "Change the line", change);
+    if (form_has_fields(command_verb(choice->command))) {
+        choice_add(choice, 'e', "Change the line", change);
+    }
 }
 
 /* "Yes, remove": the first word will do where the title has them all. */
@@ -79,12 +82,15 @@ struct screen *confirm_screen_new(struct seat *seat, struct command *command)
             name = command_get(command, verb->arguments[i].name);
         }
     }
-    const char *subject = strcmp(verb->subject, "vm") == 0 ? "machine" : verb->subject;
+    bool is_hosts = strcmp(verb->subject, "host") == 0; /* its words say it all */
+    const char *subject = is_hosts                           ? ""
+                          : strcmp(verb->subject, "vm") == 0 ? "machine"
+                                                             : verb->subject;
     size_t count = command_each_count(command);
     auto_free char *title =
         count > 1 ? memory_printf("%s %zu %ss?", format_verb_word(verb), count, subject)
-                  : memory_printf("%s %s%s%s?", format_verb_word(verb), subject,
-                        name != NULL ? " " : "", name != NULL ? name : "");
+                  : memory_printf("%s%s%s%s%s?", format_verb_word(verb), is_hosts ? "" : " ",
+                        subject, name != NULL ? " " : "", name != NULL ? name : "");
     title[0] = (char)toupper((unsigned char)title[0]);
     struct choice_screen *choice = choice_new(seat, title, ROLE_BAD);
     choice->command = command;

@@ -99,6 +99,9 @@ static void take_value(void *context, struct seat *seat, const char *value)
 static void choose_or_move(struct form_screen *self, struct seat *seat)
 {
     const struct field *field = &self->form.fields[self->form.focus];
+    if (self->form.field_count == 0) {
+        return;
+    }
     auto_free char *title = memory_printf("Choose: %s", field->argument->name);
     auto_done(strings) struct strings found = {0};
     if (form_wants_path(&self->form)) {
@@ -274,7 +277,9 @@ static void draw_foot(struct form_screen *self, struct frame *frame, struct area
     const struct field *field = &self->form.fields[self->form.focus];
     auto_done(text) struct text line = {0};
     auto_done(strings) struct strings lines = {0};
-    cells_wrap(&lines, field->argument->help, area.width, 0, frame->theme->is_utf8);
+    cells_wrap(&lines,
+        self->form.field_count > 0 ? field->argument->help : "There is nothing to fill in.",
+        area.width, 0, frame->theme->is_utf8);
     for (size_t i = 0; i < lines.count && i < HELP_LINES; i++) {
         draw_text(frame, area.y + (int)i, area.x, area.width, ROLE_TEXT, lines.items[i]);
     }
@@ -316,11 +321,13 @@ static bool form_draw_bottom(
     const struct argument *argument = self->form.fields[self->form.focus].argument;
     struct pen pen = {.y = line.y, .x = line.x + 1, .limit = line.x + line.width};
     pen_key(frame, &pen, "Enter", "Carry out");
-    pen_key(frame, &pen, "Up Down", "Field");
-    if (argument->kind == ARGUMENT_FLAG || argument->kind == ARGUMENT_CHOICE) {
-        pen_key(frame, &pen, "Space", "Change");
-    } else {
-        pen_key(frame, &pen, "Tab", form_wants_path(&self->form) ? "Files" : "Choose");
+    if (argument != NULL) {
+        bool is_turned = argument->kind == ARGUMENT_FLAG || argument->kind == ARGUMENT_CHOICE;
+        pen_key(frame, &pen, "Up Down", "Field");
+        pen_key(frame, &pen, is_turned ? "Space" : "Tab",
+            is_turned                      ? "Change"
+            : form_wants_path(&self->form) ? "Files"
+                                           : "Choose");
     }
     if ((self->form.verb->flags & VERB_READS) == 0) {
         pen_key(frame, &pen, "F3", "Plan");

@@ -151,6 +151,19 @@ static void test_names_are_offered(void **state)
     world_quit(world);
 }
 
+/* What is asked about the host is asked in words. */
+static void test_the_host_is_no_name(void **state)
+{
+    struct console_world *world = *state;
+    world_open(world);
+    pty_wait_text(world->pty, "Start here");
+    pty_send(world->pty, ":host trash empty\r");
+    pty_wait_text(world->pty, "┏ Empty the trash? ━");
+    pty_send(world->pty, "\x1b");
+    pty_wait_gone(world->pty, "Empty the trash?");
+    world_quit(world);
+}
+
 /* What the plan says would be refused is not offered: it can be changed, with what is wrong. */
 static void test_refused_plans_are_changed(void **state)
 {
@@ -182,6 +195,7 @@ int main(void)
         TEST(test_files_are_foreign),
         TEST(test_files_are_bounded),
         TEST(test_names_are_offered),
+        TEST(test_the_host_is_no_name),
         TEST(test_refused_plans_are_changed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

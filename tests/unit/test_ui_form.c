@@ -129,6 +129,33 @@ static void test_form_is_the_command(void **state)
     form_done(&form);
 }
 
+/* A verb without words has a form all the same, in which there is only its line. */
+static void test_form_without_fields(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    size_t at = 0;
+    struct form form;
+    auto_done(strings) struct strings found = {0};
+    auto_done(text) struct text line = {0};
+    const struct verb *verb = verb_find("host", "trash empty");
+    assert_false(form_has_fields(verb));
+    assert_true(form_has_fields(verb_find("vm", "kill")));
+    struct command *command = command_new(verb);
+    form_init(&form, command, NULL);
+    command_free(command);
+    assert_false(form_key(&form, 'x'));
+    form_move(&form, 1);
+    assert_false(form_wants_path(&form));
+    assert_false(form_complete(&form, NULL, &found));
+    command = form_command(&form, false, &at, &err);
+    assert_non_null(command);
+    command_line(command, &line);
+    assert_string_equal(text_cstr(&line), "host trash empty");
+    command_free(command);
+    form_done(&form);
+}
+
 static void test_form_asks_for_what_is_needed(void **state)
 {
     (void)state;
@@ -332,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_edit),
         cmocka_unit_test(test_edit_refuses_control),
         cmocka_unit_test(test_form_is_the_command),
+        cmocka_unit_test(test_form_without_fields),
         cmocka_unit_test(test_form_asks_for_what_is_needed),
         cmocka_unit_test(test_lines_are_read_back),
         cmocka_unit_test(test_lines_are_refused),
