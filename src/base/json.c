@@ -255,6 +255,11 @@ void json_put_string(struct json *object, const char *key, const char *text)
     json_put(object, key, text != NULL ? json_new_string(text) : NULL);
 }
 
+void json_put_known(struct json *object, const char *key, const char *text)
+{
+    json_put_string(object, key, text != NULL && text[0] != '\0' ? text : NULL);
+}
+
 void json_put_integer(struct json *object, const char *key, int64_t number)
 {
     json_put(object, key, wrap(must_have(cJSON_CreateNumber((double)number))));

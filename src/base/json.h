@@ -65,6 +65,8 @@ struct json *json_copy(const struct json *json);
 /* Putting replaces a key of the same name. A NULL string or value puts nothing: a missing key
  * means not known. Invalid UTF-8 is replaced reversibly by \udcXX-style escapes as text. */
 void json_put_string(struct json *object, const char *key, const char *text);
+/* "" stands for not known as well, and puts nothing. */
+void json_put_known(struct json *object, const char *key, const char *text);
 void json_put_integer(struct json *object, const char *key, int64_t number);
 void json_put_number(struct json *object, const char *key, double number);
 void json_put_bool(struct json *object, const char *key, bool value);

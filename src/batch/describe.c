@@ -87,7 +87,7 @@ static struct json *fields_json(const struct column *columns, size_t count)
 static struct json *verb_json(const struct verb *verb)
 {
     struct json *row = json_new_object();
-    json_put_string(row, "subject", verb->subject[0] != '\0' ? verb->subject : NULL);
+    json_put_known(row, "subject", verb->subject);
     json_put_string(row, "name", verb->name);
     if (verb->alias != NULL) {
         json_put(row, "aliases", split_words(verb->alias));

@@ -91,7 +91,7 @@ static struct json *line_object(const char *object)
     struct json *line = json_new_object();
     json_put_integer(line, "schema", SCHEMA);
     json_put_string(line, "time", clock_format(clock_wall(), time));
-    json_put_string(line, "object", object[0] != '\0' ? object : NULL);
+    json_put_known(line, "object", object);
     return line;
 }
 

@@ -102,13 +102,13 @@ static void write_line(const struct change *change, struct text *line)
     json_put_integer(json, "format", 1);
     json_put_string(json, "time", clock_format(change->at, stamp));
     json_put_string(json, "login", change->login);
-    json_put_string(json, "terminal", change->terminal[0] != '\0' ? change->terminal : NULL);
+    json_put_known(json, "terminal", change->terminal);
     json_put_integer(json, "pid", change->process.pid);
     json_put_integer(json, "start_time", (int64_t)change->process.start_time);
     json_put_string(json, "boot_id", process_boot_id());
     json_put_string(json, "subject", change->subject);
     json_put_string(json, "verb", change->verb);
-    json_put_string(json, "object", change->object[0] != '\0' ? change->object : NULL);
+    json_put_known(json, "object", change->object);
     json_put_string(json, "command", change->line);
     if (change->is_forced) {
         json_put_bool(json, "forced", true);

@@ -31,18 +31,13 @@ static const char *name_of(uint64_t id, const char *ending, char name[FILE_NAME_
     return name;
 }
 
-static void put_known(struct json *json, const char *key, const char *text)
-{
-    json_put_string(json, key, text != NULL && text[0] != '\0' ? text : NULL);
-}
-
 void job_file_put_owner(struct json *json, const struct job_file *file)
 {
     json_put_integer(json, "pid", file->process.pid);
     json_put_integer(json, "start_time", (int64_t)file->process.start_time);
     json_put_string(json, "boot_id", process_boot_id());
-    put_known(json, "login", file->login);
-    put_known(json, "terminal", file->terminal);
+    json_put_known(json, "login", file->login);
+    json_put_known(json, "terminal", file->terminal);
     json_put_bool(json, "watched", file->is_watched);
 }
 
@@ -54,7 +49,7 @@ static void file_to_text(const struct job_file *file, struct text *out)
     json_put_string(json, "command", file->command);
     json_put_string(json, "object", *file->object ? file->object : NULL);
     job_file_put_owner(json, file);
-    put_known(json, "note", file->note);
+    json_put_known(json, "note", file->note);
     json_put_string(json, "phase", progress_phase_name(file->phase));
     json_put_integer(json, "done", (int64_t)file->done);
     if (file->total) {

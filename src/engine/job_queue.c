@@ -62,7 +62,7 @@ static struct json *jobs_of(const struct section *queued)
         json_put_integer(row, "place", (int64_t)files[i].place);
         json_put_integer(row, "places", (int64_t)files[i].places);
         json_put_string(row, "command", files[i].command);
-        json_put_string(row, "object", files[i].object[0] != '\0' ? files[i].object : NULL);
+        json_put_known(row, "object", files[i].object);
         json_put_string(row, "waits_for", files[i].waits_for);
         json_append(array, row);
         bytes += size_of(&files[i]);

@@ -35,11 +35,6 @@ bool net_mode_is_bridged(enum net_mode mode)
     return mode == NET_BRIDGE || mode == NET_NAT;
 }
 
-static void put(struct json *json, const char *key, const char *text)
-{
-    json_put_string(json, key, text[0] != '\0' ? text : NULL);
-}
-
 struct json *net_link_to_json(const struct net_link *link)
 {
     if (link->mode == NET_USER) {
@@ -47,10 +42,10 @@ struct json *net_link_to_json(const struct net_link *link)
     }
     struct json *json = json_new_object();
     json_put_string(json, "mode", net_mode_name(link->mode));
-    put(json, "mark", link->mark);
-    put(json, "bridge", link->bridge);
-    put(json, "tap", link->tap);
-    put(json, "address", link->address);
+    json_put_known(json, "mark", link->mark);
+    json_put_known(json, "bridge", link->bridge);
+    json_put_known(json, "tap", link->tap);
+    json_put_known(json, "address", link->address);
     return json;
 }
 
@@ -91,7 +86,7 @@ void net_spec_to_json(const struct machine_spec *spec, struct json *json)
     if (spec->net != NET_USER) {
         json_put_string(json, "net", net_mode_name(spec->net));
     }
-    put(json, "address", spec->address);
+    json_put_known(json, "address", spec->address);
 }
 
 bool net_spec_from_json(

@@ -88,12 +88,6 @@ static char *origin_of(const struct catalog_entry *entry)
         "apt:%s", entry->apt_packages.count > 0 ? entry->apt_packages.items[0] : "");
 }
 
-/* "" stands for not known, and what is not known is left out. */
-static void put_known(struct json *row, const char *key, const char *text)
-{
-    json_put_string(row, key, text[0] != '\0' ? text : NULL);
-}
-
 bool ops_offers_json(
     struct ops *ops, enum catalog_kind kind, struct json **result, struct error *err)
 {
@@ -111,14 +105,14 @@ bool ops_offers_json(
         json_put_string(row, "name", entry->name);
         json_put_string(
             row, "kind", offer_kind_name(kind == CATALOG_KERNEL ? OFFER_KERNEL : OFFER_IMAGE));
-        put_known(row, "distro", entry->distro);
-        put_known(row, "arch", entry->arch);
-        put_known(row, "kernel_version", entry->kernel_version);
+        json_put_known(row, "distro", entry->distro);
+        json_put_known(row, "arch", entry->arch);
+        json_put_known(row, "kernel_version", entry->kernel_version);
         if (entry->size_bytes > 0) {
             json_put_integer(row, "size_bytes", (int64_t)entry->size_bytes);
         }
         json_put_string(row, "state", offer_state_name(offer_state_of(offers.states[i])));
-        put_known(row, "description", entry->description);
+        json_put_known(row, "description", entry->description);
         json_put_string(row, "catalog", catalog_source_name(&offers.catalog, entry));
         const struct catalog_source *source = &offers.catalog.sources[entry->source];
         json_put_string(row, "signature", catalog_signature_name(source->signature));

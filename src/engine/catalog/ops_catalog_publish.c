@@ -165,11 +165,6 @@ static bool choose(struct publishing *work, struct error *err)
 
 /* ---- bundles ---- */
 
-static void put_known(struct json *object, const char *key, const char *value)
-{
-    json_put_string(object, key, value != NULL && value[0] != '\0' ? value : NULL);
-}
-
 static void note_all(struct strings *notes, const char *name, const struct strings *more)
 {
     for (size_t i = 0; i < more->count; i++) {
@@ -293,9 +288,9 @@ static bool publish_kernel(struct publishing *work, const char *name, struct err
     }
     struct json *entry = json_new_object();
     json_put_string(entry, "name", name);
-    put_known(entry, "distro", kernel->distro);
-    put_known(entry, "arch", kernel->arch);
-    put_known(entry, "kernel_version", kernel->kernel_version);
+    json_put_known(entry, "distro", kernel->distro);
+    json_put_known(entry, "arch", kernel->arch);
+    json_put_known(entry, "kernel_version", kernel->kernel_version);
     describe(work, entry, "kernel", file, &written);
     publication_put(&work->publication, "kernels", entry);
     return true;
@@ -306,9 +301,9 @@ static char *image_manifest(const struct image_entry *image, const char *arch)
 {
     auto_json struct json *manifest = json_new_object();
     json_put_string(manifest, "name", image->name);
-    put_known(manifest, "distro", json_string(image->document, "distro", NULL));
-    put_known(manifest, "arch", arch);
-    put_known(manifest, "kernel_ref", image->kernel_ref);
+    json_put_known(manifest, "distro", json_string(image->document, "distro", NULL));
+    json_put_known(manifest, "arch", arch);
+    json_put_known(manifest, "kernel_ref", image->kernel_ref);
     json_put(manifest, "config", image->config != NULL ? json_copy(image->config) : NULL);
     struct text text = {0};
     json_write(manifest, true, &text);
@@ -335,9 +330,9 @@ static bool publish_image(struct publishing *work, const char *name, struct erro
     }
     struct json *entry = json_new_object();
     json_put_string(entry, "name", name);
-    put_known(entry, "distro", json_string(image.document, "distro", NULL));
-    put_known(entry, "arch", arch);
-    put_known(entry, "kernel_ref", image.kernel_ref);
+    json_put_known(entry, "distro", json_string(image.document, "distro", NULL));
+    json_put_known(entry, "arch", arch);
+    json_put_known(entry, "kernel_ref", image.kernel_ref);
     describe(work, entry, "image", file, &written);
     publication_put(&work->publication, "images", entry);
     return true;

@@ -53,7 +53,7 @@ static struct json *source_json(const struct catalog_source *source)
     auto_free char *place = catalog_public_url(source->place);
     json_put_string(row, "name", source->name);
     json_put_string(row, "origin", origin_name(source->origin));
-    json_put_string(row, "place", place[0] != '\0' ? place : NULL);
+    json_put_known(row, "place", place);
     if (source->is_loaded) {
         json_put_integer(row, "kernel_count", (int64_t)source->kernel_count);
         json_put_integer(row, "image_count", (int64_t)source->image_count);

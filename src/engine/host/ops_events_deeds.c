@@ -137,7 +137,7 @@ struct json *events_deed(const struct change *change)
     }
     json_put_string(json, "event", "change");
     json_put_string(json, "login", change->login);
-    json_put_string(json, "terminal", change->terminal[0] != '\0' ? change->terminal : NULL);
+    json_put_known(json, "terminal", change->terminal);
     json_put_integer(json, "pid", change->process.pid);
     json_put_string(json, "command", change->line);
     if (change->is_forced) {

@@ -19,11 +19,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static void put_known(struct json *row, const char *key, const char *text)
-{
-    json_put_string(row, key, text[0] != '\0' ? text : NULL);
-}
-
 static void put_bytes(struct json *row, const struct job_file *file)
 {
     if (file->unit != PROGRESS_BYTES) {
@@ -53,9 +48,9 @@ static void put_progress(struct json *row, const struct job_file *file)
     }
     put_bytes(row, file);
     ops_put_time(row, "started_at", file->started_at);
-    put_known(row, "note", file->note);
+    json_put_known(row, "note", file->note);
     if (text_has_prefix(file->note, waiting)) {
-        put_known(row, "waits_for", file->note + strlen(waiting));
+        json_put_known(row, "waits_for", file->note + strlen(waiting));
     }
 }
 
@@ -64,7 +59,7 @@ static void put_place(struct json *row, const struct job_file *file)
     json_put_string(row, "queue", file->queue);
     json_put_integer(row, "place", (int64_t)file->place);
     json_put_integer(row, "places", (int64_t)file->places);
-    put_known(row, "waits_for", file->waits_for);
+    json_put_known(row, "waits_for", file->waits_for);
 }
 
 static void put_seat(struct json *row, const struct job_file *file)
@@ -72,9 +67,9 @@ static void put_seat(struct json *row, const struct job_file *file)
     auto_free char *by = file->terminal[0] != '\0'
                              ? memory_printf("%s on %s", file->login, file->terminal)
                              : memory_strdup(file->login);
-    put_known(row, "login", file->login);
-    put_known(row, "terminal", file->terminal);
-    put_known(row, "by", by);
+    json_put_known(row, "login", file->login);
+    json_put_known(row, "terminal", file->terminal);
+    json_put_known(row, "by", by);
 }
 
 static struct json *row_of(const struct job_file *file)
@@ -83,7 +78,7 @@ static struct json *row_of(const struct job_file *file)
     struct json *row = json_new_object();
     json_put_integer(row, "id", (int64_t)file->id);
     json_put_string(row, "command", file->command);
-    put_known(row, "object", file->object);
+    json_put_known(row, "object", file->object);
     json_put_integer(row, "pid", file->process.pid);
     put_seat(row, file);
     json_put_string(row, "state", job_state_name(is_queued ? JOB_QUEUED : JOB_RUNNING));
