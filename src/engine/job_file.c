@@ -24,7 +24,7 @@
 #define FILE_BYTES_MAX (256 * 1024)
 #define FILE_DEPTH_MAX 4
 
-/* What a file is called: of the job, of the one being written, of the request to stop. */
+/* What a file is called: of the job, of the request to stop. */
 static const char *name_of(uint64_t id, const char *ending, char name[FILE_NAME_MAX])
 {
     snprintf(name, FILE_NAME_MAX, "%" PRIu64 "%s", id, ending);
@@ -75,22 +75,9 @@ bool job_file_write(int jobs, const struct job_file *file, struct error *err)
     auto_done(text) struct text text = {0};
     file_to_text(file, &text);
     char name[FILE_NAME_MAX];
-    char fresh[FILE_NAME_MAX];
-    name_of(file->id, ".json", name);
-    name_of(file->id, ".new", fresh);
-    auto_close int fd =
-        openat(jobs, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        return error_set_errno(err, errno, "cannot write jobs/%s", fresh);
-    }
-    if (!file_write_all(fd, text.data, text.len, err)) {
-        unlinkat(jobs, fresh, 0);
-        return false;
-    }
-    if (renameat(jobs, fresh, jobs, name) != 0) {
-        return error_set_errno(err, errno, "cannot write jobs/%s", name);
-    }
-    return true;
+    return file_replace_soon(
+               jobs, name_of(file->id, ".json", name), text.data, text.len, 0600, err) ||
+           error_wrap(err, "jobs");
 }
 
 void job_file_remove(int jobs, uint64_t id)
@@ -224,13 +211,16 @@ struct section *job_file_list(int jobs, bool is_readonly, struct error *err)
 /* The process that a file name belongs to, by the number of its job; 0 for names of others. */
 static pid_t owner_of(const char *name)
 {
+    /* ".new" is an older program's. */
     static const char *const endings[] = {".json", ".new", ".cancel", JOB_QUEUE_ENDING};
     uint64_t id = 0;
     const char *dot = strchr(name, '.');
     for (size_t i = 0; dot && i < array_length(endings); i++) {
         struct error ignored = {0};
         auto_free char *digits = memory_strndup(name, (size_t)(dot - name));
-        bool is_ours = strcmp(dot, endings[i]) == 0 || text_has_prefix(dot, JOB_QUEUE_MOVE);
+        auto_free char *unfinished = memory_printf("%s.tmp-", endings[i]); /* file_temporary_name */
+        bool is_ours = strcmp(dot, endings[i]) == 0 || text_has_prefix(dot, unfinished) ||
+                       text_has_prefix(dot, JOB_QUEUE_MOVE);
         if (is_ours && units_parse_number(digits, "a job", UINT64_MAX, &id, &ignored)) {
             return (pid_t)(id / STATE_JOB_STRIDE);
         }

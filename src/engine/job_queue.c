@@ -74,9 +74,7 @@ bool job_queue_write(
     int jobs, const struct job_file *whose, const struct section *queued, struct error *err)
 {
     char name[FILE_NAME_MAX];
-    char fresh[FILE_NAME_MAX];
     name_of(whose->process.pid, JOB_QUEUE_ENDING, name);
-    name_of(whose->process.pid, ".new", fresh);
     if (section_count(queued) == 0) {
         return unlinkat(jobs, name, 0) == 0 || errno == ENOENT ||
                error_set_errno(err, errno, "cannot remove jobs/%s", name);
@@ -89,17 +87,7 @@ bool job_queue_write(
     auto_done(text) struct text text = {0};
     json_write(json, false, &text);
     text_append_char(&text, '\n');
-    auto_close int fd =
-        openat(jobs, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        return error_set_errno(err, errno, "cannot write jobs/%s", fresh);
-    }
-    if (!file_write_all(fd, text.data, text.len, err)) {
-        unlinkat(jobs, fresh, 0);
-        return false;
-    }
-    return renameat(jobs, fresh, jobs, name) == 0 ||
-           error_set_errno(err, errno, "cannot write jobs/%s", name);
+    return file_replace_soon(jobs, name, text.data, text.len, 0600, err) || error_wrap(err, "jobs");
 }
 
 /* ---- reading ---- */

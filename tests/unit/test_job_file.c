@@ -115,7 +115,7 @@ static void names_of_processes_that_are_gone_are_swept(void **state)
         _exit(0);
     }
     assert_int_equal(waitpid(gone, NULL, 0), gone);
-    static const char *const endings[] = {"json", "new", "cancel"};
+    static const char *const endings[] = {"json", "json.tmp-0f", "new", "cancel"};
     unsigned long id = (unsigned long)place->other * STATE_JOB_STRIDE + 1;
     for (size_t i = 0; i < array_length(endings); i++) {
         auto_free char *dead =
@@ -127,7 +127,8 @@ static void names_of_processes_that_are_gone_are_swept(void **state)
     scratch_write(place->dir, "notes.json", "");
     job_file_sweep(place->jobs);
     auto_free char *names = scratch_list(place->dir, ".");
-    auto_free char *left = memory_printf("%lu.cancel %lu.json %lu.new notes.json", id, id, id);
+    auto_free char *left =
+        memory_printf("%lu.cancel %lu.json %lu.json.tmp-0f %lu.new notes.json", id, id, id, id);
     assert_string_equal(names, left);
 }
 
