@@ -274,6 +274,18 @@ static struct json *refresh_one(
     return row;
 }
 
+/* All catalogs, and the one that the command names; *only stays NULL when it names none. */
+static bool load_named(
+    struct ops *ops, struct catalog *catalog, const struct catalog_source **only, struct error *err)
+{
+    const char *name = command_get(ops->command, "name");
+    if (!ops_catalog_load(ops, false, catalog, err)) {
+        return false;
+    }
+    *only = name != NULL ? find_source(ops, catalog, name, err) : NULL;
+    return name == NULL || *only != NULL;
+}
+
 static bool plan_refresh(struct ops *ops, const struct catalog *catalog,
     const struct catalog_source *only, struct json **result)
 {
@@ -290,13 +302,9 @@ static bool plan_refresh(struct ops *ops, const struct catalog *catalog,
 
 bool ops_catalog_refresh(struct ops *ops, struct json **result, struct error *err)
 {
-    const char *name = command_get(ops->command, "name");
     auto_done(catalog) struct catalog catalog = {0};
-    if (!ops_catalog_load(ops, false, &catalog, err)) {
-        return false;
-    }
-    const struct catalog_source *only = name != NULL ? find_source(ops, &catalog, name, err) : NULL;
-    if (name != NULL && only == NULL) {
+    const struct catalog_source *only = NULL;
+    if (!load_named(ops, &catalog, &only, err)) {
         return false;
     }
     if (command_is_dry_run(ops->command)) {
@@ -397,13 +405,9 @@ static struct json *verify_one(
 
 bool ops_catalog_verify(struct ops *ops, struct json **result, struct error *err)
 {
-    const char *name = command_get(ops->command, "name");
     auto_done(catalog) struct catalog catalog = {0};
-    if (!ops_catalog_load(ops, false, &catalog, err)) {
-        return false;
-    }
-    const struct catalog_source *only = name != NULL ? find_source(ops, &catalog, name, err) : NULL;
-    if (name != NULL && only == NULL) {
+    const struct catalog_source *only = NULL;
+    if (!load_named(ops, &catalog, &only, err)) {
         return false;
     }
     struct error failure = {0};
