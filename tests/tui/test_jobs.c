@@ -46,10 +46,9 @@ static void test_history_survives_a_quit(void **state)
     world_quit(world);
 }
 
-/* Of what waits, one can be put in front, and each past the next in both directions. */
-static void test_queued_jobs_are_put_in_order(void **state)
+/* One pull that never ends, and behind it one that fails and one that is fine. */
+static void open_with_a_queue(struct console_world *world)
 {
-    struct console_world *world = *state;
     world_env(world, "BANGER_JOBS", "1");
     world_open(world);
     pty_wait_text(world->pty, "▸fine");
@@ -58,10 +57,17 @@ static void test_queued_jobs_are_put_in_order(void **state)
     pty_wait_text(world->pty, "5 Jobs  1 running");
     go_to(world, "gone");
     pty_send(world->pty, "p");
-    pty_wait_text(world->pty, "1 queued");
+    pty_wait_text(world->pty, "5 Jobs  1 running, 1 queued");
     go_to(world, "fine");
     pty_send(world->pty, "p");
     pty_wait_text(world->pty, "5 Jobs  1 running, 2 queued");
+}
+
+/* Of what waits, one can be put in front, and each past the next in both directions. */
+static void test_queued_jobs_are_put_in_order(void **state)
+{
+    struct console_world *world = *state;
+    open_with_a_queue(world);
     pty_wait_text(world->pty, "pull fine ");
     int first = pty_line_of(world->pty, "pull gone");
     pty_wait_on_line(world->pty, "pull fine", first + 1);
@@ -95,18 +101,7 @@ static void test_queued_jobs_are_put_in_order(void **state)
 static void test_what_waits_elsewhere(void **state)
 {
     struct console_world *world = *state;
-    world_env(world, "BANGER_JOBS", "1");
-    world_open(world);
-    pty_wait_text(world->pty, "▸fine");
-    go_to(world, "hanging");
-    pty_send(world->pty, "p");
-    pty_wait_text(world->pty, "5 Jobs  1 running");
-    go_to(world, "gone");
-    pty_send(world->pty, "p");
-    pty_wait_text(world->pty, "5 Jobs  1 running, 1 queued");
-    go_to(world, "fine");
-    pty_send(world->pty, "p");
-    pty_wait_text(world->pty, "5 Jobs  1 running, 2 queued");
+    open_with_a_queue(world);
     pty_wait_text(world->pty, "queued  1 of 2, after kernel pull hanging");
     pty_wait_text(world->pty, "queued  2 of 2, after kernel pull gone");
     struct pty_vterm *first = world->pty;
