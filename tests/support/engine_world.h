@@ -16,6 +16,7 @@
 #include "support/scratch.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -40,27 +41,36 @@ struct gate {
 #define WORLD_GATES 16
 static struct gate world_gates[WORLD_GATES];
 
+/* A worker may ask for its gate while the test puts up another one. */
+static pthread_mutex_t world_gates_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static inline struct gate *gate_of(const char *name)
 {
-    for (size_t i = 0; i < WORLD_GATES; i++) {
+    struct gate *found = NULL;
+    pthread_mutex_lock(&world_gates_lock);
+    for (size_t i = 0; i < WORLD_GATES && found == NULL; i++) {
         if (world_gates[i].name != NULL && strcmp(world_gates[i].name, name) == 0) {
-            return &world_gates[i];
+            found = &world_gates[i];
         }
     }
-    return NULL;
+    pthread_mutex_unlock(&world_gates_lock);
+    return found;
 }
 
 static inline struct gate *gate_add(const char *name)
 {
+    int go[2];
+    assert_int_equal(pipe2(go, O_CLOEXEC), 0);
+    pthread_mutex_lock(&world_gates_lock);
     size_t i = 0;
-    while (world_gates[i].name != NULL) {
+    while (i < WORLD_GATES && world_gates[i].name != NULL) {
         i++;
-        assert_in_range(i, 0, WORLD_GATES - 1);
     }
+    assert_in_range(i, 0, WORLD_GATES - 1);
     struct gate *gate = &world_gates[i];
-    *gate = (struct gate){.name = name};
+    *gate = (struct gate){.name = name, .go = {go[0], go[1]}};
     sem_init(&gate->begun, 0, 0);
-    assert_int_equal(pipe2(gate->go, O_CLOEXEC), 0);
+    pthread_mutex_unlock(&world_gates_lock);
     return gate;
 }
 
