@@ -44,9 +44,11 @@ void grow_disk(const char *disk, const char *path);
 void keys_set(const struct facts *facts);
 void keys_set_in(const char *home, const struct facts *facts);
 
-/* network.c: loopback, and the first Ethernet device with its fixed address. True when that one is
- * up. */
+/* network.c: loopback, and the network card with its fixed address. True when that one is up. */
 _Bool network_set(struct facts *facts);
+/* Of the Ethernet interfaces in the directory the first by name, those with hardware before those
+ * without. Caller frees; NULL: there is none. */
+char *network_find_card(const char *dir);
 
 /* mounts.c: a directory, made when it is missing, and what goes there; both say what failed. */
 void mount_make_dir(const char *path, unsigned mode);

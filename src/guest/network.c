@@ -44,26 +44,48 @@ static bool set_up(int fd, const char *device)
     return ioctl(fd, SIOCSIFFLAGS, &request) == 0;
 }
 
-/* The first by name whose hardware type is Ethernet. Caller frees. */
-static char *find_ethernet(void)
+static bool is_ethernet(const char *dir, const char *name)
 {
-    DIR *dir = opendir("/sys/class/net");
+    char *path = format_text("%s/%s/type", dir, name);
+    char *type = read_file(path, 16, NULL);
+    bool is_it = type != NULL && strcmp(trim(type), "1") == 0;
+    free(type);
+    free(path);
+    return is_it;
+}
+
+/* Kernels with dummy, bonding and the like built in begin with interfaces of these. */
+static bool has_hardware(const char *dir, const char *name)
+{
+    char *path = format_text("%s/%s/device", dir, name);
+    bool is_there = access(path, F_OK) == 0;
+    free(path);
+    return is_there;
+}
+
+char *network_find_card(const char *dir)
+{
+    DIR *entries = opendir(dir);
     char *found = NULL;
-    if (dir == NULL) {
+    bool is_real = false;
+    if (entries == NULL) {
         return NULL;
     }
-    for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
-        char *path = format_text("/sys/class/net/%s/type", entry->d_name);
-        char *type = read_file(path, 16, NULL);
-        if (type != NULL && strcmp(trim(type), "1") == 0 &&
-            (found == NULL || strcmp(entry->d_name, found) < 0)) {
-            free(found);
-            found = copy_text(entry->d_name);
+    for (struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
+        const char *name = entry->d_name;
+        if (name[0] == '.' || !is_ethernet(dir, name)) {
+            continue;
         }
-        free(type);
-        free(path);
+        bool is_card = has_hardware(dir, name);
+        bool is_better = found == NULL || (is_card && !is_real) ||
+                         (is_card == is_real && strcmp(name, found) < 0);
+        if (is_better) {
+            free(found);
+            found = copy_text(name);
+            is_real = is_card;
+        }
     }
-    closedir(dir);
+    closedir(entries);
     return found;
 }
 
@@ -114,7 +136,7 @@ static bool set_ethernet(int fd, struct facts *facts)
     const char *gateway = facts_get(facts, "gateway", DEFAULT_GATEWAY);
     struct in_addr address, mask;
     bool is_up = false;
-    char *device = strcmp(text, "none") == 0 ? NULL : find_ethernet();
+    char *device = strcmp(text, "none") == 0 ? NULL : network_find_card("/sys/class/net");
     if (device == NULL) {
         return false;
     }

@@ -26,7 +26,7 @@ tests_support_real_agent_CPPFLAGS = $(guest_test_flags)
 tests_support_real_agent_LDADD = $(LINK_BASE)
 
 tests_unit_test_guest_facts_SOURCES = tests/unit/test_guest_facts.c \
-	src/guest/keys.c src/guest/boot_parts.h src/guest/facts.c src/guest/facts.h src/guest/power.c src/guest/power.h \
+	src/guest/keys.c src/guest/network.c src/guest/boot_parts.h src/guest/facts.c src/guest/facts.h src/guest/power.c src/guest/power.h \
 	src/guest/user.c src/guest/user.h src/guest/util.c src/guest/guest.h
 tests_unit_test_guest_facts_CPPFLAGS = $(guest_test_flags)
 tests_unit_test_guest_facts_LDADD = $(LINK_BASE) $(CMOCKA_LIBS)

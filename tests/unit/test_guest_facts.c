@@ -12,6 +12,7 @@
 #include "guest/power.h"
 #include "guest/user.h"
 
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -200,6 +201,62 @@ static void keys_of_a_start_replace_those_before(void **state)
     facts_done(&second);
 }
 
+/* An interface as sysfs shows it. */
+static void put_interface(const char *name, const char *type, bool has_hardware)
+{
+    char path[128];
+    assert_int_equal(mkdir(name, 0755), 0);
+    snprintf(path, sizeof path, "%s/type", name);
+    put_text(path, type);
+    snprintf(path, sizeof path, "%s/device", name);
+    assert_true(!has_hardware || symlink("..", path) == 0);
+}
+
+static void remove_interface(const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/type", name);
+    assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof path, "%s/device", name);
+    unlink(path);
+    assert_int_equal(rmdir(name), 0);
+}
+
+static void assert_card(const char *wanted)
+{
+    char *card = network_find_card(".");
+    assert_non_null(card);
+    assert_string_equal(card, wanted);
+    free(card);
+}
+
+/* A kernel may begin with interfaces of its own (dummy0, bond0), whose names come first. */
+static void the_card_is_one_with_hardware(void **state)
+{
+    (void)state;
+    char old[4096], dir[] = "/tmp/banger-test-XXXXXX";
+    assert_non_null(getcwd(old, sizeof old));
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(chdir(dir), 0);
+    put_text("bonding_masters", "bond0\n");
+    put_interface("lo", "772\n", false);
+    assert_null(network_find_card("."));
+    put_interface("dummy0", "1\n", false);
+    assert_card("dummy0");
+    put_interface("eth1", "1\n", true);
+    assert_card("eth1");
+    put_interface("eth0", "1\n", true);
+    put_interface("bond0", "1\n", false);
+    assert_card("eth0");
+    assert_null(network_find_card("eth0/nothing"));
+    static const char *const names[] = {"lo", "dummy0", "eth1", "eth0", "bond0"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        remove_interface(names[i]);
+    }
+    assert_int_equal(unlink("bonding_masters") + chdir(old), 0);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +267,7 @@ int main(void)
         cmocka_unit_test(users_are_names_or_numbers),
         cmocka_unit_test(links_of_an_init_are_followed),
         cmocka_unit_test(keys_of_a_start_replace_those_before),
+        cmocka_unit_test(the_card_is_one_with_hardware),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
