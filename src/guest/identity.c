@@ -101,7 +101,7 @@ static void set_resolver(const struct facts *facts)
         free(text);
         return;
     }
-    for (server = server != NULL ? server : "10.0.2.3"; server != NULL;
+    for (server = server != NULL ? server : DEFAULT_DNS; server != NULL;
          server = facts_next(facts, "dns", &at)) {
         char *longer = format_text("%snameserver %s\n", text, server);
         free(text);
