@@ -62,6 +62,11 @@ bool file_copy_shares(int from, int to_dir)
     return false;
 }
 
+static bool became_shorter(const char *shown, struct error *err)
+{
+    return error_set(err, ERROR_IO, "%s became shorter while it was copied", shown);
+}
+
 /* Copies [start, end) by reading and writing. */
 static bool copy_range_plainly(int from, int to, uint64_t start, uint64_t end, const char *shown,
     char *chunk, const struct cancel *cancel, struct error *err)
@@ -79,7 +84,7 @@ static bool copy_range_plainly(int from, int to, uint64_t start, uint64_t end, c
             return error_set_errno(err, errno, "cannot read %s", shown);
         }
         if (got == 0) {
-            return error_set(err, ERROR_IO, "%s became shorter while it was copied", shown);
+            return became_shorter(shown, err);
         }
         if (!file_write_sparse(to, chunk, (size_t)got, start, err)) {
             return error_wrap(err, "copying %s", shown);
@@ -151,6 +156,11 @@ bool file_copy_data(int from, int to, const char *shown, const struct progress *
         }
         at = end;
         progress_report(progress, PROGRESS_EXTRACT, PROGRESS_BYTES, at, size);
+    }
+    /* Beyond its new end all that was promised looks like a hole. */
+    struct stat now;
+    if (fstat(from, &now) == 0 && now.st_size < status.st_size) {
+        return became_shorter(shown, err);
     }
     struct stat made;
     bool is_sized = fstat(to, &made) == 0 && made.st_size == status.st_size;

@@ -8,13 +8,16 @@
 
 #include "base/error.h"
 #include "base/file_draft.h"
+#include "base/progress.h"
 #include "support/no_openat2.h"
 #include "support/scratch.h"
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/fs.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -257,6 +260,38 @@ static void test_copy_keeps_holes_and_bytes(void **state)
     scratch_remove(path);
 }
 
+/* Cuts the file off behind its first piece, once that is copied. */
+static void cut_off(void *context, enum progress_phase phase, enum progress_unit unit,
+    uint64_t done, uint64_t total)
+{
+    (void)phase;
+    (void)unit;
+    (void)total;
+    assert_int_equal(ftruncate(*(const int *)context, (off_t)done), 0);
+}
+
+/* What is not there any more is not made up for by zeros. */
+static void test_copy_of_a_file_that_shrinks_fails(void **state)
+{
+    (void)state;
+    char *path = scratch_make();
+    auto_close int dir = open_scratch(path);
+    struct error err = {0};
+    auto_close int from = file_create(dir, "from", &err);
+    auto_close int to = file_create(dir, "to", &err);
+    auto_close int clone = file_create(dir, "clone", &err);
+    struct progress progress = {.context = &from, .report = cut_off};
+    assert_true(file_write_all_at(from, "head", 4, 0, &err));
+    assert_true(file_write_all_at(from, "tail", 4, UINT64_C(64) << 20, &err));
+    if (ioctl(clone, FICLONE, from) == 0) {
+        scratch_remove(path);
+        skip(); /* a copy in one step */
+    }
+    assert_false(file_copy_data(from, to, "from", &progress, NULL, &err));
+    assert_code(err, ERROR_IO);
+    scratch_remove(path);
+}
+
 static void test_sparse_writing_skips_zero_blocks(void **state)
 {
     (void)state;
@@ -377,6 +412,7 @@ int main(void)
         cmocka_unit_test(test_beneath_without_openat2),
         cmocka_unit_test(test_remove_tree_spares_what_links_point_to),
         cmocka_unit_test(test_copy_keeps_holes_and_bytes),
+        cmocka_unit_test(test_copy_of_a_file_that_shrinks_fails),
         cmocka_unit_test(test_sparse_writing_skips_zero_blocks),
         cmocka_unit_test(test_space_is_asked_for),
         cmocka_unit_test(a_draft_has_no_name_until_it_is_whole),
