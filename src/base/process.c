@@ -257,7 +257,10 @@ bool process_run_input(const char *const *argv, int stdin_fd, uint64_t timeout_m
 {
     int pipes[2][2] = {{-1, -1}, {-1, -1}};
     if (pipe2(pipes[0], O_CLOEXEC) != 0 || pipe2(pipes[1], O_CLOEXEC) != 0) {
-        return error_set_errno(err, errno, "cannot make a pipe");
+        error_set_errno(err, errno, "cannot make a pipe");
+        memory_auto_close(&pipes[0][0]);
+        memory_auto_close(&pipes[0][1]);
+        return false;
     }
     struct process_spec spec = {.argv = argv,
         .stdin_fd = stdin_fd,

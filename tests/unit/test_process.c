@@ -11,7 +11,9 @@
 #include "base/process.h"
 #include "support/scratch.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 static void test_run_collects_output_and_status(void **state)
@@ -52,6 +54,34 @@ static void test_timeout_kills_the_child(void **state)
     assert_code(err, ERROR_TIMEOUT);
     assert_true(clock_monotonic_ms() - began < 10000);
     assert_int_equal(waitpid(-1, &status, WNOHANG), -1); /* reaped: no child is left */
+}
+
+/* The lowest number that is free. */
+static int next_fd(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    close(fd);
+    return fd;
+}
+
+/* One pipe can be had and the second one cannot. */
+static void test_a_run_without_descriptors_leaves_none(void **state)
+{
+    (void)state;
+    const char *const argv[] = {"true", NULL};
+    struct error err = {0};
+    struct rlimit before;
+    int status = 0;
+    int first = next_fd();
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit few = {.rlim_cur = (rlim_t)first + 3, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    bool is_run = process_run(argv, 10000, 10, NULL, NULL, NULL, &status, &err);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_false(is_run);
+    assert_int_equal(err.sys_errno, EMFILE);
+    assert_int_equal(next_fd(), first);
 }
 
 static void test_a_child_gets_only_its_descriptors(void **state)
@@ -133,6 +163,7 @@ int main(void)
         cmocka_unit_test(test_run_collects_output_and_status),
         cmocka_unit_test(test_missing_program_is_named),
         cmocka_unit_test(test_timeout_kills_the_child),
+        cmocka_unit_test(test_a_run_without_descriptors_leaves_none),
         cmocka_unit_test(test_a_child_gets_only_its_descriptors),
         cmocka_unit_test(test_identity_tells_processes_apart),
         cmocka_unit_test(test_processor_time_grows),
