@@ -154,7 +154,9 @@ size_t machine_spec_find_disk(const struct machine_spec *spec, const char *word)
 {
     for (size_t i = 0; i < spec->disk_count; i++) {
         const struct machine_disk *disk = &spec->disks[i];
-        if (strcmp(word, serials[disk->slot]) == 0 ||
+        /* More than there may be are refused later, by machine_mounts_check. */
+        bool has_serial = disk->slot < MACHINE_DISKS_MAX;
+        if ((has_serial && strcmp(word, serials[disk->slot]) == 0) ||
             (disk->guest != NULL && strcmp(word, disk->guest) == 0) ||
             (disk->file != NULL && strcmp(word, disk->file) == 0)) {
             return i;

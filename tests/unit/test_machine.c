@@ -50,6 +50,25 @@ static void fill(struct machine_spec *spec)
     spec->program.user = memory_strdup("nobody");
 }
 
+/* A command line may name more disks than there can be, and is refused only once it is read. */
+static void test_too_many_disks_are_looked_through(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    auto_done(machine_spec) struct machine_spec spec = {0};
+    fill(&spec);
+    while (spec.disk_count < 2 * MACHINE_DISKS_MAX) {
+        struct machine_disk disk;
+        assert_true(machine_disk_parse("16M", &disk, &err));
+        machine_spec_add_disk(&spec, &disk);
+    }
+    assert_int_equal(machine_spec_find_disk(&spec, "disk8"), 7);
+    assert_true(machine_spec_find_disk(&spec, machine_disk_file(0)) == SIZE_MAX);
+    assert_true(machine_spec_find_disk(&spec, "/nowhere") == SIZE_MAX);
+    assert_false(machine_spec_validate(&spec, &err));
+    assert_code(err, ERROR_INVALID);
+}
+
 static void test_spec_round_trip(void **state)
 {
     (void)state;
@@ -385,6 +404,7 @@ static void test_damaged_records_are_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_too_many_disks_are_looked_through),
         cmocka_unit_test(test_spec_round_trip),
         cmocka_unit_test(test_unknown_keys_are_kept),
         cmocka_unit_test(test_bad_specs_are_refused),
