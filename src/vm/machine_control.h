@@ -46,8 +46,9 @@ bool machine_start(const struct machine_spec *spec, const struct machine_boot *b
     struct machine_handle *handle, struct error *err);
 
 /* Gives a machine that runs but lost its monitor (facts.is_monitored) a new one: console, agent and
- * records work again. *handle is what was read and becomes what is true now. */
-bool machine_adopt(int vm_dir, const char *name, const char *self_path, const char *runtime_dir,
+ * records work again. Of *boot only vm_dir, console_log_bytes and runtime_dir count. *handle is what
+ * was read and becomes what is true now. */
+bool machine_adopt(const struct machine_boot *boot, const char *name, const char *self_path,
     const struct cancel *cancel, struct machine_handle *handle, struct error *err);
 
 /* Waits until the agent answered and fills *timeline (uninitialised before, the caller's to free

@@ -65,6 +65,12 @@ static bool choose_network(const struct vmm_backend *backend, const struct machi
     return true;
 }
 
+static uint64_t log_bytes_of(const struct machine_boot *boot)
+{
+    return boot->console_log_bytes != 0 ? boot->console_log_bytes
+                                        : limits_default.console_log_bytes;
+}
+
 static bool make_order(const struct machine_spec *spec, const struct machine_boot *boot,
     struct monitor_order *order, struct error *err)
 {
@@ -84,8 +90,7 @@ static bool make_order(const struct machine_spec *spec, const struct machine_boo
     }
     order->name = memory_strdup(spec->name);
     memcpy(order->uuid, spec->uuid, sizeof(order->uuid));
-    order->console_log_bytes =
-        boot->console_log_bytes != 0 ? boot->console_log_bytes : limits_default.console_log_bytes;
+    order->console_log_bytes = log_bytes_of(boot);
     order->start_timeout_ms = boot->memory != NULL ? MEMORY_TIMEOUT_MS : VMM_TIMEOUT_MS;
     order->restart = spec->restart;
     order->is_forwarding = true;
@@ -353,22 +358,22 @@ bool machine_start(const struct machine_spec *spec, const struct machine_boot *b
     return is_started;
 }
 
-bool machine_adopt(int vm_dir, const char *name, const char *self_path, const char *runtime_dir,
+bool machine_adopt(const struct machine_boot *boot, const char *name, const char *self_path,
     const struct cancel *cancel, struct machine_handle *handle, struct error *err)
 {
     struct start_state state = {0};
     struct monitor_order order = {.name = memory_strdup(name),
         .is_adoption = true,
         .is_forwarding = true,
-        .console_log_bytes = limits_default.console_log_bytes,
+        .console_log_bytes = log_bytes_of(boot),
         .start_timeout_ms = VMM_TIMEOUT_MS};
     snprintf(order.uuid, sizeof(order.uuid), "%s", handle->uuid);
     snprintf(order.plan.kind, sizeof(order.plan.kind), "%s", handle->kind);
     order.plan.accel = strcmp(handle->accel, "kvm") == 0 ? ACCEL_KVM : ACCEL_TCG;
     struct monitor_launch launch = {.order = &order,
-        .vm_dir = vm_dir,
+        .vm_dir = boot->vm_dir,
         .self_path = self_path != NULL ? self_path : SELF_PATH,
-        .runtime_dir = runtime_dir};
+        .runtime_dir = boot->runtime_dir};
     bool is_adopted = run_order(&launch, NULL, cancel, &state, err);
     monitor_order_done(&order);
     if (is_adopted) {

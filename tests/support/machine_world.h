@@ -91,6 +91,13 @@ static inline bool world_try_start(struct world *world, const char *kernel, cons
     return machine_start(&world->spec, &boot, NULL, NULL, cancel, &world->handle, err);
 }
 
+/* A new monitor for the one that died. */
+static inline bool world_adopt(struct world *world, uint64_t log_bytes, struct error *err)
+{
+    struct machine_boot boot = {.vm_dir = world->dir, .console_log_bytes = log_bytes};
+    return machine_adopt(&boot, "web", NULL, NULL, &world->handle, err);
+}
+
 static inline void world_start(struct world *world)
 {
     struct error err = {0};

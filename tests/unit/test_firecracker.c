@@ -242,7 +242,7 @@ static void test_monitor_replaced(void **state)
     while (process_is_alive(&dead) && clock_left_ms(deadline) > 0) {
         poll(NULL, 0, 2);
     }
-    machine_adopt(world.dir, "web", NULL, NULL, NULL, &world.handle, &err);
+    world_adopt(&world, 0, &err);
     assert_fine(err);
     assert_int_equal(world.handle.vmm.pid, vmm.pid);
     assert_int_equal(run_exit(&world, "5"), 5);

@@ -16,6 +16,7 @@
 #include "vm/monitor_client.h"
 #include "vm/monitor_launch.h"
 #include "vm/monitor_order.h"
+#include "vm/serial_log.h"
 
 #include <pthread.h>
 #include <sys/socket.h>
@@ -304,6 +305,29 @@ static void test_monitor_killed(void **state)
     world_remove(&world);
 }
 
+/* The limit of the serial log is the operator's also under a new monitor. */
+static void test_new_monitor_keeps_the_log_short(void **state)
+{
+    (void)state;
+    struct world world;
+    struct error err = {0};
+    struct machine_timeline timeline;
+    world_make(&world, "fake.flood=100000", NULL);
+    world_start(&world);
+    world_wait_ready(&world, &timeline);
+    machine_timeline_done(&timeline);
+    world_type(&world, "before\n");
+    world_wait_text(&world, SERIAL_LOG_FILE, "got before");
+    assert_true(process_signal(&world.handle.monitor, SIGKILL, &err));
+    wait_dead(&world.handle.monitor);
+    assert_true(world_adopt(&world, 128 << 10, &err));
+    assert_fine(err);
+    world_type(&world, "after\n");
+    world_wait_text(&world, SERIAL_LOG_FILE, "got after");
+    world_wait_text(&world, SERIAL_LOG_OLD_FILE, "got before");
+    world_remove(&world);
+}
+
 /* A new monitor takes over: console, agent and records work as before. */
 static void test_monitor_replaced(void **state)
 {
@@ -318,13 +342,12 @@ static void test_monitor_replaced(void **state)
     machine_timeline_done(&timeline);
     struct machine_handle before = world.handle;
     /* While it has one, nobody can take over. */
-    struct machine_handle handle = before;
-    assert_false(machine_adopt(world.dir, "web", NULL, NULL, NULL, &handle, &err));
+    assert_false(world_adopt(&world, 0, &err));
     assert_code(err, ERROR_BUSY);
     error_clear(&err);
     assert_true(process_signal(&before.monitor, SIGKILL, &err));
     wait_dead(&before.monitor);
-    assert_true(machine_adopt(world.dir, "web", NULL, NULL, NULL, &world.handle, &err));
+    assert_true(world_adopt(&world, 0, &err));
     assert_fine(err);
     assert_int_equal(world.handle.vmm.pid, before.vmm.pid);
     assert_int_not_equal(world.handle.monitor.pid, before.monitor.pid);
@@ -351,7 +374,7 @@ static void test_monitor_replaced(void **state)
     assert_string_equal(left, WORLD_LEFT);
     /* Nothing to take over: said, and nothing is made. */
     error_clear(&err);
-    assert_false(machine_adopt(world.dir, "web", NULL, NULL, NULL, &world.handle, &err));
+    assert_false(world_adopt(&world, 0, &err));
     assert_code(err, ERROR_NOT_FOUND);
     auto_free char *still = scratch_list(world.path, ".");
     assert_string_equal(still, WORLD_LEFT);
@@ -480,6 +503,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_monitor_is_detached),
         cmocka_unit_test(test_monitor_killed),
         cmocka_unit_test(test_monitor_replaced),
+        cmocka_unit_test(test_new_monitor_keeps_the_log_short),
         cmocka_unit_test(test_gate_closes_with_the_monitor),
         cmocka_unit_test(test_record_taken_away),
         cmocka_unit_test(test_rude_clients),

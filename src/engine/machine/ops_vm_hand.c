@@ -70,8 +70,11 @@ bool ops_vm_adopt(struct ops *ops, struct vm_hand *hand)
     if (!ops_vm_is_orphan(hand)) {
         return false;
     }
-    if (!machine_adopt(hand->dir, hand->name, ops_self_path(ops), ops->config->runtime_dir,
-            ops->cancel, &hand->facts.handle, &failure)) {
+    struct machine_boot boot = {.vm_dir = hand->dir,
+        .console_log_bytes = ops->limits->console_log_bytes,
+        .runtime_dir = ops->config->runtime_dir};
+    if (!machine_adopt(
+            &boot, hand->name, ops_self_path(ops), ops->cancel, &hand->facts.handle, &failure)) {
         state_log(ops->state, LOG_WARNING, "VM %s runs but lost its monitor: %s", hand->name,
             failure.text);
         return false;
