@@ -65,6 +65,7 @@ struct engine {
     atomic_bool has_queue;        /* others may have to be told what waits here */
     atomic_bool is_queue_changed; /* since it was told */
     atomic_bool is_telling;       /* a job does that now */
+    atomic_bool is_tending;       /* a job is about to look for machines without a monitor */
     atomic_bool has_swept;        /* when not watching: the first change did it */
     atomic_bool is_apt_unasked;   /* about packages in the catalogs as they were listed last */
     struct change_mark news_mark; /* up to where other seats' changes were told; for listing jobs */
@@ -92,6 +93,8 @@ void housekeeping_reconcile(struct engine *engine);
 /* Without a reconcile job (one-shot commands), the first job that changes something sweeps before
  * it begins. In a worker. */
 void housekeeping_sweep_once(struct ops *ops);
+/* A machine lost its monitor: starts a job that settles such, unless one is under way. Any thread. */
+void housekeeping_tend(struct engine *engine);
 /* Starts a job that reads what is dirty again, unless one is under way. The watcher's thread. */
 void housekeeping_refresh(struct engine *engine);
 /* What waits here, or its order, has changed: tells other processes by a job of its own, unless

@@ -92,6 +92,7 @@ engine_machine = \
 	src/engine/machine/ops_vm_create.c \
 	src/engine/machine/ops_vm_env.c \
 	src/engine/machine/ops_vm_figures.c \
+	src/engine/machine/ops_vm_ends.c \
 	src/engine/machine/ops_vm_forward.c \
 	src/engine/machine/ops_vm_guest.h \
 	src/engine/machine/ops_vm_hand.c \

@@ -229,6 +229,24 @@ static const struct verb tell_verb = {
     .run = run_tell,
 };
 
+/* Those that lost their monitor meanwhile have started another one. */
+static bool run_tend(struct ops *ops, struct json **result, struct error *err)
+{
+    (void)result;
+    (void)err;
+    atomic_store(&ops->engine->is_tending, false);
+    sweep(ops);
+    return true;
+}
+
+static const struct verb tend_verb = {
+    .subject = "",
+    .name = "tend",
+    .flags = VERB_READS | VERB_STREAMS | VERB_HIDDEN,
+    .summary = "Give machines that lost their monitor a new one",
+    .run = run_tend,
+};
+
 static const struct argument cancel_arguments[] = {
     {.name = "id", .kind = ARGUMENT_NUMBER, .max = UINT64_MAX, .value_name = "ID", .help = "Job"},
 };
@@ -274,6 +292,13 @@ void housekeeping_refresh(struct engine *engine)
 {
     if (!atomic_exchange(&engine->is_refreshing, true)) {
         start_listing(engine, &refresh_verb);
+    }
+}
+
+void housekeeping_tend(struct engine *engine)
+{
+    if (!atomic_exchange(&engine->is_tending, true) && !start(engine, command_new(&tend_verb))) {
+        atomic_store(&engine->is_tending, false);
     }
 }
 

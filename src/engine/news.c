@@ -70,7 +70,7 @@ static void tell(struct sentence *sentence)
         if (sentence->count > NAMED_MAX) {
             text_printf(&more, " and %zu more", sentence->count - NAMED_MAX);
         }
-        state_log_news(sentence->ops->state, "%s%s%s%s (%s)", text_cstr(&sentence->head),
+        state_log_news(sentence->ops->state, LOG_INFO, "%s%s%s%s (%s)", text_cstr(&sentence->head),
             sentence->count > 1 ? "s" : "", text_cstr(&sentence->objects), text_cstr(&more),
             text_cstr(&sentence->who));
     }

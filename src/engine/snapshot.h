@@ -113,9 +113,12 @@ struct vm_item {
     uint64_t pid_start_time; /* proc(5), stat: together they mean one process */
     int64_t created_at;
     int64_t started_at;
+    int64_t ended_at;      /* 0: it runs, or nobody saw it end */
     const char *exit_text; /* "power-off by the guest", "kernel panic: …"; "" while it runs */
     bool is_ready;         /* the agent answered */
     bool is_network_lost;  /* what serves it died, and is about to be started again */
+    int64_t lost_monitor;  /* pid of its monitor that died: nobody keeps its log; 0: it has one */
+    uint64_t restarts;     /* by its restart policy, since somebody started it */
     size_t stage_count;
     const struct stage_item *stages; /* of the latest boot */
     uint64_t rss_bytes;
@@ -171,7 +174,8 @@ struct log_item {
     uint64_t number; /* grows from line to line */
     int64_t at;
     enum log_level level;
-    bool is_news; /* what another seat destroyed or stopped: to be shown at once */
+    bool is_news; /* what another seat destroyed or stopped, or a machine by itself did: to be shown
+                   * at once */
     const char *text;
 };
 

@@ -245,14 +245,14 @@ void state_log(struct state *state, enum log_level level, const char *format, ..
     add_line(state, level, false, text_take(&text));
 }
 
-void state_log_news(struct state *state, const char *format, ...)
+void state_log_news(struct state *state, enum log_level level, const char *format, ...)
 {
     struct text text = {0};
     va_list args;
     va_start(args, format);
     text_vprintf(&text, format, args);
     va_end(args);
-    add_line(state, LOG_INFO, true, text_take(&text));
+    add_line(state, level, true, text_take(&text));
 }
 
 uint64_t state_looked_ms(struct state *state)

@@ -47,9 +47,9 @@ void state_set_reconciled(struct state *state);
 void state_log(struct state *state, enum log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* One about what another seat did, that front ends show at once. */
-void state_log_news(struct state *state, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+/* One about what another seat or a machine by itself did, that front ends show at once. */
+void state_log_news(struct state *state, enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* When a snapshot was asked for last, on the monotonic clock; 0 for never. */
 uint64_t state_looked_ms(struct state *state);

@@ -192,8 +192,14 @@ static void fill_vm(
         !is_running    ? ""
         : vm->is_ready ? ", the agent answers"
                        : ", the agent has not answered yet");
+    if (vm->lost_monitor != 0) {
+        page_wrap(page, ROLE_ATTENTION, "monitor",
+            "died: nobody keeps the log or would start the machine again; the next command on it, "
+            "or host gc, gives it a new one",
+            width);
+    }
     if (vm->exit_text[0] != '\0') {
-        page_wrap(page, ROLE_TEXT, "ended", vm->exit_text, width);
+        page_wrap(page, ROLE_TEXT, "why", vm->exit_text, width);
     }
     if (is_brief) {
         add_stages(page, vm, width);
@@ -202,8 +208,9 @@ static void fill_vm(
     page_add_known(page, ROLE_TEXT, "kernel", vm->kernel_ref);
     page_print(page, ROLE_TEXT, "size", "%" PRIu64 " vCPU, %" PRIu64 " MiB memory", vm->vcpu,
         vm->memory_mib);
-    page_print(
-        page, ROLE_TEXT, "vmm", "%s%s%s", vm->vmm, vm->accel[0] != '\0' ? ", " : "", vm->accel);
+    bool is_chosen = vm->pid > 0 || strcmp(vm->vmm, vm->accel) != 0; /* else both are "auto" */
+    page_print(page, ROLE_TEXT, "vmm", "%s%s%s", vm->vmm,
+        is_chosen && vm->accel[0] != '\0' ? ", " : "", is_chosen ? vm->accel : "");
     if (vm->pid > 0) {
         auto_done(text) struct text cpu = {0};
         char buffer[UNITS_MAX];
@@ -216,6 +223,10 @@ static void fill_vm(
     add_size(page, "disk", vm->disk_bytes);
     add_time(page, "created", vm->created_at, now);
     add_time(page, "started", vm->started_at, now);
+    add_time(page, "ended", vm->ended_at, now);
+    if (vm->restarts > 0) {
+        page_print(page, ROLE_TEXT, "restarts", "%" PRIu64 " by itself since then", vm->restarts);
+    }
     add_snapshots(page, vm, now, is_brief);
     if (!is_brief) {
         add_timeline(page, vm, width);

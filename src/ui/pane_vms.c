@@ -96,6 +96,8 @@ static void vm_state_cell(const struct vm_item *vm, struct cell *cell)
         cell_print(cell, ROLE_ATTENTION, "booting");
     } else if (vm->state == VM_STATE_RUNNING && vm->is_network_lost) {
         cell_print(cell, ROLE_ATTENTION, "no net");
+    } else if (vm->state == VM_STATE_RUNNING && vm->lost_monitor != 0) {
+        cell_print(cell, ROLE_ATTENTION, "no watch");
     } else {
         cell_print(cell, format_vm_role(vm->state), "%s", vm_state_name(vm->state));
     }

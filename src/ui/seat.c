@@ -155,7 +155,7 @@ void seat_meet_news(struct seat *seat)
         const struct log_item *item = &snapshot->log[i];
         if (item->number > seat->news_seen) {
             seat->news_seen = item->number;
-            seat->toast_role = ROLE_ATTENTION;
+            seat->toast_role = item->level == LOG_ERROR ? ROLE_BAD : ROLE_ATTENTION;
             snprintf(seat->toast, sizeof(seat->toast), "%s", item->is_news ? item->text : "");
         }
     }

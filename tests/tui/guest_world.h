@@ -42,15 +42,20 @@ static inline void world_add_guests(struct console_world *world)
     assert_int_equal(world_batch(world, take), 0);
 }
 
-/* The stand-in's process, as the machine's record has it. */
-static inline pid_t vmm_of_web(const struct console_world *world)
+/* A process of the machine ("vmm", "monitor"), as its record has it. */
+static inline pid_t process_of_web(const struct console_world *world, const char *which)
 {
     struct error err = {0};
     auto_free char *text = scratch_read(world->dir, "state/vms/web/handle.json");
     auto_json struct json *json = json_parse(text, strlen(text), 1 << 20, 16, "handle.json", &err);
-    pid_t pid = (pid_t)json_integer(json_get(json, "vmm"), "pid", 0);
+    pid_t pid = (pid_t)json_integer(json_get(json, which), "pid", 0);
     assert_true(pid > 1);
     return pid;
+}
+
+static inline pid_t vmm_of_web(const struct console_world *world)
+{
+    return process_of_web(world, "vmm");
 }
 
 /* For cmocka. */

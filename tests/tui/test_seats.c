@@ -10,7 +10,10 @@
 
 #include "tui/guest_world.h"
 
+#include "base/clock.h"
+
 #include <pwd.h>
+#include <signal.h>
 #include <string.h>
 
 static const char *login(void)
@@ -124,6 +127,77 @@ static void test_only_news_is_told(void **state)
     world_quit(world);
 }
 
+/* A crash that nobody asked for is told at once to whoever watches, and says why; so is a machine that
+ * its restart policy brought back. */
+static void test_what_a_machine_does_by_itself_is_told(void **state)
+{
+    struct console_world *world = *state;
+    open_with_machine(world);
+    assert_int_equal(kill(vmm_of_web(world), SIGKILL), 0);
+    pty_wait_text(world->pty, "VM web crashed: killed by signal 9");
+    pty_send(world->pty, "j"); /* seen */
+    pty_wait_gone(world->pty, "VM web crashed");
+    pty_send(world->pty, "\r");
+    pty_wait_text(world->pty, "why         killed by signal 9");
+    pty_wait_text(world->pty, "ended       20"); /* and when */
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "1 Catalog");
+
+    assert_int_equal(world_batch(world, "vm set web --restart on-failure"), 0);
+    assert_int_equal(world_batch(world, "vm start web"), 0);
+    pty_wait_text(world->pty, "┏ 4 VMs  1 running");
+    pty_wait_text(world->pty, "s Shell");
+    assert_int_equal(kill(vmm_of_web(world), SIGKILL), 0);
+    pty_wait_text(world->pty, "VM web began again by itself (restart 1), after this: killed by");
+    assert_int_equal(world_batch(world, "vm kill web"), 0);
+    pty_send(world->pty, "j");
+    pty_wait_text(world->pty, "┏ 4 VMs  1 stopped");
+    open_messages(world->pty);
+    pty_wait_text(world->pty, "Killed: VM web (by ");
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "1 Catalog");
+    world_quit(world);
+}
+
+static void wait_for_another_monitor(const struct console_world *world, pid_t before)
+{
+    uint64_t deadline_ms = clock_monotonic_ms() + 60000;
+    while (process_of_web(world, "monitor") == before) {
+        assert_true(clock_monotonic_ms() < deadline_ms);
+        pty_settle(world->pty, 50, 100);
+    }
+}
+
+/* A console that is open gives a machine a new monitor; one that may change nothing says what is
+ * missing. */
+static void test_a_lost_monitor_is_replaced(void **state)
+{
+    struct console_world *world = *state;
+    assert_int_equal(world_batch(world, "vm run small --name web"), 0);
+    world_open_as(world, "xterm-256color", "C.UTF-8", "--readonly", 24, 80, false);
+    pty_wait_text(world->pty, "running");
+    pid_t first = process_of_web(world, "monitor");
+    assert_int_equal(kill(first, SIGKILL), 0);
+    pty_wait_text(world->pty, "no watch");
+    pty_send(world->pty, "\r");
+    pty_wait_text(world->pty, "monitor     died");
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "1 Catalog");
+    struct pty_vterm *reader = world->pty;
+
+    world_open(world); /* this one may */
+    pty_wait_text(reader, "▸web       running");
+    pid_t second = process_of_web(world, "monitor");
+    assert_int_not_equal(first, second);
+    pty_wait_text(world->pty, "▸web       running");
+    assert_int_equal(kill(second, SIGKILL), 0);
+    wait_for_another_monitor(world, second);
+    pty_wait_text(world->pty, "▸web       running");
+    world_quit(world);
+    world->pty = reader;
+    world_quit(world);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, guest_set_up, guest_tear_down)
 
 int main(void)
@@ -132,6 +206,8 @@ int main(void)
         TEST(test_what_another_seat_stops_and_removes_is_told),
         TEST(test_only_news_is_told),
         TEST(test_who_did_what_is_a_page),
+        TEST(test_what_a_machine_does_by_itself_is_told),
+        TEST(test_a_lost_monitor_is_replaced),
     };
     if (!guest_world_is_possible()) {
         return 77;

@@ -15,6 +15,7 @@ struct image_entry;
 struct json;
 struct lock;
 struct ops;
+struct section;
 struct text;
 
 /* One machine at hand: its record, its directory, and what is true of it now. Zero-initialise, dir
@@ -88,6 +89,11 @@ void ops_vm_measure(
     struct vm_item *item, const struct machine_figures *now, const struct vm_item *before);
 /* Per second; 0 for a counter that began anew. */
 uint64_t ops_vm_rate(uint64_t before, uint64_t now, uint64_t over_ms);
+/* ops_vm_ends.c: the machine of that name as it was last listed; NULL: it was not there. */
+const struct vm_item *ops_vm_item(const struct section *section, const char *name);
+/* Tells what machines did by themselves between two lists, and has those that lost their monitor
+ * looked after. */
+void ops_vm_tell_ends(struct ops *ops, const struct section *before, const struct section *now);
 /* Names that disks of its own may have in its directory, one after the other; NULL at the end. */
 const char *ops_vm_disk_name(size_t index);
 /* Allocated bytes of the disks that are its own; further: machine_spec_disk_slots of its spec. */

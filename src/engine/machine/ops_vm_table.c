@@ -56,17 +56,6 @@ const char *ops_vm_state_name(enum machine_state state)
     return vm_state_name(vm_state_of(state));
 }
 
-static const struct vm_item *find_item(const struct section *section, const char *name)
-{
-    const struct vm_item *items = section != NULL ? section_items(section) : NULL;
-    for (size_t i = 0; items != NULL && i < section_count(section); i++) {
-        if (strcmp(items[i].name, name) == 0) {
-            return &items[i];
-        }
-    }
-    return NULL;
-}
-
 static void fill_stages(
     struct section *section, struct vm_item *item, const struct machine_timeline *timeline)
 {
@@ -90,6 +79,7 @@ static void fill_item(struct section *section, struct vm_item *item,
     char sentence[640] = "";
     if (!is_running && facts->has_exit) {
         machine_exit_describe(&facts->exit, sentence, sizeof sentence);
+        item->ended_at = facts->exit.at;
     }
     item->state = vm_state_of(facts->state);
     item->image = section_string(section, spec->image);
@@ -104,8 +94,10 @@ static void fill_item(struct section *section, struct vm_item *item,
         item->started_at = facts->timeline.started_at;
         fill_stages(section, item, &facts->timeline);
     }
+    item->restarts = facts->has_timeline ? facts->timeline.restarts : 0;
     if (is_running) {
         item->is_network_lost = facts->has_timeline && facts->timeline.is_network_lost;
+        item->lost_monitor = facts->is_monitored ? 0 : facts->handle.monitor.pid;
         item->pid = facts->handle.vmm.pid;
         item->pid_start_time = facts->handle.vmm.start_time;
     } else {
@@ -220,7 +212,7 @@ static void add_item(struct ops *ops, struct section *section, const struct vm_l
     fill_snapshots(ops, section, item);
     if (facts->has_handle && ops_vm_is_up(facts->state)) {
         *watch = facts->is_monitored ? facts->handle.monitor : facts->handle.vmm;
-        ops_vm_measure(item, &look->figures, find_item(before, look->name));
+        ops_vm_measure(item, &look->figures, ops_vm_item(before, look->name));
     }
 }
 
@@ -241,6 +233,7 @@ bool ops_refresh_vms(struct ops *ops, struct error *err)
             watched[watched_count++] = watch;
         }
     }
+    ops_vm_tell_ends(ops, before, section);
     state_put_vms(ops->state, section);
     ops_watch_processes(ops, watched, watched_count);
     return true;
