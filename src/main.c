@@ -21,6 +21,7 @@
 #include "batch/batch.h"
 #include "batch/options.h"
 #include "batch/output.h"
+#include "batch/queue.h"
 #include "engine/engine.h"
 #include "ui/app.h"
 #include "vm/monitor.h"
@@ -363,6 +364,10 @@ int main(int argc, char **argv)
     struct error err = {0};
     if (!read_environment(&outside, &err)) {
         return complain(&outside, &err);
+    }
+    if (argc > 1 && strcmp(argv[1], ENGINE_LEFT_OPTION) == 0) {
+        ignore(SIGHUP); /* the terminal was somebody else's */
+        return queue_main(&outside.setup, argv + 2, (size_t)argc - 2);
     }
     char **words = argc > 0 ? argv + 1 : argv;
     size_t count = argc > 0 ? (size_t)argc - 1 : 0;

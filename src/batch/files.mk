@@ -13,6 +13,7 @@ src_libbatch_a_SOURCES = \
 	src/batch/options.c src/batch/options.h \
 	src/batch/output.c src/batch/output.h \
 	src/batch/parser.c src/batch/parser.h \
+	src/batch/queue.c src/batch/queue.h \
 	src/batch/rawtty.c src/batch/rawtty.h \
 	src/batch/report.c src/batch/report.h \
 	src/batch/request.c src/batch/request.h \

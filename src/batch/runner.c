@@ -25,13 +25,16 @@
 
 /* ---- engine ---- */
 
-static bool start_engine(struct runner *runner, struct error *err)
+static bool start_engine(struct runner *runner, bool has_many, struct error *err)
 {
     if (runner->engine != NULL) {
         return true;
     }
     struct engine_config config = runner->setup->config;
     options_apply(runner->options, &config);
+    /* Of one that is alone, what asks to stop is a signal. */
+    config.is_answering = has_many || runner->is_script || runner->is_left;
+    config.is_left = runner->is_left;
     if (config.state_dir == NULL) {
         return error_set(err, ERROR_CONFIG,
             "there is no place to keep state in: set HOME, or name one with --state-dir");
@@ -145,9 +148,10 @@ static void submit_all(struct run *run)
     }
 }
 
+/* What was left is told at the end of the engine. */
 static void forget_all(struct run *run)
 {
-    for (size_t i = 0; i < run->request->count; ++i) {
+    for (size_t i = 0; !run->runner->is_left && i < run->request->count; ++i) {
         if (run->pending[i].is_submitted) {
             engine_forget(run->runner->engine, run->pending[i].id);
         }
@@ -163,7 +167,7 @@ static bool prepare(struct run *run, struct error *err)
     }
     return gauge_init(&run->gauge, &request->options, run->runner->setup->term,
                run->runner->is_utf8, err) &&
-           check_terminal(run, err) && start_engine(run->runner, err) &&
+           check_terminal(run, err) && start_engine(run->runner, request->count > 1, err) &&
            (!request->carries_stream || hand_over_stdio(run, err));
 }
 

@@ -20,6 +20,7 @@ struct runner {
     const struct options *options; /* of the command line */
     bool is_utf8;
     bool is_script; /* stdin is not for the guests */
+    bool is_left;   /* goes on with what a console left */
     struct signals signals;
     struct engine *engine; /* NULL until needed */
 };

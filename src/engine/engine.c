@@ -106,6 +106,17 @@ static bool start_watching(struct engine *engine, struct error *err)
     return engine->watcher && watcher_start(engine->watcher, err);
 }
 
+/* Where the system has no watches, nobody can ask for anything: the job's files say so. */
+static void start_answering(struct engine *engine)
+{
+    struct error ignored = {0};
+    engine->watcher = watcher_new(engine, &ignored);
+    if (engine->watcher &&
+        !(watcher_answer_only(engine->watcher) && watcher_start(engine->watcher, &ignored))) {
+        watcher_free(take_ptr(engine->watcher));
+    }
+}
+
 static bool open_parts(struct engine *engine, struct error *err)
 {
     const struct engine_config *config = &engine->config;
@@ -154,13 +165,29 @@ struct engine *engine_new(const struct engine_config *config, struct error *err)
         engine_free(engine);
         return NULL;
     }
+    if (config->is_answering && !config->is_watching && !config->is_readonly) {
+        start_answering(engine);
+    }
     return engine;
 }
 
+/* What another process has written there since this one began stays. */
 static void keep_history(struct engine *engine)
 {
+    if (!engine->config.is_watching && !engine->config.is_left) {
+        return;
+    }
     auto_done(text) struct text history = {0};
+    auto_json struct json *now = NULL;
+    struct error unread = {0};
+    bool is_read = kept_read(engine->store, &now, &unread);
     state_history_write(engine->state, &history);
+    state_history_merge(
+        json_string(engine->kept, HISTORY_KEY, ""), json_string(now, HISTORY_KEY, ""), &history);
+    if (engine->kept == NULL) {
+        engine->kept = take_ptr(now);
+        engine->is_kept_foreign = !is_read;
+    }
     engine_keep(engine, HISTORY_KEY, text_cstr(&history));
     struct error unwritten = {0};
     if (engine->has_kept && !kept_write(engine->store, engine->kept, &unwritten)) {

@@ -14,6 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* First word of the process that goes on with what was left (engine_leave_running): options, "--", then
+ * a batch line in each word. */
+#define ENGINE_LEFT_OPTION "--internal-queue"
+
 struct command;
 struct engine;
 struct engine_hooks;
@@ -51,7 +55,10 @@ struct engine_config {
     unsigned local_workers;    /* 0: 4; BANGER_JOBS=1 gives 1 and 1 */
     uint64_t lock_timeout_ms;  /* 0: 30 s */
     bool is_readonly;
-    bool is_watching; /* false: no inotify, no listing at start (one-shot batch commands) */
+    bool is_watching;  /* false: no inotify, no listing at start (one-shot batch commands) */
+    bool is_answering; /* other processes may move and stop single jobs of it; is_watching does that
+                          as well */
+    bool is_left; /* goes on with what a front end left: how its jobs ended is told to the next */
     struct image_steps image_steps;
     const struct engine_hooks *hooks; /* NULL; tests replace housekeeping (engine_internal.h) */
 };
@@ -95,5 +102,6 @@ const char *engine_kept(const struct engine *engine, const char *key);
 /* Keeps a text for the next run; "" and NULL forget it. Written by engine_free; a read-only seat
  * keeps nothing beyond its end. */
 void engine_keep(struct engine *engine, const char *key, const char *value);
-/* Hands a transfer over to a detached batch process that goes on after this one is gone. */
-bool engine_leave_running(struct engine *engine, uint64_t id, struct error *err);
+/* Hands the transfers over, those that run and behind them those that wait, in their order, to one
+ * detached process that goes on with them after this one is gone; nothing to do is no failure. */
+bool engine_leave_running(struct engine *engine, struct error *err);

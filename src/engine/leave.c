@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Quitting with a transfer under way: a job is its command line plus a part file, so another
- * process can go on with it. */
+/* Quitting with transfers under way: a job is its command line plus a part file, so another process
+ * can go on with it, and a queue is a list of them. */
 #include "engine/engine.h"
 
 #include <libgen.h>
@@ -34,17 +34,20 @@ static bool is_cache_below_state(const struct engine_config *config)
     return !config->cache_dir || strcmp(config->cache_dir, usual) == 0;
 }
 
+/* As a batch line. What ends here before it is stopped is not failed for that over there. */
+static void add_job(struct state *state, const struct job *job, struct strings *words)
+{
+    bool is_tolerant =
+        state_job_is_queued(state, job) || verb_argument(job->verb, "if-absent") == NULL ||
+        strings_contain(&job->words, "--force") || strings_contain(&job->words, "--if-absent");
+    strings_printf(words, "%s%s", job->line, is_tolerant ? "" : " --if-absent");
+}
+
 /* What the other process is told by its words. */
-static void fill_words(
-    const struct engine_config *config, const struct job *job, struct strings *words)
+static void fill_words(const struct engine_config *config, struct strings *words)
 {
     strings_add(words, config->self_path ? config->self_path : "/proc/self/exe");
-    strings_add(words, "--batch");
-    for (size_t i = 0; i < job->words.count; i++) {
-        strings_add(words, job->words.items[i]);
-    }
-    strings_add(words, "--quiet");
-    add_option(words, "--progress", "none");
+    strings_add(words, ENGINE_LEFT_OPTION);
     add_option(words, "--lock-timeout", LEFT_LOCK_TIMEOUT);
     add_option(words, "--config", config->config_file);
     add_option(words, "--accel", config->accel);
@@ -52,6 +55,7 @@ static void fill_words(
     if (is_cache_below_state(config)) {
         add_option(words, "--state-dir", config->state_dir);
     }
+    strings_add(words, "--");
 }
 
 static void set_variable(struct strings *env, const char *name, const char *value)
@@ -91,25 +95,13 @@ static void fill_env(const struct engine_config *config, struct strings *env)
     }
 }
 
-bool engine_leave_running(struct engine *engine, uint64_t id, struct error *err)
+static bool start_other(
+    const struct engine_config *config, const struct strings *words, struct error *err)
 {
-    auto_job struct job *job = state_job_find(engine->state, id);
-    if (!job) {
-        return error_set(err, ERROR_NOT_FOUND, "there is no job %llu", (unsigned long long)id);
-    }
-    if (!state_job_is_live(engine->state, job)) {
-        return error_set(err, ERROR_NOT_FOUND, "'%s' has ended already", job->line);
-    }
-    if (job->lane != JOB_LANE_TRANSFER) {
-        return error_set(err, ERROR_UNSUPPORTED,
-            "'%s' cannot go on without this program: let it end, or cancel it", job->line);
-    }
-    auto_done(strings) struct strings words = {0};
     auto_done(strings) struct strings env = {0};
-    fill_words(&engine->config, job, &words);
-    fill_env(&engine->config, &env);
+    fill_env(config, &env);
     struct process_spec spec = {
-        .argv = (const char *const *)words.items,
+        .argv = (const char *const *)words->items,
         .env = (const char *const *)env.items,
         .stdin_fd = -1,
         .stdout_fd = -1,
@@ -119,11 +111,28 @@ bool engine_leave_running(struct engine *engine, uint64_t id, struct error *err)
     };
     pid_t pid;
     auto_close int pidfd = -1;
-    if (!process_spawn(&spec, &pid, &pidfd, err)) {
-        return error_wrap(err, "'%s' cannot be left running", job->line);
+    return process_spawn(&spec, &pid, &pidfd, err);
+}
+
+bool engine_leave_running(struct engine *engine, struct error *err)
+{
+    auto_done(strings) struct strings words = {0};
+    size_t count = 0;
+    auto_free struct job **jobs = state_live_transfers(engine->state, &count);
+    fill_words(&engine->config, &words);
+    for (size_t i = 0; i < count; i++) {
+        add_job(engine->state, jobs[i], &words);
     }
-    /* The other one is there before this one stops: nothing is lost in between. */
-    state_job_leave(engine->state, job);
-    engine_cancel_own(engine, id);
-    return true;
+    bool is_there = count == 0 || start_other(&engine->config, &words, err) ||
+                    error_wrap(err, "'%s' cannot be left running", jobs[0]->line);
+    /* The other one is there before this one stops: nothing is lost in between. What waits is stopped
+     * first, so that none of it begins here. */
+    for (size_t i = count; i-- > 0;) {
+        if (is_there) {
+            state_job_leave(engine->state, jobs[i]);
+            engine_cancel_own(engine, jobs[i]->id);
+        }
+        job_release(jobs[i]);
+    }
+    return is_there;
 }

@@ -75,6 +75,31 @@ void state_history_write(struct state *state, struct text *out)
     }
 }
 
+void state_history_merge(const char *before, const char *now, struct text *history)
+{
+    auto_done(strings) struct strings known = {0};
+    auto_done(strings) struct strings theirs = {0};
+    auto_done(strings) struct strings lines = {0};
+    strings_split(&known, before, "\n");
+    strings_split(&theirs, now, "\n");
+    for (size_t i = 0; i < theirs.count; i++) {
+        if (!strings_contain(&known, theirs.items[i])) {
+            strings_add(&lines, theirs.items[i]);
+        }
+    }
+    strings_split(&lines, text_cstr(history), "\n");
+    size_t bytes = 0;
+    size_t first = lines.count;
+    while (first > 0 && lines.count - first < ENTRIES_MAX && bytes < BYTES_MAX) {
+        bytes += strlen(lines.items[--first]);
+    }
+    text_clear(history);
+    for (; first < lines.count; first++) {
+        text_append(history, lines.items[first]);
+        text_append_char(history, '\n');
+    }
+}
+
 static enum error_code code_of(const char *name)
 {
     for (enum error_code code = ERROR_NONE; code < ERROR_BUG; code++) {

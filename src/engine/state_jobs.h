@@ -72,6 +72,9 @@ void state_job_leave(struct state *state, struct job *job);
 /* Moves a queued one among the others of its lane; before is the one of ENGINE_MOVE_BEFORE. */
 void state_job_move(
     struct state *state, struct job *job, enum engine_move move, const struct job *before);
+/* The transfers that change something, those that run before those that wait, which are in the order
+ * they will begin; each is held for the caller, who frees the array too. */
+struct job **state_live_transfers(struct state *state, size_t *count);
 bool state_job_is_queued(struct state *state, const struct job *job);
 /* The changes that wait, in the order they will begin, as a section of struct job_file, without what
  * is the same for all of this process. */

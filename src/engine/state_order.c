@@ -88,6 +88,25 @@ bool state_job_is_queued(struct state *state, const struct job *job)
     return is_queued;
 }
 
+struct job **state_live_transfers(struct state *state, size_t *count)
+{
+    static const enum job_state states[] = {JOB_RUNNING, JOB_QUEUED};
+    state_lock(state);
+    struct job **jobs = memory_zero(state->job_count + 1, sizeof(*jobs));
+    *count = 0;
+    for (size_t i = 0; i < array_length(states); i++) {
+        for (size_t j = 0; j < state->job_count; j++) {
+            struct job *job = state->jobs[j];
+            bool is_transfer = job->lane == JOB_LANE_TRANSFER && job->is_change;
+            if (is_transfer && job->state == states[i]) {
+                jobs[(*count)++] = job_hold(job);
+            }
+        }
+    }
+    state_unlock(state);
+    return jobs;
+}
+
 /* ---- telling ---- */
 
 static bool is_in_queue(const struct job *job)

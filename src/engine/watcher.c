@@ -198,7 +198,9 @@ static void *watcher_main(void *argument)
     struct watcher *watcher = argument;
     /* Each subject is listed once its watches are set: what changes from there on is noticed, what
      * changed before is listed. */
-    watcher_watch_all(watcher, housekeeping_reconcile);
+    if (!watcher->is_answering_only) {
+        watcher_watch_all(watcher, housekeeping_reconcile);
+    }
     while (!atomic_load(&watcher->is_stopping)) {
         wait_once(watcher);
         do_what_is_due(watcher);

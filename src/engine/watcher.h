@@ -21,6 +21,9 @@ enum watcher_set { WATCHER_VMS, WATCHER_JOBS, WATCHER_SET_COUNT };
 
 /* NULL on failure. Its thread does not run yet: engine->watcher has to be set before. */
 struct watcher *watcher_new(struct engine *engine, struct error *err);
+/* Before its start: it shall only see to what others ask of this process's jobs. False where the
+ * system has no watch for that. */
+bool watcher_answer_only(struct watcher *watcher);
 bool watcher_start(struct watcher *watcher, struct error *err);
 /* Joins the thread: no housekeeping is asked for any more. */
 void watcher_stop(struct watcher *watcher);

@@ -32,6 +32,7 @@ struct watcher {
     uint64_t tick_ms;
     pthread_t thread;
     bool is_started;
+    bool is_answering_only;
     int wake;    /* eventfd */
     int inotify; /* -1: this system gives none */
     atomic_bool is_stopping;

@@ -137,6 +137,16 @@ void watcher_watch_all(struct watcher *watcher, void (*begin)(struct engine *eng
     set_watched(watcher, SUBJECT_KERNELS);
 }
 
+bool watcher_answer_only(struct watcher *watcher)
+{
+    int jobs = store_area_dir(watcher->engine->store, STORE_JOBS);
+    watcher->is_answering_only = true;
+    if (watcher->inotify >= 0) {
+        add_watch(watcher, jobs, NULL, CHANGES, SUBJECT_JOBS, false);
+    }
+    return watcher->watch_count > 0;
+}
+
 static void forget_watch(struct watcher *watcher, int wd)
 {
     struct watch *watch = find_watch(watcher, wd);
@@ -169,7 +179,7 @@ static void see_job_file(struct watcher *watcher, const char *name)
             engine_move(watcher->engine, id, move, before, &is_moved, &ignored);
             housekeeping_tell_queue(watcher->engine, true);
         }
-    } else if (!is_ours &&
+    } else if (!is_ours && !watcher->is_answering_only &&
                (strcmp(name + len, ".json") == 0 || strcmp(name + len, JOB_QUEUE_ENDING) == 0)) {
         watcher_mark(watcher, SUBJECT_JOBS);
     }
@@ -183,7 +193,9 @@ static void mark_all(struct engine *engine)
 static void see_event(struct watcher *watcher, const struct inotify_event *event)
 {
     if (event->mask & IN_Q_OVERFLOW) {
-        watcher_watch_all(watcher, mark_all);
+        if (!watcher->is_answering_only) {
+            watcher_watch_all(watcher, mark_all);
+        }
         return;
     }
     if (event->mask & IN_IGNORED) {

@@ -179,14 +179,14 @@ bool seat_leave_transfers(struct seat *seat, struct error *err)
     struct text *words = &seat->left_running;
     size_t count = 0;
     text_clear(words);
+    if (!engine_leave_running(seat->engine, err)) {
+        return false;
+    }
     for (size_t i = 0; i < seat->snapshot->jobs_count; i++) {
         const struct job_item *job = &seat->snapshot->jobs[i];
         if (!format_job_is_active(job) || job->is_quiet || job->is_foreign ||
             (job->verb->flags & VERB_TRANSFERS) == 0) {
             continue;
-        }
-        if (!engine_leave_running(seat->engine, job->id, err)) {
-            return false;
         }
         text_append(words, count++ > 0 ? ", " : "");
         format_job_title(words, job, seat->snapshot);

@@ -24,6 +24,7 @@ batch_world_tests = \
 	tests/batch/kernel_pull.py \
 	tests/batch/kernel_rm.py \
 	tests/batch/kernel_verify.py \
+	tests/batch/left_queue.py \
 	tests/batch/lists.py \
 	tests/batch/local.py \
 	tests/batch/logout.py \
@@ -66,6 +67,6 @@ batch_world_tests = \
 	tests/batch/volumes.py
 TESTS += $(batch_world_tests)
 EXTRA_DIST += $(batch_world_tests) tests/batch/world.py tests/batch/images_world.py tests/batch/echo_server.py tests/batch/machine_world.py tests/batch/firecracker_calls.py \
-	tests/batch/ssh_tree.py tests/batch/seat.py \
+	tests/batch/ssh_tree.py tests/batch/seat.py tests/batch/jobs_world.py \
 	tests/batch/web_world.py tests/batch/network_world.py tests/batch/login_world.py tests/support/distro_repo.py
 tests/batch/local.log: banger

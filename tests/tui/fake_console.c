@@ -669,10 +669,9 @@ void engine_keep(struct engine *engine, const char *key, const char *value)
     (void)value;
 }
 
-bool engine_leave_running(struct engine *engine, uint64_t id, struct error *err)
+bool engine_leave_running(struct engine *engine, struct error *err)
 {
     (void)engine;
-    (void)id;
     (void)err;
     return true;
 }

@@ -9,8 +9,10 @@
 /* The jobs pane of the real program: what was done is still known after a quit, what waits can be
  * done earlier, what failed can be mended, and each server's answer is told. */
 
+#include "base/clock.h"
 #include "tui/catalog_world.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 
@@ -139,6 +141,53 @@ static void test_what_waits_elsewhere(void **state)
     world_quit(world);
 }
 
+/* Until the process that went on has told how it all ended, which is the last it does. */
+static void await_history(const struct console_world *world, const char *text)
+{
+    uint64_t deadline_ms = clock_deadline(PTY_WAIT_MS);
+    bool is_there = false;
+    while (!is_there) {
+        auto_free char *kept = scratch_has(world->dir, "state/ui.json")
+                                   ? scratch_read(world->dir, "state/ui.json")
+                                   : memory_strdup("");
+        is_there = strstr(kept, text) != NULL;
+        assert_true(is_there || clock_left_ms(deadline_ms) > 0);
+        poll(NULL, 0, is_there ? 0 : 10);
+    }
+}
+
+/* A queue that is left running goes on as one, one at a time as here; the next console sees it, and
+ * the one after that how each of it ended. */
+static void test_a_queue_is_left_running(void **state)
+{
+    struct console_world *world = *state;
+    open_with_a_queue(world);
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "Leave running");
+    pty_send(world->pty, "l");
+    int status = pty_wait_exit(world->pty);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_true(pty_shows(world->pty, "pull hanging, pull gone, pull fine go on"));
+    pty_stop(world->pty);
+    world_open(world);
+    pty_wait_text(world->pty, "5 Jobs  1 running, 2 queued");
+    pty_wait_text(world->pty, "queued  1 of 2, after kernel pull hanging");
+    pty_wait_text(world->pty, "queued  2 of 2, after kernel pull gone");
+    pty_send(world->pty, "5gjj");
+    pty_wait_text(world->pty, "▸pull fine");
+    pty_send(world->pty, "n");
+    pty_wait_text(world->pty, "queued  2 of 2, after kernel pull fine");
+    pty_send(world->pty, "g");
+    pty_wait_text(world->pty, "▸pull hanging");
+    pty_send(world->pty, "c");
+    pty_wait_text(world->pty, "2 Kernels  1");
+    await_history(world, "pull gone");
+    world_quit(world);
+    world_open(world);
+    pty_wait_text(world->pty, "5 Jobs  1 failed, 1 cancelled, 1 done");
+    world_quit(world);
+}
+
 /* A name that is a kernel's and an image's: every job says which of them it is about. */
 static void test_one_name_of_two_kinds(void **state)
 {
@@ -225,6 +274,7 @@ int main(void)
         TEST(test_history_survives_a_quit),
         TEST(test_queued_jobs_are_put_in_order),
         TEST(test_what_waits_elsewhere),
+        TEST(test_a_queue_is_left_running),
         TEST(test_one_name_of_two_kinds),
         TEST(test_failed_forms_come_back),
         TEST(test_each_mirror_is_told),

@@ -8,12 +8,14 @@
 
 #include <cmocka.h>
 
+#include "engine/state_history.h"
 #include "support/engine_world.h"
 
 /* A program in our place that writes down how it was called. */
 static const char recorder[] = "#!/bin/sh\n"
                                "dir=${0%/*}\n"
                                "printf '%s\\n' \"$@\" > \"$dir/words.new\"\n"
+                               "echo once >> \"$dir/runs\"\n"
                                "env > \"$dir/env\"\n"
                                "mv \"$dir/words.new\" \"$dir/words\"\n";
 
@@ -57,17 +59,60 @@ static void a_transfer_goes_on_in_another_process(void **state)
     struct gate *gate = gate_add("lab");
     uint64_t id = start_pull(world, gate);
     struct error err = {0};
-    assert_true(engine_leave_running(world->engine, id, &err));
+    assert_true(engine_leave_running(world->engine, &err));
     assert_int_equal(world_end(world, id), JOB_CANCELLED);
     auto_free char *words = await_file(world, "words");
-    auto_free char *expected = memory_printf("--batch\nkernel\npull\nlab\n--word\na b\n--quiet\n"
-                                             "--progress\nnone\n--lock-timeout\n10m\n"
-                                             "--cacert\n/ca.pem\n--state-dir\n%s\n",
-        world->dir);
+    auto_free char *expected =
+        memory_printf(ENGINE_LEFT_OPTION "\n--lock-timeout\n10m\n--cacert\n/ca.pem\n"
+                                         "--state-dir\n%s\n--\nkernel pull lab --word 'a b'\n",
+            world->dir);
     assert_string_equal(words, expected);
     auto_free char *env = scratch_read(world->dir, "env");
     assert_non_null(strstr(env, "BANGER_CATALOG=file:///catalog.json\n"));
     assert_null(strstr(env, "XDG_CACHE_HOME="));
+}
+
+/* What runs is in front, then what waits, as it was put in order; what is no transfer, or changes
+ * nothing, stays. One process takes all of it. */
+static void a_queue_goes_on_in_its_order(void **state)
+{
+    struct world *world = *state;
+    auto_free char *self = memory_printf("%s/self", world->dir);
+    world->config.self_path = self;
+    world->config.transfer_workers = 2;
+    world_start(world);
+    struct gate *lab = gate_add("lab");
+    struct gate *other = gate_add("other");
+    struct gate *local = gate_add("local");
+    world_submit(world, &fake_pull, "lab", NULL);
+    gate_wait(lab);
+    world_submit(world, &fake_pull, "other", NULL);
+    gate_wait(other);
+    uint64_t change = world_submit(world, &fake_change, "local", NULL);
+    gate_wait(local);
+    world_submit(world, &fake_pull, "one", NULL);
+    world_submit(world, &fake_pull, "two", NULL);
+    uint64_t three = world_submit(world, &fake_pull, "three", NULL);
+    struct error err = {0};
+    struct command *plan = world_command(&fake_pull, "planned", NULL);
+    command_set_dry_run(plan, true);
+    uint64_t planned = 0;
+    assert_true(engine_submit(world->engine, plan, &planned, &err));
+    bool is_moved = false;
+    assert_true(engine_move(world->engine, three, ENGINE_MOVE_FIRST, 0, &is_moved, &err));
+    assert_true(engine_leave_running(world->engine, &err));
+    auto_free char *words = await_file(world, "words");
+    const char *jobs = strstr(words, "\n--\n");
+    assert_non_null(jobs);
+    assert_string_equal(jobs, "\n--\nkernel pull lab\nkernel pull other\nkernel pull three\n"
+                              "kernel pull one\nkernel pull two\n");
+    auto_free char *runs = scratch_read(world->dir, "runs");
+    assert_string_equal(runs, "once\n");
+    /* Of those that were left none begins here any more. */
+    assert_int_equal(world_end(world, three), JOB_CANCELLED);
+    assert_int_equal(world_end(world, planned), JOB_OK);
+    gate_open(local);
+    assert_int_equal(world_end(world, change), JOB_OK);
 }
 
 static void a_cache_elsewhere_is_said_by_the_environment(void **state)
@@ -84,7 +129,7 @@ static void a_cache_elsewhere_is_said_by_the_environment(void **state)
     struct gate *gate = gate_add("lab");
     uint64_t id = start_pull(world, gate);
     struct error err = {0};
-    assert_true(engine_leave_running(world->engine, id, &err));
+    assert_true(engine_leave_running(world->engine, &err));
     assert_int_equal(world_end(world, id), JOB_CANCELLED);
     auto_free char *words = await_file(world, "words");
     unsetenv("BANGER_STATE_DIR");
@@ -105,32 +150,129 @@ static void without_the_program_the_job_stays_here(void **state)
     struct gate *gate = gate_add("lab");
     uint64_t id = start_pull(world, gate);
     struct error err = {0};
-    assert_false(engine_leave_running(world->engine, id, &err));
+    assert_false(engine_leave_running(world->engine, &err));
     assert_code(err, ERROR_NOT_FOUND);
     gate_open(gate);
     assert_int_equal(world_end(world, id), JOB_OK);
 }
 
-static void only_transfers_can_be_left(void **state)
+static void where_nothing_can_be_left_nothing_is_started(void **state)
 {
     struct world *world = *state;
+    auto_free char *self = memory_printf("%s/self", world->dir);
+    world->config.self_path = self;
     world_start(world);
     struct gate *gate = gate_add("lab");
     uint64_t id = world_submit(world, &fake_change, "lab", NULL);
     gate_wait(gate);
-    struct error err = {0};
-    assert_false(engine_leave_running(world->engine, id, &err));
-    assert_code(err, ERROR_UNSUPPORTED);
-    error_clear(&err);
-    assert_false(engine_leave_running(world->engine, 1, &err));
-    assert_code(err, ERROR_NOT_FOUND);
-    gate_open(gate);
-    assert_int_equal(world_end(world, id), JOB_OK);
-    error_clear(&err);
     uint64_t pull = world_submit(world, &fake_pull, "other", NULL);
     assert_int_equal(world_end(world, pull), JOB_OK);
-    assert_false(engine_leave_running(world->engine, pull, &err));
-    assert_code(err, ERROR_NOT_FOUND);
+    struct error err = {0};
+    assert_true(engine_leave_running(world->engine, &err));
+    gate_open(gate);
+    assert_int_equal(world_end(world, id), JOB_OK);
+    assert_false(scratch_has(world->dir, "runs"));
+}
+
+/* ---- how it ended, for the next one ---- */
+
+static void restart(struct world *world, bool is_left)
+{
+    engine_free(world->engine);
+    world->config.is_watching = !is_left;
+    world->config.is_left = is_left;
+    world->config.is_answering = is_left;
+    world_start(world);
+}
+
+static bool has_failed(const struct snapshot *snapshot, const char *line)
+{
+    for (size_t i = 0; i < snapshot->jobs_count; i++) {
+        const struct job_item *job = &snapshot->jobs[i];
+        if (strcmp(job->line, line) == 0 && job->state == JOB_FAILED) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_told(struct world *world, const char *line)
+{
+    const struct snapshot *snapshot = engine_snapshot(world->engine);
+    bool is_there = has_failed(snapshot, line);
+    engine_release(snapshot);
+    return is_there;
+}
+
+static void fail_pull(struct world *world, const char *name)
+{
+    struct gate *gate = gate_add(name);
+    gate->fails = true;
+    uint64_t id = world_submit(world, &fake_pull, name, NULL);
+    gate_open(gate);
+    assert_int_equal(world_end(world, id), JOB_FAILED);
+}
+
+static void its_ends_are_told_to_the_next_one(void **state)
+{
+    struct world *world = *state;
+    world->config.is_watching = true;
+    world_start(world);
+    engine_keep(world->engine, "pane", "jobs");
+    fail_pull(world, "before");
+    restart(world, true);
+    fail_pull(world, "meanwhile");
+    restart(world, false);
+    assert_true(is_told(world, "kernel pull before"));
+    assert_true(is_told(world, "kernel pull meanwhile"));
+    assert_string_equal(engine_kept(world->engine, "pane"), "jobs");
+}
+
+/* A console that is there while the other process ends writes last, and forgets nothing of it. */
+static void nothing_of_it_is_lost_beside_another_console(void **state)
+{
+    struct world *world = *state;
+    world->config.is_watching = true;
+    world_start(world);
+    struct engine *console = world->engine;
+    world->config.is_watching = false;
+    world->config.is_left = true;
+    world_start(world);
+    fail_pull(world, "meanwhile");
+    engine_free(world->engine);
+    world->engine = console;
+    fail_pull(world, "own");
+    restart(world, false);
+    assert_true(is_told(world, "kernel pull meanwhile"));
+    assert_true(is_told(world, "kernel pull own"));
+    /* What is forgotten there does not come back. */
+    const struct snapshot *snapshot = engine_snapshot(world->engine);
+    for (size_t i = 0; i < snapshot->jobs_count; i++) {
+        engine_forget(world->engine, snapshot->jobs[i].id);
+    }
+    engine_release(snapshot);
+    restart(world, false);
+    assert_false(is_told(world, "kernel pull meanwhile"));
+}
+
+static void what_both_have_told_is_bounded(void **state)
+{
+    (void)state;
+    auto_done(text) struct text history = {0};
+    auto_done(text) struct text theirs = {0};
+    for (int i = 0; i < 100; i++) {
+        text_printf(&history, "ours-%d\n", i);
+        text_printf(&theirs, "theirs-%d\n", i);
+    }
+    state_history_merge("", text_cstr(&theirs), &history);
+    auto_done(strings) struct strings lines = {0};
+    strings_split(&lines, text_cstr(&history), "\n");
+    assert_in_range(lines.count, 1, 99);
+    assert_string_equal(lines.items[lines.count - 1], "ours-99");
+    text_clear(&history);
+    text_append(&history, "last\n");
+    state_history_merge("old\n", "old\nnew\n", &history);
+    assert_string_equal(text_cstr(&history), "new\nlast\n");
 }
 
 #define in_world(test) cmocka_unit_test_setup_teardown(test, set_up, world_tear_down)
@@ -139,9 +281,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         in_world(a_transfer_goes_on_in_another_process),
+        in_world(a_queue_goes_on_in_its_order),
         in_world(a_cache_elsewhere_is_said_by_the_environment),
         in_world(without_the_program_the_job_stays_here),
-        in_world(only_transfers_can_be_left),
+        in_world(where_nothing_can_be_left_nothing_is_started),
+        in_world(its_ends_are_told_to_the_next_one),
+        in_world(nothing_of_it_is_lost_beside_another_console),
+        cmocka_unit_test(what_both_have_told_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
