@@ -75,9 +75,9 @@ static struct lock *wait_for_lock(struct ops *ops, enum store_kind kind, const c
         struct error failure = {0};
         uint64_t slice = timeout_ms < LOCK_SLICE_MS ? timeout_ms : LOCK_SLICE_MS;
         struct lock *lock =
-            is_work ? lock_take_work(ops->store, kind, name, purpose, slice, ops->cancel, &failure)
-                    : lock_take(ops->store, kind, name, LOCK_EXCLUSIVE, purpose, slice, NULL,
-                          ops->cancel, &failure);
+            is_work
+                ? lock_take_work(ops->store, kind, name, purpose, slice, ops->cancel, &failure)
+                : lock_take(ops->store, kind, name, purpose, slice, NULL, ops->cancel, &failure);
         if (lock != NULL) {
             progress_note(ops->progress, "%s", "");
             return lock;

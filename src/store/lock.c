@@ -27,7 +27,6 @@
 
 struct lock {
     int fd;
-    enum lock_mode mode;
 };
 
 struct holder {
@@ -101,12 +100,11 @@ static char *describe(const struct holder *holder)
     return memory_printf("pid %ld (%s)", (long)holder->who.pid, what);
 }
 
-static bool try_lock(int fd, enum lock_mode mode, struct error *err)
+static bool try_lock(int fd, struct error *err)
 {
-    int operation = (mode == LOCK_EXCLUSIVE ? LOCK_EX : LOCK_SH) | LOCK_NB;
     int status;
     do {
-        status = flock(fd, operation);
+        status = flock(fd, LOCK_EX | LOCK_NB);
     } while (status != 0 && errno == EINTR);
     if (status != 0 && errno != EWOULDBLOCK) {
         error_set_errno(err, errno, "the file system cannot lock");
@@ -121,13 +119,13 @@ static void rest(int pause_ms, const struct cancel *cancel)
     poll(&stop, 1, pause_ms);
 }
 
-static bool wait_for(int fd, enum lock_mode mode, const struct waiting *waiting, struct error *err)
+static bool wait_for(int fd, const struct waiting *waiting, struct error *err)
 {
     uint64_t started = clock_monotonic_ms();
     uint64_t next_note = started;
     int pause_ms = WAIT_FIRST_MS;
     for (;;) {
-        if (try_lock(fd, mode, err)) {
+        if (try_lock(fd, err)) {
             return true;
         }
         if (err->code != ERROR_NONE || cancel_check(waiting->cancel, err)) {
@@ -155,7 +153,7 @@ static bool wait_for(int fd, enum lock_mode mode, const struct waiting *waiting,
     }
 }
 
-static struct lock *take_file(int dir, const char *file, enum lock_mode mode, const char *purpose,
+static struct lock *take_file(int dir, const char *file, const char *purpose,
     const struct waiting *waiting, struct error *err)
 {
     const int flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
@@ -169,13 +167,12 @@ static struct lock *take_file(int dir, const char *file, enum lock_mode mode, co
         error_set_errno(err, errno, "cannot open the lock of %s", waiting->shown);
         return NULL;
     }
-    if (!wait_for(fd, mode, waiting, err)) {
+    if (!wait_for(fd, waiting, err)) {
         return NULL;
     }
     write_holder(fd, purpose);
     struct lock *lock = memory_zero(1, sizeof(*lock));
     lock->fd = take_fd(&fd);
-    lock->mode = mode;
     return lock;
 }
 
@@ -193,7 +190,7 @@ static enum store_area area_of(enum store_kind kind)
 }
 
 struct lock *lock_take(const struct store *store, enum store_kind kind, const char *name,
-    enum lock_mode mode, const char *purpose, uint64_t timeout_ms, const struct progress *progress,
+    const char *purpose, uint64_t timeout_ms, const struct progress *progress,
     const struct cancel *cancel, struct error *err)
 {
     if (!name_check_entry(name, store_kind_name(kind), err)) {
@@ -202,7 +199,7 @@ struct lock *lock_take(const struct store *store, enum store_kind kind, const ch
     auto_free char *shown = memory_printf("%s %s", store_kind_name(kind), name);
     struct waiting waiting = {
         .shown = shown, .timeout_ms = timeout_ms, .progress = progress, .cancel = cancel};
-    return take_file(store_area_dir(store, area_of(kind)), name, mode, purpose, &waiting, err);
+    return take_file(store_area_dir(store, area_of(kind)), name, purpose, &waiting, err);
 }
 
 struct lock *lock_take_work(const struct store *store, enum store_kind kind, const char *name,
@@ -214,25 +211,22 @@ struct lock *lock_take_work(const struct store *store, enum store_kind kind, con
     auto_free char *shown = memory_printf("%s %s", store_kind_name(kind), name);
     auto_free char *file = memory_printf("%s~work", name); /* no entry has such a name */
     struct waiting waiting = {.shown = shown, .timeout_ms = timeout_ms, .cancel = cancel};
-    return take_file(
-        store_area_dir(store, area_of(kind)), file, LOCK_EXCLUSIVE, purpose, &waiting, err);
+    return take_file(store_area_dir(store, area_of(kind)), file, purpose, &waiting, err);
 }
 
-struct lock *lock_take_store(const struct store *store, enum lock_mode mode, const char *purpose,
-    uint64_t timeout_ms, const struct progress *progress, const struct cancel *cancel,
-    struct error *err)
+struct lock *lock_take_store(const struct store *store, const char *purpose, uint64_t timeout_ms,
+    const struct progress *progress, const struct cancel *cancel, struct error *err)
 {
     struct waiting waiting = {
         .shown = "the store", .timeout_ms = timeout_ms, .progress = progress, .cancel = cancel};
-    return take_file(store_area_dir(store, STORE_LOCKS), "store", mode, purpose, &waiting, err);
+    return take_file(store_area_dir(store, STORE_LOCKS), "store", purpose, &waiting, err);
 }
 
 struct lock *lock_take_network(const struct store *store, const char *purpose, uint64_t timeout_ms,
     const struct cancel *cancel, struct error *err)
 {
     struct waiting waiting = {.shown = "the network", .timeout_ms = timeout_ms, .cancel = cancel};
-    return take_file(
-        store_area_dir(store, STORE_LOCKS), "network", LOCK_EXCLUSIVE, purpose, &waiting, err);
+    return take_file(store_area_dir(store, STORE_LOCKS), "network", purpose, &waiting, err);
 }
 
 void lock_release(struct lock *lock)
@@ -240,8 +234,7 @@ void lock_release(struct lock *lock)
     if (lock == NULL) {
         return;
     }
-    /* An exclusive holder is the only one the hint can speak of. */
-    if (lock->mode == LOCK_EXCLUSIVE && ftruncate(lock->fd, 0) != 0) {
+    if (ftruncate(lock->fd, 0) != 0) {
         /* A stale hint is checked for life before it is shown. */
     }
     close(lock->fd);

@@ -22,14 +22,12 @@ struct error;
 struct lock;
 struct progress;
 
-enum lock_mode { LOCK_SHARED, LOCK_EXCLUSIVE };
-
 /* Takes the lock of one entry, which need not exist. purpose is a short phrase for those who have
  * to wait ("pull"). Waits at most timeout_ms (0: does not wait), saying so through progress once a
  * second; then ERROR_BUSY naming the holder. ERROR_CANCELLED when asked to stop. NULL on failure;
  * the caller releases. */
 struct lock *lock_take(const struct store *store, enum store_kind kind, const char *name,
-    enum lock_mode mode, const char *purpose, uint64_t timeout_ms, const struct progress *progress,
+    const char *purpose, uint64_t timeout_ms, const struct progress *progress,
     const struct cancel *cancel, struct error *err);
 /* Keeps the same entry from being made twice at the same time: held during slow work, and nobody
  * needs it to publish or to remove, so nothing but the same work ever waits for it. Taken before
@@ -37,9 +35,8 @@ struct lock *lock_take(const struct store *store, enum store_kind kind, const ch
 struct lock *lock_take_work(const struct store *store, enum store_kind kind, const char *name,
     const char *purpose, uint64_t timeout_ms, const struct cancel *cancel, struct error *err);
 /* The lock around renames in the whole store. Same rules. */
-struct lock *lock_take_store(const struct store *store, enum lock_mode mode, const char *purpose,
-    uint64_t timeout_ms, const struct progress *progress, const struct cancel *cancel,
-    struct error *err);
+struct lock *lock_take_store(const struct store *store, const char *purpose, uint64_t timeout_ms,
+    const struct progress *progress, const struct cancel *cancel, struct error *err);
 /* The lock of what machines have of this host's network: addresses, bridge, rules. Taken after the
  * locks of entries and before the store's. Same rules. */
 struct lock *lock_take_network(const struct store *store, const char *purpose, uint64_t timeout_ms,

@@ -157,7 +157,7 @@ static bool rename_into_place(struct staging *staging, enum publish_mode mode, s
 {
     int parent = store_kind_dir(staging->store, staging->kind);
     auto_lock struct lock *lock =
-        lock_take_store(staging->store, LOCK_EXCLUSIVE, "publish", RENAME_WAIT_MS, NULL, NULL, err);
+        lock_take_store(staging->store, "publish", RENAME_WAIT_MS, NULL, NULL, err);
     if (lock == NULL) {
         return false;
     }
@@ -180,8 +180,8 @@ static bool undo_rename(struct staging *staging)
 {
     struct error ignored = {0};
     int parent = store_kind_dir(staging->store, staging->kind);
-    auto_lock struct lock *lock = lock_take_store(
-        staging->store, LOCK_EXCLUSIVE, "publish", RENAME_WAIT_MS, NULL, NULL, &ignored);
+    auto_lock struct lock *lock =
+        lock_take_store(staging->store, "publish", RENAME_WAIT_MS, NULL, NULL, &ignored);
     return lock != NULL &&
            (staging->is_exchanged ? rename_exchange(parent, staging->temporary, staging->name)
                                   : rename_new(parent, staging->name, staging->temporary));
@@ -267,8 +267,7 @@ bool store_remove_entry(
     auto_free char *aside = entries_hidden_name(ENTRIES_DOOMED);
     auto_close int doomed = -1;
     hold_doomed(parent, name, &doomed);
-    auto_lock struct lock *lock =
-        lock_take_store(store, LOCK_EXCLUSIVE, "remove", RENAME_WAIT_MS, NULL, NULL, err);
+    auto_lock struct lock *lock = lock_take_store(store, "remove", RENAME_WAIT_MS, NULL, NULL, err);
     if (lock == NULL) {
         return false;
     }
@@ -294,8 +293,7 @@ bool store_rename_entry(const struct store *store, enum store_kind kind, const c
         return false;
     }
     int parent = store_kind_dir(store, kind);
-    auto_lock struct lock *lock =
-        lock_take_store(store, LOCK_EXCLUSIVE, "rename", RENAME_WAIT_MS, NULL, NULL, err);
+    auto_lock struct lock *lock = lock_take_store(store, "rename", RENAME_WAIT_MS, NULL, NULL, err);
     if (lock == NULL) {
         return false;
     }

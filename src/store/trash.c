@@ -135,8 +135,7 @@ static bool open_up(int dir, const char *name)
 static bool move(const struct store *store, int from_dir, const char *from, int to_dir,
     const char *to, struct error *err)
 {
-    auto_lock struct lock *lock =
-        lock_take_store(store, LOCK_EXCLUSIVE, "trash", RENAME_WAIT_MS, NULL, NULL, err);
+    auto_lock struct lock *lock = lock_take_store(store, "trash", RENAME_WAIT_MS, NULL, NULL, err);
     if (lock == NULL) {
         return false;
     }

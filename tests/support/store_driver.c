@@ -65,7 +65,7 @@ static bool run(const struct store *store, const char *action, const char *name,
         return store_sweep(store, &removed, err);
     }
     auto_lock struct lock *lock =
-        lock_take(store, STORE_KERNEL, name, LOCK_EXCLUSIVE, action, 1000, NULL, NULL, err);
+        lock_take(store, STORE_KERNEL, name, action, 1000, NULL, NULL, err);
     if (lock == NULL) {
         return false;
     }

@@ -44,10 +44,10 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct lock *take(struct world *world, const char *name, enum lock_mode mode,
-    uint64_t timeout_ms, struct error *err)
+static struct lock *take(
+    struct world *world, const char *name, uint64_t timeout_ms, struct error *err)
 {
-    return lock_take(world->store, STORE_KERNEL, name, mode, "test", timeout_ms, NULL, NULL, err);
+    return lock_take(world->store, STORE_KERNEL, name, "test", timeout_ms, NULL, NULL, err);
 }
 
 /* A child that takes the lock, says so and holds it until it is killed. */
@@ -59,8 +59,8 @@ static pid_t start_holder(struct world *world, const char *name, const char *pur
     assert_true(pid >= 0);
     if (pid == 0) {
         struct error err = {0};
-        struct lock *lock = lock_take(
-            world->store, STORE_KERNEL, name, LOCK_EXCLUSIVE, purpose, LONG_MS, NULL, NULL, &err);
+        struct lock *lock =
+            lock_take(world->store, STORE_KERNEL, name, purpose, LONG_MS, NULL, NULL, &err);
         ssize_t wrote = write(said[1], lock != NULL ? "y" : "n", 1);
         (void)wrote;
         for (;;) {
@@ -85,33 +85,17 @@ static void test_exclusive_excludes_in_one_process(void **state)
 {
     struct world *world = *state;
     struct error err = {0};
-    auto_lock struct lock *lock = take(world, "k", LOCK_EXCLUSIVE, 0, &err);
+    auto_lock struct lock *lock = take(world, "k", 0, &err);
     assert_non_null(lock);
-    assert_null(take(world, "k", LOCK_EXCLUSIVE, 0, &err));
-    assert_code(err, ERROR_BUSY);
-    error_clear(&err);
-    assert_null(take(world, "k", LOCK_SHARED, 0, &err));
+    assert_null(take(world, "k", 0, &err));
     assert_code(err, ERROR_BUSY);
     error_clear(&err);
     /* Another name, and the same name of another kind, are other locks. */
-    auto_lock struct lock *other = take(world, "k2", LOCK_EXCLUSIVE, 0, &err);
+    auto_lock struct lock *other = take(world, "k2", 0, &err);
     assert_non_null(other);
     auto_lock struct lock *image =
-        lock_take(world->store, STORE_IMAGE, "k", LOCK_EXCLUSIVE, "test", 0, NULL, NULL, &err);
+        lock_take(world->store, STORE_IMAGE, "k", "test", 0, NULL, NULL, &err);
     assert_non_null(image);
-}
-
-static void test_shared_share(void **state)
-{
-    struct world *world = *state;
-    struct error err = {0};
-    auto_lock struct lock *one = take(world, "k", LOCK_SHARED, 0, &err);
-    struct lock *two = take(world, "k", LOCK_SHARED, 0, &err);
-    assert_non_null(one);
-    assert_non_null(two);
-    lock_release(two);
-    assert_null(take(world, "k", LOCK_EXCLUSIVE, 0, &err));
-    assert_code(err, ERROR_BUSY);
 }
 
 static void test_release_frees_and_keeps_the_file(void **state)
@@ -119,7 +103,7 @@ static void test_release_frees_and_keeps_the_file(void **state)
     struct world *world = *state;
     struct error err = {0};
     for (int round = 0; round < 3; round++) {
-        struct lock *lock = take(world, "k.lock", LOCK_EXCLUSIVE, 0, &err);
+        struct lock *lock = take(world, "k.lock", 0, &err);
         assert_non_null(lock);
         lock_release(lock);
     }
@@ -133,7 +117,7 @@ static void test_busy_names_the_holder(void **state)
     struct error err = {0};
     pid_t pid = start_holder(world, "k", "pull of k");
     uint64_t started = clock_monotonic_ms();
-    assert_null(take(world, "k", LOCK_EXCLUSIVE, 30, &err));
+    assert_null(take(world, "k", 30, &err));
     assert_true(clock_monotonic_ms() - started >= 30);
     assert_code(err, ERROR_BUSY);
     auto_free char *who = memory_printf("kernel k is held by pid %d (pull of k)", (int)pid);
@@ -147,7 +131,7 @@ static void test_killed_holder_lets_go(void **state)
     struct error err = {0};
     pid_t pid = start_holder(world, "k", "pull");
     stop_holder(pid);
-    auto_lock struct lock *lock = take(world, "k", LOCK_EXCLUSIVE, 0, &err);
+    auto_lock struct lock *lock = take(world, "k", 0, &err);
     assert_fine(err);
     assert_non_null(lock);
 }
@@ -156,15 +140,15 @@ static void test_stale_hint_is_not_believed(void **state)
 {
     struct world *world = *state;
     struct error err = {0};
-    auto_lock struct lock *lock = take(world, "k", LOCK_SHARED, 0, &err);
+    auto_lock struct lock *lock = take(world, "k", 0, &err);
     assert_non_null(lock);
     scratch_write(
         world->dir, "locks/kernel/k", "{\"pid\":999999999,\"start_time\":1,\"what\":\"pull\"}\n");
-    assert_null(take(world, "k", LOCK_EXCLUSIVE, 0, &err));
+    assert_null(take(world, "k", 0, &err));
     assert_non_null(strstr(err.text, "held by another process"));
     error_clear(&err);
     scratch_write(world->dir, "locks/kernel/k", "}{ not json");
-    assert_null(take(world, "k", LOCK_EXCLUSIVE, 0, &err));
+    assert_null(take(world, "k", 0, &err));
     assert_non_null(strstr(err.text, "held by another process"));
 }
 
@@ -191,8 +175,8 @@ static void keep_note(void *context, const char *sentence)
 static void *wait_in_thread(void *context)
 {
     struct waiter *waiter = context;
-    struct lock *lock = lock_take(waiter->world->store, STORE_KERNEL, "k", LOCK_EXCLUSIVE, "rm",
-        LONG_MS, &waiter->progress, waiter->cancel, &waiter->err);
+    struct lock *lock = lock_take(waiter->world->store, STORE_KERNEL, "k", "rm", LONG_MS,
+        &waiter->progress, waiter->cancel, &waiter->err);
     waiter->has_lock = lock != NULL;
     lock_release(lock);
     return NULL;
@@ -227,7 +211,7 @@ static void test_waiting_is_visible_and_ends_with_the_lock(void **state)
     struct error err = {0};
     struct waiter waiter;
     pthread_t thread;
-    struct lock *lock = take(world, "k", LOCK_EXCLUSIVE, 0, &err);
+    struct lock *lock = take(world, "k", 0, &err);
     start_waiter(&waiter, world, &thread);
     auto_free char *wanted = memory_printf("waiting for pid %d (test), 0 s", (int)getpid());
     assert_string_equal(waiter.note, wanted);
@@ -243,7 +227,7 @@ static void test_waiting_can_be_cancelled(void **state)
     struct error err = {0};
     struct waiter waiter;
     pthread_t thread;
-    auto_lock struct lock *lock = take(world, "k", LOCK_EXCLUSIVE, 0, &err);
+    auto_lock struct lock *lock = take(world, "k", 0, &err);
     assert_non_null(lock);
     uint64_t started = clock_monotonic_ms();
     start_waiter(&waiter, world, &thread);
@@ -258,7 +242,7 @@ static void test_not_handed_to_programs(void **state)
 {
     struct world *world = *state;
     struct error err = {0};
-    auto_lock struct lock *lock = take(world, "k", LOCK_EXCLUSIVE, 0, &err);
+    auto_lock struct lock *lock = take(world, "k", 0, &err);
     assert_non_null(lock);
     auto_done(strings) struct strings fds = {0};
     assert_true(file_list(AT_FDCWD, "/proc/self/fd", &fds, &err));
@@ -278,10 +262,9 @@ static void test_store_lock(void **state)
 {
     struct world *world = *state;
     struct error err = {0};
-    auto_lock struct lock *lock =
-        lock_take_store(world->store, LOCK_EXCLUSIVE, "publish", 0, NULL, NULL, &err);
+    auto_lock struct lock *lock = lock_take_store(world->store, "publish", 0, NULL, NULL, &err);
     assert_non_null(lock);
-    assert_null(lock_take_store(world->store, LOCK_SHARED, "look", 0, NULL, NULL, &err));
+    assert_null(lock_take_store(world->store, "look", 0, NULL, NULL, &err));
     assert_code(err, ERROR_BUSY);
     assert_non_null(strstr(err.text, "the store is held by"));
 }
@@ -292,7 +275,7 @@ static void test_bad_names_make_no_files(void **state)
     static const char *const names[] = {"", "../x", "a/b", ".hidden"};
     for (size_t i = 0; i < array_length(names); i++) {
         struct error err = {0};
-        assert_null(take(world, names[i], LOCK_EXCLUSIVE, 0, &err));
+        assert_null(take(world, names[i], 0, &err));
         assert_code(err, ERROR_INVALID);
     }
     auto_free char *files = scratch_list(world->dir, "locks/kernel");
@@ -307,7 +290,7 @@ static void test_a_link_is_no_lock(void **state)
     scratch_write(world->dir, "elsewhere", "content");
     auto_free char *link = memory_printf("%s/locks/kernel/k", world->dir);
     assert_int_equal(symlink("../../elsewhere", link), 0);
-    assert_null(take(world, "k", LOCK_EXCLUSIVE, 0, &err));
+    assert_null(take(world, "k", 0, &err));
     assert_true(err.code != ERROR_NONE && err.code != ERROR_BUSY);
     auto_free char *path = memory_printf("%s/elsewhere", world->dir);
     auto_done(text) struct text content = {0};
@@ -323,7 +306,7 @@ static void test_work_keeps_only_the_same_work_away(void **state)
     auto_lock struct lock *work =
         lock_take_work(world->store, STORE_KERNEL, "k", "pull", 0, NULL, &err);
     assert_non_null(work);
-    auto_lock struct lock *entry = take(world, "k", LOCK_EXCLUSIVE, 0, &err);
+    auto_lock struct lock *entry = take(world, "k", 0, &err);
     assert_non_null(entry);
     auto_lock struct lock *other =
         lock_take_work(world->store, STORE_KERNEL, "l", "pull", 0, NULL, &err);
@@ -338,7 +321,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LOCK_TEST(test_exclusive_excludes_in_one_process),
-        LOCK_TEST(test_shared_share),
         LOCK_TEST(test_release_frees_and_keeps_the_file),
         LOCK_TEST(test_busy_names_the_holder),
         LOCK_TEST(test_killed_holder_lets_go),

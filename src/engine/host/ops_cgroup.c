@@ -52,8 +52,7 @@ static bool is_garbage(
                cgroup_is_empty(path, is_dry ? 0 : END_TIMEOUT_MS);
     }
     if (!ops_vm_is_up(hand.facts.state)) {
-        *lock = lock_take(
-            ops->store, STORE_VM, hand.name, LOCK_EXCLUSIVE, "gc", 0, NULL, NULL, &ignored);
+        *lock = lock_take(ops->store, STORE_VM, hand.name, "gc", 0, NULL, NULL, &ignored);
     }
     if (*lock != NULL && !is_dry) {
         cgroup_kill(path);

@@ -34,8 +34,7 @@ static bool end_orphan(struct ops *ops, const struct machine_orphan *orphan, str
     struct error ignored = {0};
     auto_lock struct lock *lock = NULL;
     if (orphan->name != NULL) {
-        lock = lock_take(
-            ops->store, STORE_VM, orphan->name, LOCK_EXCLUSIVE, "gc", 0, NULL, NULL, &ignored);
+        lock = lock_take(ops->store, STORE_VM, orphan->name, "gc", 0, NULL, NULL, &ignored);
         if (lock == NULL) {
             return false;
         }
@@ -96,8 +95,7 @@ static void settle_machines(struct ops *ops, struct json *done)
             continue;
         }
         bool is_due = needs_settling(&hand);
-        hand.lock = lock_take(
-            ops->store, STORE_VM, hand.name, LOCK_EXCLUSIVE, "gc", 0, NULL, NULL, &failure);
+        hand.lock = lock_take(ops->store, STORE_VM, hand.name, "gc", 0, NULL, NULL, &failure);
         if (hand.lock == NULL) {
             continue;
         }

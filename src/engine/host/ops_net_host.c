@@ -117,8 +117,7 @@ static bool is_owned(struct ops *ops, const struct strings *names, const char *t
         if (ops_vm_is_up(hand.facts.state)) {
             return true;
         }
-        hand.lock = lock_take(
-            ops->store, STORE_VM, hand.name, LOCK_EXCLUSIVE, "gc", 0, NULL, NULL, &ignored);
+        hand.lock = lock_take(ops->store, STORE_VM, hand.name, "gc", 0, NULL, NULL, &ignored);
         return hand.lock == NULL;
     }
     return false;

@@ -87,8 +87,8 @@ static bool publish_pair(struct ops *ops, const char *made, struct error *err)
 {
     int dir = store_area_dir(ops->store, STORE_SSH);
     auto_free char *made_public = memory_printf("%s.pub", made);
-    auto_lock struct lock *lock = lock_take_store(ops->store, LOCK_EXCLUSIVE, "make an ssh key",
-        ops_lock_timeout_ms(ops), ops->progress, ops->cancel, err);
+    auto_lock struct lock *lock = lock_take_store(
+        ops->store, "make an ssh key", ops_lock_timeout_ms(ops), ops->progress, ops->cancel, err);
     bool is_done = lock != NULL;
     if (is_done && !file_exists(dir, OWN_KEY)) {
         is_done = (renameat(dir, made_public, dir, OWN_PUBLIC) == 0 &&
@@ -232,7 +232,7 @@ bool ops_ssh_learn(struct ops *ops, const char *alias, const struct strings *lin
     if (*count == 0) {
         return true;
     }
-    auto_lock struct lock *lock = lock_take_store(ops->store, LOCK_EXCLUSIVE, "note a guest's key",
+    auto_lock struct lock *lock = lock_take_store(ops->store, "note a guest's key",
         ops_lock_timeout_ms(ops), ops->progress, ops->cancel, err);
     if (lock == NULL) {
         return false;

@@ -119,8 +119,7 @@ static bool has_ended(const struct vm_hand *hand)
 static bool take_ended(struct ops *ops, const char *name, struct vm_hand *hand)
 {
     struct error ignored = {0};
-    hand->lock =
-        lock_take(ops->store, STORE_VM, name, LOCK_EXCLUSIVE, "prune", 0, NULL, NULL, &ignored);
+    hand->lock = lock_take(ops->store, STORE_VM, name, "prune", 0, NULL, NULL, &ignored);
     return hand->lock != NULL && ops_vm_read(ops, name, hand, &ignored) && has_ended(hand);
 }
 

@@ -138,8 +138,8 @@ bool ops_vm_settle(struct ops *ops, struct vm_hand *hand)
     if ((!is_due && !has_leftovers) || ops->config->is_readonly) {
         return false;
     }
-    auto_lock struct lock *lock = lock_take(
-        ops->store, STORE_VM, hand->name, LOCK_EXCLUSIVE, "settle", 0, NULL, NULL, &failure);
+    auto_lock struct lock *lock =
+        lock_take(ops->store, STORE_VM, hand->name, "settle", 0, NULL, NULL, &failure);
     if (lock == NULL) {
         return false; /* whoever has it does the same */
     }

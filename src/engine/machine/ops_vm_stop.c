@@ -130,8 +130,7 @@ void ops_vm_sweep(struct ops *ops)
             (hand.facts.state != MACHINE_STOPPED && hand.facts.state != MACHINE_CRASHED)) {
             continue;
         }
-        hand.lock = lock_take(
-            ops->store, STORE_VM, hand.name, LOCK_EXCLUSIVE, "sweep", 0, NULL, NULL, &failure);
+        hand.lock = lock_take(ops->store, STORE_VM, hand.name, "sweep", 0, NULL, NULL, &failure);
         if (hand.lock != NULL && ops_vm_discard(ops, &hand, &failure)) {
             state_log(
                 ops->state, LOG_INFO, "removed VM %s, which was to go when it ended", hand.name);
