@@ -108,20 +108,6 @@ size_t section_count(const struct section *section)
     return section->count;
 }
 
-static int compare_first_member(const void *a, const void *b)
-{
-    const char *const *left = a;
-    const char *const *right = b;
-    return strcmp(*left, *right);
-}
-
-void section_sort_by_name(struct section *section)
-{
-    if (section->count) {
-        qsort(section->items, section->count, section->item_size, compare_first_member);
-    }
-}
-
 struct section *section_hold(struct section *section)
 {
     atomic_fetch_add(&section->holders, 1);

@@ -27,8 +27,6 @@ void section_keep(struct section *section, void *thing, void (*drop)(void *thing
 /* The items; NULL when there are none. */
 void *section_items(const struct section *section);
 size_t section_count(const struct section *section);
-/* By bytes of the string that is the item's first member, so that lists have one order. */
-void section_sort_by_name(struct section *section);
 
 struct section *section_hold(struct section *section);
 /* NULL is accepted. */

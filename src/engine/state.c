@@ -79,15 +79,6 @@ struct state *state_new(void)
     return state;
 }
 
-static void drop_vm_changes(struct vm_change *changes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        section_release(changes[i].vm);
-        free(changes[i].name);
-    }
-    free(changes);
-}
-
 void state_free(struct state *state)
 {
     if (!state) {
@@ -105,7 +96,6 @@ void state_free(struct state *state)
     for (size_t i = 0; i < STATE_LOG_KEPT; i++) {
         free(state->log[i].text);
     }
-    drop_vm_changes(state->vm_changes, state->vm_change_count);
     section_release(state->foreign);
     free(state->jobs);
     memory_auto_close(&state->bell);
@@ -140,17 +130,7 @@ void state_put_images(struct state *state, struct section *images)
 
 void state_put_vms(struct state *state, struct section *vms)
 {
-    state_lock(state);
-    struct section *old = state->parts[PART_VMS];
-    struct vm_change *changes = state->vm_changes;
-    size_t count = state->vm_change_count;
-    state->parts[PART_VMS] = vms;
-    state->vm_changes = NULL;
-    state->vm_change_count = 0;
-    state_changed(state);
-    state_unlock(state);
-    section_release(old);
-    drop_vm_changes(changes, count);
+    put_part(state, PART_VMS, vms);
 }
 
 struct section *state_hold_vms(struct state *state)
@@ -165,7 +145,7 @@ struct section *state_hold_vms(struct state *state)
 void state_replace_vms(struct state *state, const struct section *before, struct section *vms)
 {
     state_lock(state);
-    bool is_same = state->parts[PART_VMS] == before && state->vm_change_count == 0;
+    bool is_same = state->parts[PART_VMS] == before;
     struct section *old = is_same ? state->parts[PART_VMS] : vms;
     if (is_same) {
         state->parts[PART_VMS] = vms;
@@ -173,28 +153,6 @@ void state_replace_vms(struct state *state, const struct section *before, struct
     }
     state_unlock(state);
     section_release(old);
-}
-
-static void change_vm(struct state *state, struct section *vm, const char *name)
-{
-    char *copy = memory_strdup(name);
-    state_lock(state);
-    state->vm_changes =
-        memory_grow(state->vm_changes, state->vm_change_count + 1, sizeof(*state->vm_changes));
-    state->vm_changes[state->vm_change_count++] = (struct vm_change){.vm = vm, .name = copy};
-    state_changed(state);
-    state_unlock(state);
-}
-
-void state_put_vm(struct state *state, struct section *one_vm)
-{
-    const struct vm_item *vm = section_items(one_vm);
-    change_vm(state, one_vm, vm->name);
-}
-
-void state_drop_vm(struct state *state, const char *name)
-{
-    change_vm(state, NULL, name);
 }
 
 void state_put_host(struct state *state, const struct host_facts *facts)
@@ -292,14 +250,6 @@ static void build_parts(struct state *state, uint64_t now_ms, struct section *ol
         old[PART_LOG] = state->parts[PART_LOG];
         state->parts[PART_LOG] = state_build_log(state);
         state->is_log_stale = false;
-    }
-    if (state->vm_change_count) {
-        old[PART_VMS] = state->parts[PART_VMS];
-        state->parts[PART_VMS] =
-            state_build_vms(old[PART_VMS], state->vm_changes, state->vm_change_count);
-        drop_vm_changes(state->vm_changes, state->vm_change_count);
-        state->vm_changes = NULL;
-        state->vm_change_count = 0;
     }
 }
 

@@ -36,9 +36,6 @@ struct section *state_hold_vms(struct state *state);
 void state_replace_vms(struct state *state, const struct section *before, struct section *vms);
 /* A copy of one VM in another section. */
 struct vm_item *state_copy_vm(struct section *section, const struct vm_item *from);
-/* Takes over a section of one vm_item: replaces or adds the VM of that name. */
-void state_put_vm(struct state *state, struct section *one_vm);
-void state_drop_vm(struct state *state, const char *name);
 /* Copies. */
 void state_put_host(struct state *state, const struct host_facts *facts);
 /* The store was read once. */

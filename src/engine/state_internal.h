@@ -38,12 +38,6 @@ struct log_line {
 
 #define STATE_LOG_KEPT 400
 
-/* One VM put or dropped since the list was last put together. */
-struct vm_change {
-    struct section *vm; /* NULL: dropped */
-    char *name;
-};
-
 struct state {
     pthread_mutex_t mutex;
     int bell; /* eventfd */
@@ -52,8 +46,6 @@ struct state {
     uint64_t revision;
     bool is_reconciled;
     struct section *parts[PART_COUNT];
-    struct vm_change *vm_changes;
-    size_t vm_change_count;
 
     struct job **jobs; /* in order of submission; each held */
     size_t job_count;
@@ -93,6 +85,3 @@ const char *state_queue_name(const struct job *job);
 /* state_snapshot.c; both locked. A new section from the records. */
 struct section *state_build_jobs(struct state *state, uint64_t now_ms);
 struct section *state_build_log(const struct state *state);
-/* A new list of VMs: the old one with the changes applied. */
-struct section *state_build_vms(
-    const struct section *old, const struct vm_change *changes, size_t count);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The sections that are made from records when somebody looks: jobs, log, VMs with changes. */
+/* The sections that are made from records when somebody looks: jobs, log. */
 #include "engine/snapshot.h"
 
 #include <string.h>
@@ -204,35 +204,4 @@ struct vm_item *state_copy_vm(struct section *section, const struct vm_item *fro
     to->stages = stages;
     to->snapshots = snapshots;
     return to;
-}
-
-/* The latest change of that name, or NULL. */
-static const struct vm_change *latest_change(
-    const struct vm_change *changes, size_t count, const char *name)
-{
-    for (size_t i = count; i > 0; i--) {
-        if (strcmp(changes[i - 1].name, name) == 0) {
-            return &changes[i - 1];
-        }
-    }
-    return NULL;
-}
-
-struct section *state_build_vms(
-    const struct section *old, const struct vm_change *changes, size_t count)
-{
-    struct section *section = section_new(sizeof(struct vm_item));
-    const struct vm_item *vms = section_items(old);
-    for (size_t i = 0; i < section_count(old); i++) {
-        if (!latest_change(changes, count, vms[i].name)) {
-            state_copy_vm(section, &vms[i]);
-        }
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (changes[i].vm && latest_change(changes, count, changes[i].name) == &changes[i]) {
-            state_copy_vm(section, section_items(changes[i].vm));
-        }
-    }
-    section_sort_by_name(section);
-    return section;
 }

@@ -63,22 +63,6 @@ static void lists_of_strings_are_copied(void **state)
     assert_string_equal(copy[1], "b");
 }
 
-static void items_are_sorted_by_bytes(void **state)
-{
-    (void)state;
-    auto_section struct section *section = section_new(sizeof(struct thing));
-    const char *const names[] = {"b", "B", "a-1", "a"};
-    for (size_t i = 0; i < array_length(names); i++) {
-        ((struct thing *)section_add(section))->name = names[i];
-    }
-    section_sort_by_name(section);
-    const struct thing *things = section_items(section);
-    assert_string_equal(things[0].name, "B");
-    assert_string_equal(things[1].name, "a");
-    assert_string_equal(things[2].name, "a-1");
-    assert_string_equal(things[3].name, "b");
-}
-
 static void count_drop(void *thing)
 {
     (*(int *)thing)++;
@@ -105,7 +89,6 @@ int main(void)
         cmocka_unit_test(strings_stay_where_they_are_while_items_are_added),
         cmocka_unit_test(long_and_empty_strings_are_kept),
         cmocka_unit_test(lists_of_strings_are_copied),
-        cmocka_unit_test(items_are_sorted_by_bytes),
         cmocka_unit_test(what_is_kept_goes_with_the_last_holder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,42 +139,34 @@ static void snapshots_outlive_the_state(void **context)
     state_release(snapshot);
 }
 
-static const struct vm_item *find_vm(const struct snapshot *snapshot, const char *name)
-{
-    for (size_t i = 0; i < snapshot->vms_count; i++) {
-        if (strcmp(snapshot->vms[i].name, name) == 0) {
-            return &snapshot->vms[i];
-        }
-    }
-    return NULL;
-}
-
-static void single_vms_are_put_and_dropped(void **context)
+static void a_list_of_vms_replaces_the_one_before(void **context)
 {
     struct state *state = *context;
+    state_put_vms(state, one_vm("db", VM_STATE_RUNNING, 3));
     state_put_vms(state, one_vm("web", VM_STATE_STOPPED, 0));
-    state_put_vm(state, one_vm("db", VM_STATE_CREATED, 0));
-    state_put_vm(state, one_vm("web", VM_STATE_STARTING, 1));
-    state_put_vm(state, one_vm("web", VM_STATE_RUNNING, 3));
-    state_put_vm(state, one_vm("gone", VM_STATE_RUNNING, 0));
-    state_drop_vm(state, "gone");
-    state_drop_vm(state, "never-there");
     const struct snapshot *snapshot = state_snapshot(state);
-    assert_int_equal(snapshot->vms_count, 2);
-    assert_string_equal(snapshot->vms[0].name, "db");
-    const struct vm_item *web = find_vm(snapshot, "web");
+    assert_int_equal(snapshot->vms_count, 1);
+    assert_string_equal(snapshot->vms[0].name, "web");
+    assert_int_equal(snapshot->vms[0].state, VM_STATE_STOPPED);
+    state_release(snapshot);
+}
+
+static void a_vm_is_copied_whole(void **context)
+{
+    struct state *state = *context;
+    struct section *from = one_vm("web", VM_STATE_RUNNING, 3);
+    struct section *to = section_new(sizeof(struct vm_item));
+    state_copy_vm(to, section_items(from));
+    section_release(from);
+    state_put_vms(state, to);
+    const struct snapshot *snapshot = state_snapshot(state);
+    const struct vm_item *web = &snapshot->vms[0];
+    assert_string_equal(web->name, "web");
     assert_int_equal(web->state, VM_STATE_RUNNING);
     assert_int_equal(web->stage_count, 3);
     assert_int_equal(web->stages[2].at_ms, 2);
     assert_string_equal(web->stages[2].name, "kernel");
     assert_string_equal(web->image, "debian");
-    state_release(snapshot);
-    /* A whole list replaces what was put before it. */
-    state_put_vm(state, one_vm("late", VM_STATE_RUNNING, 0));
-    state_put_vms(state, one_vm("web", VM_STATE_STOPPED, 0));
-    snapshot = state_snapshot(state);
-    assert_int_equal(snapshot->vms_count, 1);
-    assert_int_equal(snapshot->vms[0].state, VM_STATE_STOPPED);
     state_release(snapshot);
 }
 
@@ -221,7 +213,7 @@ static void *write_much(void *argument)
             put_kernels(state, "a");
             break;
         case 2:
-            state_put_vm(state, one_vm("web", VM_STATE_RUNNING, 2));
+            state_put_vms(state, one_vm("web", VM_STATE_RUNNING, 2));
             break;
         case 3:
             state_put_host(state, &(struct host_facts){.host_name = "h"});
@@ -373,7 +365,8 @@ int main(void)
         with_state(nothing_new_is_the_same_snapshot),
         with_state(sections_that_did_not_change_are_shared),
         cmocka_unit_test(snapshots_outlive_the_state),
-        with_state(single_vms_are_put_and_dropped),
+        with_state(a_list_of_vms_replaces_the_one_before),
+        with_state(a_vm_is_copied_whole),
         with_state(facts_about_the_host_are_copied),
         with_state(log_lines_keep_level_and_time),
         with_state(no_wake_up_is_lost),
