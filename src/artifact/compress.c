@@ -47,11 +47,6 @@ void compress_free(struct compress *compress)
     free(compress);
 }
 
-void compress_auto_free(struct compress **compress)
-{
-    compress_free(*compress);
-}
-
 /* Until all of it is taken and, with ZSTD_e_end, the frame is out. */
 static bool push(struct compress *compress, const void *bytes, size_t len,
     ZSTD_EndDirective directive, struct error *err)

@@ -22,8 +22,6 @@ struct compress;
 struct compress *compress_new(compress_sink *sink, void *context) __attribute__((returns_nonnull));
 /* What was not finished is a broken stream. NULL is accepted. */
 void compress_free(struct compress *compress);
-void compress_auto_free(struct compress **compress);
-#define auto_compress __attribute__((cleanup(compress_auto_free)))
 
 bool compress_write(struct compress *compress, const void *bytes, size_t len, struct error *err);
 /* Ends the frame; nothing may be written behind it. */

@@ -55,11 +55,6 @@ struct limits;
 
 #define INITRD_FACTS "banger.conf"
 
-/* Serial numbers by which the guest finds its disks. */
-#define INITRD_SERIAL_IMAGE "image"
-#define INITRD_SERIAL_UPPER "upper"
-#define INITRD_SERIAL_ROOT "root"
-
 struct initrd_report {
     struct strings modules; /* put in, in load order */
     struct strings missing; /* wanted, neither a module nor known to be built in: a kernel whose

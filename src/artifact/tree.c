@@ -130,13 +130,6 @@ struct tree_node *tree_add(
     return node;
 }
 
-void tree_move(struct tree_node *from, struct tree_node *parent)
-{
-    tdelete(from, &from->parent->children, compare_nodes);
-    from->parent = parent;
-    insert(parent, from);
-}
-
 size_t tree_count(const struct tree *tree)
 {
     return tree->count;

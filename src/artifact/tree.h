@@ -78,8 +78,6 @@ bool tree_exists(const struct tree_node *node);
 bool tree_is_directory(const struct tree_node *node);
 /* The children that exist, in the order of their bytes; *list is the caller's to free(). */
 size_t tree_children(const struct tree_node *node, struct tree_node ***list);
-/* Moves `from` below another parent, where the name must be free. */
-void tree_move(struct tree_node *from, struct tree_node *parent);
 
 /* One reference is the caller's. */
 struct tree_inode *tree_inode_new(uint32_t mode) __attribute__((returns_nonnull));

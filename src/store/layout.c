@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -220,11 +219,6 @@ const char *store_path(const struct store *store)
     return store->path;
 }
 
-const char *store_cache_path(const struct store *store)
-{
-    return store->cache_path;
-}
-
 int store_dir_fd(const struct store *store)
 {
     return store->dir;
@@ -274,14 +268,4 @@ char *store_entry_path(
 char *store_cache_file_path(const struct store *store, enum store_cache cache, const char *file)
 {
     return memory_printf("%s/%s/%s", store->cache_path, cache_rows[cache], file);
-}
-
-char *store_socket_path(const struct store *store, enum store_kind kind, const char *name,
-    int entry_dir, const char *socket)
-{
-    auto_free char *plain = store_entry_path(store, kind, name, socket);
-    if (strlen(plain) <= STORE_SOCKET_PATH_MAX) {
-        return take_ptr(plain);
-    }
-    return memory_printf("/proc/self/fd/%d/%s", entry_dir, socket);
 }

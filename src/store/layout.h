@@ -58,9 +58,8 @@ bool store_is_readonly(const struct store *store);
 void store_auto_close(struct store **store);
 #define auto_store __attribute__((cleanup(store_auto_close)))
 
-/* Absolute, resolved paths of the two roots; for messages and for programs that need a path. */
+/* Absolute, resolved path of the state directory; for messages and for programs that need a path. */
 const char *store_path(const struct store *store);
-const char *store_cache_path(const struct store *store);
 
 int store_dir_fd(const struct store *store);
 int store_kind_dir(const struct store *store, enum store_kind kind);
@@ -83,11 +82,3 @@ char *store_entry_path(const struct store *store, enum store_kind kind, const ch
 /* Absolute path of a file in the cache, for programs that need one. Caller frees. */
 char *store_cache_file_path(const struct store *store, enum store_cache cache, const char *file)
     __attribute__((returns_nonnull));
-
-/* What a socket address can hold, without its NUL (unix(7)). */
-#define STORE_SOCKET_PATH_MAX 107
-/* A path of `socket` in the entry's directory that fits a socket address: the plain one, or
- * /proc/self/fd/<entry_dir>/<socket> where that is too long (usable by this process, as long as
- * entry_dir stays open). Caller frees. */
-char *store_socket_path(const struct store *store, enum store_kind kind, const char *name,
-    int entry_dir, const char *socket) __attribute__((returns_nonnull));

@@ -47,13 +47,6 @@ bool vm_snapshot_names(int vm_dir, struct strings *names, struct error *err)
     return true;
 }
 
-uint64_t vm_snapshot_count(int vm_dir)
-{
-    auto_done(strings) struct strings names = {0};
-    struct error ignored = {0};
-    return vm_snapshot_names(vm_dir, &names, &ignored) ? names.count : 0;
-}
-
 bool vm_snapshot_exists(int vm_dir, const char *name)
 {
     auto_free char *path = vm_snapshot_path(name);

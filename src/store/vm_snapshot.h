@@ -26,8 +26,6 @@ struct strings;
 
 /* Their names, sorted. None: success. */
 bool vm_snapshot_names(int vm_dir, struct strings *names, struct error *err);
-/* How many there are; 0 also when nobody can tell. */
-uint64_t vm_snapshot_count(int vm_dir);
 bool vm_snapshot_exists(int vm_dir, const char *name);
 /* Its directory; -1 with ERROR_NOT_FOUND. */
 int vm_snapshot_open(int vm_dir, const char *name, struct error *err);

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/vm_store.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -44,11 +40,6 @@ void vm_list_done(struct vm_list *list)
     }
     free(list->items);
     *list = (struct vm_list){0};
-}
-
-const char *vm_store_file(enum vm_document document)
-{
-    return document_files[document];
 }
 
 static void set_damage(struct vm_record *record, char *damage)
@@ -205,11 +196,6 @@ bool vm_store_names(const struct store *store, struct strings *names, struct err
     return true;
 }
 
-struct json *vm_store_read_document(int entry_dir, enum vm_document document, struct error *err)
-{
-    return entries_read_json(entry_dir, document_files[document], document_files[document], err);
-}
-
 bool vm_store_write_document(
     int entry_dir, enum vm_document document, const struct json *json, struct error *err)
 {
@@ -227,15 +213,6 @@ bool vm_store_write_document(
     auto_done(text) struct text bytes = {0};
     json_write(copy, true, &bytes);
     return file_replace(entry_dir, file, text_cstr(&bytes), bytes.len, 0600, err);
-}
-
-bool vm_store_clear_document(int entry_dir, enum vm_document document, struct error *err)
-{
-    const char *file = document_files[document];
-    if (unlinkat(entry_dir, file, 0) != 0) {
-        return errno == ENOENT || error_set_errno(err, errno, "cannot remove %s", file);
-    }
-    return file_sync(entry_dir, file, err);
 }
 
 int vm_store_open(const struct store *store, const char *name, struct error *err)

@@ -42,8 +42,6 @@ struct vm_list {
 void vm_record_done(struct vm_record *record);
 void vm_list_done(struct vm_list *list);
 
-/* "vm.json" and so on. */
-const char *vm_store_file(enum vm_document document);
 /* Something has that name, readable or not. */
 bool vm_store_exists(const struct store *store, const char *name);
 /* Renaming: vm.json is written with the new name and the old one as "was", then the directory gets
@@ -57,14 +55,9 @@ bool vm_store_list(const struct store *store, struct vm_list *list, struct error
 /* Names only, sorted. */
 bool vm_store_names(const struct store *store, struct strings *names, struct error *err);
 
-/* One document of a VM whose directory is open; NULL with ERROR_NOT_FOUND when it is not there. The
- * caller frees. */
-struct json *vm_store_read_document(int entry_dir, enum vm_document document, struct error *err);
-/* Replaces it durably; "format" is put in. */
+/* Replaces one document of a VM whose directory is open, durably; "format" is put in. */
 bool vm_store_write_document(
     int entry_dir, enum vm_document document, const struct json *json, struct error *err);
-/* Takes it away; one that is not there is success. */
-bool vm_store_clear_document(int entry_dir, enum vm_document document, struct error *err);
 
 /* A descriptor of the VM's directory, the caller's to close. ERROR_NOT_FOUND. */
 int vm_store_open(const struct store *store, const char *name, struct error *err);

@@ -366,17 +366,3 @@ bool table_selected(const struct table *table, size_t *index)
     *index = table->rows[table->cursor];
     return true;
 }
-
-bool table_select(struct table *table, const struct snapshot *snapshot, const char *key)
-{
-    for (size_t i = 0; i < table->shown_count; i++) {
-        char found[TABLE_KEY_MAX];
-        table->source->key(snapshot, table->rows[i], found);
-        if (strcmp(found, key) == 0) {
-            table->cursor = i;
-            remember(table, snapshot);
-            return true;
-        }
-    }
-    return false;
-}

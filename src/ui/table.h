@@ -102,8 +102,6 @@ void table_cell(const struct table *table, const struct snapshot *snapshot, size
 void table_move(struct table *table, const struct snapshot *snapshot, long by);
 /* Index into the section of the object under the cursor; false when the table is empty. */
 bool table_selected(const struct table *table, size_t *index);
-/* Moves the cursor to the object of that key; false when it is not shown. */
-bool table_select(struct table *table, const struct snapshot *snapshot, const char *key);
 /* Marks the row under the cursor, or takes its mark away. */
 void table_mark(struct table *table);
 /* Marks every row that is shown. */

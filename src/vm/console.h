@@ -25,8 +25,6 @@ struct console_log_options {
  * ERROR_NOT_FOUND when the machine never started. */
 bool console_log_write(int vm_dir, const struct console_log_options *options, int out_fd,
     const struct cancel *cancel, struct error *err);
-/* The last at most max_bytes of the log, for a screen. An empty text when there is none. */
-bool console_log_tail(int vm_dir, uint64_t max_bytes, struct text *out, struct error *err);
 /* Waits until the text appears on the serial line of the boot under way (what it printed before
  * counts). ERROR_VMM when the machine ends first. timeout_ms 0: none. */
 bool console_wait_text(int vm_dir, const char *needle, uint64_t timeout_ms,

@@ -198,27 +198,6 @@ bool console_log_write(int vm_dir, const struct console_log_options *options, in
     return is_fine;
 }
 
-bool console_log_tail(int vm_dir, uint64_t max_bytes, struct text *out, struct error *err)
-{
-    struct serial_view view;
-    struct error failure = {0};
-    if (!serial_view_open(&view, vm_dir, &failure)) {
-        if (failure.code != ERROR_NOT_FOUND) {
-            *err = failure;
-        }
-        return failure.code == ERROR_NOT_FOUND;
-    }
-    uint64_t end = serial_view_end(&view);
-    uint64_t offset = end > max_bytes ? end - max_bytes : 0;
-    auto_free char *chunk = memory_alloc(CHUNK);
-    int64_t got;
-    while ((got = serial_view_read(&view, &offset, chunk, CHUNK)) > 0) {
-        text_append_bytes(out, chunk, (size_t)got);
-    }
-    serial_view_done(&view);
-    return got == 0 || read_failed(err);
-}
-
 /* ---- waiting for a text --------------------------------------------------------------------- */
 
 struct search {

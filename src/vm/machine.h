@@ -35,7 +35,6 @@ struct json;
                                  */
 
 /* Names in the machine's directory. */
-#define MACHINE_SPEC_FILE "vm.json"
 #define MACHINE_HANDLE_FILE "handle.json"
 #define MACHINE_BOOT_FILE "boot.json"
 #define MACHINE_EXIT_FILE "exit.json"

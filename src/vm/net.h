@@ -50,9 +50,7 @@ bool net_spec_from_json(
 
 /* Addresses of QEMU's user network, the same for every machine. */
 #define NET_USER_GUEST "10.0.2.15"
-#define NET_USER_PREFIX 24
 #define NET_USER_GATEWAY "10.0.2.2"
-#define NET_USER_DNS "10.0.2.3"
 
 /* [ADDRESS:]HOST:GUEST[/tcp|/udp]; HOST 0 or empty lets us choose a free port at start.
  * ERROR_INVALID. */

@@ -85,7 +85,6 @@ static void test_made_listed_and_removed(void **state)
     assert_true(vm_snapshot_names(world->dir, &names, &err));
     assert_int_equal(names.count, 2);
     assert_string_equal(names.items[0], "one");
-    assert_int_equal(vm_snapshot_count(world->dir), 2);
     assert_true(vm_snapshot_exists(world->dir, "one"));
     assert_true(vm_snapshot_disk_use(world->dir, "one") > 0);
     assert_true(vm_snapshot_disk_use(world->dir, NULL) > vm_snapshot_disk_use(world->dir, "one"));
@@ -129,7 +128,9 @@ static void test_what_was_not_finished(void **state)
     put(staging, VM_SNAPSHOT_PAUSED, "");
     assert_true(vm_snapshot_left_paused(world->dir));
     assert_true(vm_snapshot_has_leftovers(world->dir));
-    assert_int_equal(vm_snapshot_count(world->dir), 0);
+    auto_done(strings) struct strings names = {0};
+    assert_true(vm_snapshot_names(world->dir, &names, &err));
+    assert_int_equal(names.count, 0);
     auto_close int again = vm_snapshot_begin(world->dir, &err);
     assert_false(file_exists(again, "a.ext4"));
     vm_snapshot_abandon(world->dir);

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/json.h"
+#include "store/entries.h"
 #include "store/publish.h"
 #include "store/vm_store.h"
 #include "support/scratch.h"
@@ -59,6 +60,11 @@ static void create(struct world *world, const char *name)
     assert_true(staging_publish(staging, PUBLISH_NEW, &err));
 }
 
+static struct json *read_json(int dir, const char *file, struct error *err)
+{
+    return entries_read_json(dir, file, file, err);
+}
+
 static void test_documents(void **state)
 {
     struct world *world = *state;
@@ -66,7 +72,7 @@ static void test_documents(void **state)
     create(world, "web");
     auto_close int dir = vm_store_open(world->store, "web", &err);
     assert_true(dir >= 0);
-    assert_null(vm_store_read_document(dir, VM_DOCUMENT_HANDLE, &err));
+    assert_null(read_json(dir, "handle.json", &err));
     assert_code(err, ERROR_NOT_FOUND);
     error_clear(&err);
 
@@ -74,17 +80,12 @@ static void test_documents(void **state)
     assert_true(vm_store_write_document(dir, VM_DOCUMENT_HANDLE, handle, &err));
     json_put_string(handle, "boot_id", "c");
     assert_true(vm_store_write_document(dir, VM_DOCUMENT_HANDLE, handle, &err));
-    auto_json struct json *read = vm_store_read_document(dir, VM_DOCUMENT_HANDLE, &err);
+    auto_json struct json *read = read_json(dir, "handle.json", &err);
     assert_string_equal(json_string(read, "boot_id", ""), "c");
     assert_int_equal(json_integer(read, "format", 0), 1);
     assert_int_equal(scratch_mode(world->dir, "vms/web/handle.json"), 0600);
     auto_free char *files = scratch_list(world->dir, "vms/web");
     assert_string_equal(files, "handle.json vm.json");
-
-    assert_true(vm_store_clear_document(dir, VM_DOCUMENT_HANDLE, &err));
-    assert_true(vm_store_clear_document(dir, VM_DOCUMENT_HANDLE, &err));
-    assert_false(scratch_has(world->dir, "vms/web/handle.json"));
-    assert_string_equal(vm_store_file(VM_DOCUMENT_EXIT), "exit.json");
 }
 
 static void test_read_and_list(void **state)
@@ -174,7 +175,7 @@ static void test_rename_moves_the_directory(void **state)
     assert_true(store_rename_entry(world->store, STORE_VM, "web", "www", &err));
     /* The record still says the old name until the caller writes it anew. */
     auto_close int dir = vm_store_open(world->store, "www", &err);
-    auto_json struct json *spec = vm_store_read_document(dir, VM_DOCUMENT_SPEC, &err);
+    auto_json struct json *spec = read_json(dir, "vm.json", &err);
     json_put_string(spec, "name", "www");
     assert_true(vm_store_write_document(dir, VM_DOCUMENT_SPEC, spec, &err));
     auto_done(vm_record) struct vm_record record = {0};
@@ -232,7 +233,7 @@ static void test_readers_never_see_half(void **state)
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, write_often, &writer), 0);
     for (int i = 0; i < 200; i++) {
-        auto_json struct json *json = vm_store_read_document(dir, VM_DOCUMENT_HANDLE, &err);
+        auto_json struct json *json = read_json(dir, "handle.json", &err);
         assert_fine(err);
         assert_int_equal(json_integer(json, "a", -1), json_integer(json, "b", -1));
     }
