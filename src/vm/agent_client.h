@@ -29,6 +29,7 @@ struct agent_exec_spec {
                               * change of size; one waiting in it at the start is the size to begin
                               * with; -1: never changes */
     uint16_t rows, columns;  /* size to begin with when window_fd says nothing; 0: 24 x 80 */
+    uint64_t deadline; /* of clock_deadline: one that goes on then is ERROR_TIMEOUT; 0: none */
 };
 
 /* Runs a command in the guest and connects the descriptors. *exit_status as a shell would say it:

@@ -114,6 +114,7 @@ bool agent_exec(int vm_dir, const struct agent_exec_spec *spec, const struct can
     }
     stream->stdin_fd = spec->stdin_fd;
     stream->window_fd = spec->window_fd;
+    stream->deadline = spec->deadline;
     stream->can_leave = spec->is_tty && spec->stdin_fd >= 0 && isatty(spec->stdin_fd);
     stream->outputs[0].fd = spec->stdout_fd;
     stream->outputs[1].fd = spec->stderr_fd;

@@ -254,7 +254,9 @@ static int patience_ms(const struct agent_stream *stream)
     if (stream->read != NULL && wants_input(stream)) {
         return 0;
     }
-    return is_waiting_for_guest(stream) ? (int)stream->idle_ms : -1;
+    int idle_ms = is_waiting_for_guest(stream) ? (int)stream->idle_ms : -1;
+    int left_ms = clock_left_ms(stream->deadline);
+    return left_ms >= 0 && (idle_ms < 0 || left_ms < idle_ms) ? left_ms : idle_ms;
 }
 
 bool agent_stream_run(struct agent_stream *stream, const struct cancel *cancel, struct error *err)
@@ -270,7 +272,10 @@ bool agent_stream_run(struct agent_stream *stream, const struct cancel *cancel, 
         if (ready < 0 && errno != EINTR) {
             return error_set_errno(err, errno, "cannot wait for the guest");
         }
-        if (ready == 0 && patience > 0) {
+        if (clock_left_ms(stream->deadline) == 0) {
+            return error_set(err, ERROR_TIMEOUT, "the guest did not end it in time");
+        }
+        if (ready == 0 && patience > 0 && patience == (int)stream->idle_ms) {
             return error_set(err, ERROR_TIMEOUT,
                 "the guest has not moved for %llu s: it hangs, or its agent does",
                 (unsigned long long)stream->idle_ms / 1000);

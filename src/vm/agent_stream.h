@@ -36,9 +36,10 @@ struct agent_stream {
     unsigned leaving; /* so many of them came */
     struct wire_credit stdin_credit;
     struct agent_output outputs[2];
-    bool is_started;  /* STARTED came */
-    bool is_over;     /* RESULT came */
-    uint64_t idle_ms; /* the guest may keep us waiting for so long; 0: for ever */
+    bool is_started;   /* STARTED came */
+    bool is_over;      /* RESULT came */
+    uint64_t idle_ms;  /* the guest may keep us waiting for so long; 0: for ever */
+    uint64_t deadline; /* of clock_deadline, for all of it; 0: none */
 
     /* In place of stdin_fd and outputs[0].fd: called in turn, never blocking for long. read: the
      * next bytes, 0 at their end, -1 with *err. NULL: the descriptors. */

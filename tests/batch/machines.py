@@ -251,6 +251,10 @@ def test_wait_for_the_system(world):
     assert result.status == 124, str(result)
     run(world, "bare")
     world.fails(69, "vm", "wait", "bare", "--for", "system")
+    # One that begins to answer and never does is waited for no longer than was said.
+    run(world, "hung", "fake.hungsystemd")
+    result = world.run("vm", "wait", "hung", "--for", "system", "--timeout", "300ms")
+    assert result.status == 124, str(result)
     clean(world)
 
 

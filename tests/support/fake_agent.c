@@ -119,7 +119,11 @@ static void open_exec(struct fake_agent *agent, const struct wire_frame *frame)
     const char *command = words.count > 0 ? words.items[0] : "";
     uint64_t number = words.count > 1 ? strtoull(words.items[1], NULL, 10) : 0;
     struct fake_stream *stream = find_stream(agent, 0);
-    if (strcmp(command, "exit") == 0) {
+    if (strcmp(command, "hang") == 0 ||
+        (strcmp(command, "systemctl") == 0 && has_word(agent, "fake.hungsystemd"))) {
+        wire_put_frame(&agent->out, WIRE_STARTED, 0, frame->stream, NULL, 0);
+        return;
+    } else if (strcmp(command, "exit") == 0) {
         result(agent, frame->stream, WIRE_OUTCOME_EXITED, number);
         return;
     } else if (strcmp(command, "kill") == 0) {

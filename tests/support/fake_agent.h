@@ -6,6 +6,7 @@
  * denied, and systemctl where there is one. What it does is said by words:
  *     fake.stubborn    ignores power-off and reboot
  *     fake.systemd     systemctl says that the system comes up
+ *     fake.hungsystemd systemctl never ends
  *     fake.liar        sends more than it has credit for
  *     fake.events      never stops telling of changes once it is greeted
  *     fake.chaos=N     answers with frames, half-frames and archives that nobody should send, drawn

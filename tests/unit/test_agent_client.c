@@ -212,6 +212,32 @@ static void test_cancel_while_blocked(void **state)
     world_remove(&world);
 }
 
+/* A command that never ends, and one whose output nobody takes, end for us at the deadline. */
+static void test_deadline(void **state)
+{
+    (void)state;
+    struct world world;
+    int pair[2];
+    ready_world(&world, "");
+    assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
+    const char *const hung[] = {"hang", NULL};
+    const char *const full[] = {"spew", "100000000", NULL};
+    const char *const *const commands[] = {hung, full};
+    for (size_t i = 0; i < array_length(commands); i++) {
+        struct error err = {0};
+        int status = -1;
+        struct agent_exec_spec spec = spec_of(commands[i]);
+        spec.stdout_fd = pair[1];
+        spec.deadline = clock_deadline(100);
+        assert_false(agent_exec(world.dir, &spec, NULL, &status, &err));
+        assert_code(err, ERROR_TIMEOUT);
+        assert_int_equal(status, -1);
+    }
+    close(pair[0]);
+    close(pair[1]);
+    world_remove(&world);
+}
+
 /* One client that does not read must not stop the others, nor fill the monitor. */
 static void test_slow_reader_hurts_nobody(void **state)
 {
@@ -372,6 +398,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_many_at_once),
         cmocka_unit_test(test_reader_goes_away),
         cmocka_unit_test(test_cancel_while_blocked),
+        cmocka_unit_test(test_deadline),
         cmocka_unit_test(test_slow_reader_hurts_nobody),
         cmocka_unit_test(test_environment),
         cmocka_unit_test(test_no_line),

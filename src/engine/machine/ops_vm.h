@@ -4,6 +4,7 @@
 /* What the operations on machines share. Workers and streaming threads only. */
 
 #include "base/error.h"
+#include "vm/agent_client.h"
 #include "vm/machine_control.h"
 #include "vm/machine_figures.h"
 
@@ -189,6 +190,11 @@ bool ops_vm_start_taken(
     struct ops *ops, struct vm_hand *hand, struct json **result, struct error *err);
 /* Reads a machine that runs and waits until its agent answers, for verbs that reach into the guest. */
 bool ops_vm_reach(struct ops *ops, const char *name, struct vm_hand *hand, struct error *err);
+/* What a command in the guest says on its stdout, up to its first NUL: argv, who and where, and the
+ * deadline are the spec's. One that says more than max_bytes fails: a guest which lies cannot make
+ * us grow. *exit_status as of agent_exec. */
+bool ops_vm_ask_guest(struct ops *ops, int dir, struct agent_exec_spec spec, size_t max_bytes,
+    struct text *said, int *exit_status, struct error *err);
 /* Writes vm.json; was: the name it had, while it is renamed, else NULL. */
 bool ops_vm_write_spec(const struct vm_hand *hand, const char *was, struct error *err);
 /* ops_vm_autostart.c: writes the unit that starts it with the host, or takes it away, as the spec

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* vm ssh: the operator's ssh into a guest, over a connection through its agent. */
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -17,14 +18,11 @@
 #include "store/layout.h"
 #include "vm/agent_client.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -131,31 +129,17 @@ static void add_connection(
 
 /* ---- the guest's host key ------------------------------------------------------------------- */
 
-/* What the guest's files say, through the agent; into memory that a guest which lies cannot make
- * grow. */
+/* What the guest's files say, through the agent. */
 static bool ask_guest(const struct session *session, struct strings *lines, struct error *err)
 {
     static const char *const argv[] = {
         "/bin/sh", "-c", "exec cat /etc/ssh/ssh_host_*_key.pub", NULL};
-    auto_close int fd = memfd_create("keys", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     auto_done(text) struct text content = {0};
     int status = 0;
-    struct agent_exec_spec spec = {.argv = argv,
-        .user = "root",
-        .cwd = "/",
-        .stdin_fd = -1,
-        .stdout_fd = fd,
-        .stderr_fd = -1,
-        .window_fd = -1};
-    if (fd < 0 || ftruncate(fd, KEYS_BYTES_MAX) != 0 ||
-        fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) != 0) {
-        return error_set_errno(err, errno, "no memory file");
-    }
-    if (!agent_exec(session->hand->dir, &spec, session->ops->cancel, &status, err)) {
-        return false;
-    }
-    lseek(fd, 0, SEEK_SET);
-    if (!file_read_fd(fd, "the guest's host keys", KEYS_BYTES_MAX + 1, &content, err)) {
+    struct agent_exec_spec spec = {
+        .argv = argv, .user = "root", .cwd = "/", .deadline = clock_deadline(LEARN_TIMEOUT_MS)};
+    if (!ops_vm_ask_guest(
+            session->ops, session->hand->dir, spec, KEYS_BYTES_MAX, &content, &status, err)) {
         return false;
     }
     strings_split(lines, text_cstr(&content), "\n");

@@ -3,6 +3,7 @@
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/name.h"
@@ -21,12 +22,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* A dozen lines: the line above them that says how to leave stays on any screen. */
 #define CONSOLE_REPLAY_BYTES 1024
 /* Between two questions how far a guest's systemd is: each costs it a process. */
 #define SYSTEM_GAP_MS 500
+#define SYSTEM_BYTES_MAX 4096
 
 /* The command's descriptors, closed when the operation is over. */
 struct streams {
@@ -190,26 +193,31 @@ bool ops_vm_console(struct ops *ops, struct json **result, struct error *err)
     return true;
 }
 
+bool ops_vm_ask_guest(struct ops *ops, int dir, struct agent_exec_spec spec, size_t max_bytes,
+    struct text *said, int *exit_status, struct error *err)
+{
+    auto_close int fd = memfd_create("said", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0 || ftruncate(fd, (off_t)max_bytes) != 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) != 0) {
+        return error_set_errno(err, errno, "no memory file");
+    }
+    spec.stdin_fd = spec.stderr_fd = spec.window_fd = -1;
+    spec.stdout_fd = fd;
+    return agent_exec(dir, &spec, ops->cancel, exit_status, err) && lseek(fd, 0, SEEK_SET) == 0 &&
+           file_read_fd(fd, "what the guest says", max_bytes + 1, said, err);
+}
+
 /* What `systemctl is-system-running` says, in one word; *exit_status as of a shell. */
-static bool ask_system(
-    struct ops *ops, int dir, char *word, size_t size, int *exit_status, struct error *err)
+static bool ask_system(struct ops *ops, int dir, uint64_t deadline, struct text *word,
+    int *exit_status, struct error *err)
 {
     static const char *const argv[] = {"systemctl", "is-system-running", NULL};
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0) {
-        return error_set_errno(err, errno, "cannot make a pipe");
-    }
-    auto_close int out = ends[0];
-    auto_close int in = ends[1];
-    struct agent_exec_spec spec = {
-        .argv = argv, .stdin_fd = -1, .stdout_fd = in, .stderr_fd = -1, .window_fd = -1};
-    if (!agent_exec(dir, &spec, ops->cancel, exit_status, err)) {
+    struct agent_exec_spec spec = {.argv = argv, .deadline = deadline};
+    auto_done(text) struct text said = {0};
+    if (!ops_vm_ask_guest(ops, dir, spec, SYSTEM_BYTES_MAX, &said, exit_status, err)) {
         return false;
     }
-    close(take_fd(&in));
-    ssize_t got = read(out, word, size - 1);
-    word[got > 0 ? got : 0] = '\0';
-    word[strcspn(word, "\n")] = '\0';
+    text_append_safe(word, text_cstr(&said), strcspn(text_cstr(&said), "\n"), true);
     return true;
 }
 
@@ -224,11 +232,12 @@ static bool wait_system(
         return false;
     }
     for (;;) {
-        char word[64] = "";
+        auto_done(text) struct text said = {0};
         int exit_status = 0;
-        if (!ask_system(ops, hand->dir, word, sizeof word, &exit_status, err)) {
-            return false;
+        if (!ask_system(ops, hand->dir, deadline, &said, &exit_status, err)) {
+            return error_wrap(err, "VM %s does not say how far its system is", hand->name);
         }
+        const char *word = text_cstr(&said);
         if (exit_status == 127) {
             return error_set(
                 err, ERROR_UNSUPPORTED, "VM %s has no systemd: wait for ready instead", hand->name);
