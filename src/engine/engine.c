@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/engine.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,11 +12,11 @@
 #include "base/text.h"
 #include "engine/command.h"
 #include "engine/engine_internal.h"
+#include "engine/history.h"
 #include "engine/job.h"
 #include "engine/ops.h"
 #include "engine/snapshot.h"
 #include "engine/state.h"
-#include "engine/state_history.h"
 #include "engine/state_jobs.h"
 #include "engine/watcher.h"
 #include "engine/workers.h"
@@ -27,7 +28,6 @@
 #define TRANSFER_WORKERS 4
 #define LOCAL_WORKERS 4
 #define LOCK_TIMEOUT_MS 30000
-#define HISTORY_KEY "history" /* of what is kept */
 
 static const struct engine_hooks real_hooks = {
     .sweep = ops_sweep,
@@ -94,6 +94,7 @@ static void free_parts(struct engine *engine)
     workers_free(engine->workers);
     state_free(engine->state);
     json_free(engine->kept);
+    history_done(engine);
     store_close(engine->store);
     config_done(&engine->settings);
     free_config(&engine->config);
@@ -148,13 +149,14 @@ static bool open_parts(struct engine *engine, struct error *err)
         state_log(engine->state, LOG_WARNING, "%s", unread.text);
         engine->is_kept_foreign = unread.code == ERROR_UNSUPPORTED;
     }
-    state_history_read(engine->state, json_string(engine->kept, HISTORY_KEY, ""));
+    history_start(engine);
     return true;
 }
 
 struct engine *engine_new(const struct engine_config *config, struct error *err)
 {
     struct engine *engine = memory_zero(1, sizeof(*engine));
+    pthread_mutex_init(&engine->history.mutex, NULL);
     copy_config(&engine->config, config);
     engine->hooks = config->hooks ? *config->hooks : real_hooks;
     if (!open_parts(engine, err)) {
@@ -171,30 +173,6 @@ struct engine *engine_new(const struct engine_config *config, struct error *err)
     return engine;
 }
 
-/* What another process has written there since this one began stays. */
-static void keep_history(struct engine *engine)
-{
-    if (!engine->config.is_watching && !engine->config.is_left) {
-        return;
-    }
-    auto_done(text) struct text history = {0};
-    auto_json struct json *now = NULL;
-    struct error unread = {0};
-    bool is_read = kept_read(engine->store, &now, &unread);
-    state_history_write(engine->state, &history);
-    state_history_merge(
-        json_string(engine->kept, HISTORY_KEY, ""), json_string(now, HISTORY_KEY, ""), &history);
-    if (engine->kept == NULL) {
-        engine->kept = take_ptr(now);
-        engine->is_kept_foreign = !is_read;
-    }
-    engine_keep(engine, HISTORY_KEY, text_cstr(&history));
-    struct error unwritten = {0};
-    if (engine->has_kept && !kept_write(engine->store, engine->kept, &unwritten)) {
-        state_log(engine->state, LOG_WARNING, "%s", unwritten.text);
-    }
-}
-
 bool engine_end(struct engine *engine, uint64_t patience_ms)
 {
     if (!engine) {
@@ -206,7 +184,7 @@ bool engine_end(struct engine *engine, uint64_t patience_ms)
     state_job_cancel_all(engine->state);
     housekeeping_tell_queue(engine, false);
     bool is_over = workers_stop(engine->workers, clock_deadline(patience_ms));
-    keep_history(engine);
+    history_keep(engine);
     if (is_over) {
         free_parts(engine);
     }

@@ -9,6 +9,7 @@
 #include "engine/move.h"
 #include "store/config.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,6 +50,13 @@ struct engine_hooks {
     bool (*refresh_host)(struct ops *ops, struct error *err);
 };
 
+/* How jobs ended, for other front ends (history.c). */
+struct history {
+    pthread_mutex_t mutex;
+    char *known;      /* lines that were read from the file, or written to it; NULL: none */
+    uint64_t version; /* of the file, when it was read last */
+};
+
 struct engine {
     struct engine_config config; /* strings are owned */
     struct config settings;
@@ -56,6 +64,7 @@ struct engine {
     struct json *kept;    /* of the front end, by key; main thread */
     bool has_kept;        /* something was kept since the start, and may be written */
     bool is_kept_foreign; /* a newer program's: left alone */
+    struct history history;
     struct state *state;
     struct workers *workers;
     struct watcher *watcher; /* NULL when not watching */

@@ -6,6 +6,7 @@ src_libengine_a_SOURCES = \
 	src/engine/command_table.c \
 	src/engine/engine.c src/engine/engine.h \
 	src/engine/engine_internal.h \
+	src/engine/history.c src/engine/history.h \
 	src/engine/housekeeping.c \
 	src/engine/job.c src/engine/job.h \
 	src/engine/job_file.c src/engine/job_file.h \

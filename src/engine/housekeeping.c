@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "engine/command.h"
+#include "engine/history.h"
 #include "engine/job.h"
 #include "engine/job_file.h"
 #include "engine/job_queue.h"
@@ -52,6 +53,7 @@ static bool refresh_jobs(struct ops *ops, struct error *err)
         processes[i] = items[i].process;
     }
     state_put_foreign_jobs(ops->state, files);
+    history_refresh(ops->engine);
     if (ops->engine->watcher) {
         watcher_set_processes(ops->engine->watcher, WATCHER_JOBS, processes, count);
     }
@@ -198,6 +200,7 @@ static bool tell_queue_once(struct ops *ops)
         .terminal = self.terminal,
         .is_watched = engine->watcher != NULL};
     struct error failure = {0};
+    history_tell(engine);
     if (!job_queue_write(store_area_dir(ops->store, STORE_JOBS), &whose, queued, &failure)) {
         state_log(ops->state, LOG_WARNING, "%s", failure.text);
     }

@@ -12,6 +12,7 @@
 #include "engine/change_log.h"
 #include "engine/command.h"
 #include "engine/engine_internal.h"
+#include "engine/history.h"
 #include "engine/job_file.h"
 #include "engine/ops.h"
 #include "engine/state.h"
@@ -279,12 +280,17 @@ void job_run(struct job *job)
     bool was_dry = command_is_dry_run(job->command);
     /* Descriptors that were not taken are closed before anybody hears of the end. */
     command_free(take_ptr(job->command));
-    if (job->is_change) {
+    if (job->is_change && !engine->config.is_left) {
         job_file_remove(store_area_dir(engine->store, STORE_JOBS), job->id);
     }
     if (is_ok && !was_dry) {
         record(job, was_forced, result);
     }
     finish(job, is_ok, result, &err);
+    if (job->is_change && engine->config.is_left) {
+        /* Whoever sees it vanish looks how it ended. */
+        history_tell(engine);
+        job_file_remove(store_area_dir(engine->store, STORE_JOBS), job->id);
+    }
     job_release(job);
 }

@@ -25,7 +25,7 @@ static void put_digest(
     json_put_string(entry, key, is_known ? digest_format(digest, hex) : NULL);
 }
 
-static struct json *entry_of(const struct job *job)
+static struct json *entry_of(const struct job *job, bool is_left)
 {
     char stamp[CLOCK_TEXT_LEN];
     struct json *entry = json_new_object();
@@ -48,11 +48,14 @@ static struct json *entry_of(const struct job *job)
         json_put_string(entry, "code", error_code_name(job->error.code));
         json_put_string(entry, "error", job->error.text);
     }
+    if (is_left) {
+        json_put_bool(entry, HISTORY_LEFT, true);
+    }
     return entry;
 }
 
 /* One line each, the oldest first; from the newest back, as far as there is room. */
-void state_history_write(struct state *state, struct text *out)
+void state_history_write(struct state *state, bool is_left, struct text *out)
 {
     auto_done(strings) struct strings lines = {0};
     size_t bytes = 0;
@@ -62,7 +65,7 @@ void state_history_write(struct state *state, struct text *out)
         if (!job_state_is_final(job->state) || job->is_quiet || job->is_internal || job->is_left) {
             continue;
         }
-        auto_json struct json *entry = entry_of(job);
+        auto_json struct json *entry = entry_of(job, is_left);
         auto_done(text) struct text line = {0};
         json_write(entry, false, &line);
         bytes += line.len;
@@ -75,19 +78,20 @@ void state_history_write(struct state *state, struct text *out)
     }
 }
 
-void state_history_merge(const char *before, const char *now, struct text *history)
+void state_history_add(const char *known, const char *more, struct text *history)
 {
-    auto_done(strings) struct strings known = {0};
-    auto_done(strings) struct strings theirs = {0};
+    auto_done(strings) struct strings passed = {0};
+    auto_done(strings) struct strings added = {0};
     auto_done(strings) struct strings lines = {0};
-    strings_split(&known, before, "\n");
-    strings_split(&theirs, now, "\n");
-    for (size_t i = 0; i < theirs.count; i++) {
-        if (!strings_contain(&known, theirs.items[i])) {
-            strings_add(&lines, theirs.items[i]);
+    strings_split(&passed, known, "\n");
+    strings_split(&added, more, "\n");
+    strings_split(&lines, text_cstr(history), "\n");
+    for (size_t i = 0; i < added.count; i++) {
+        const char *line = added.items[i];
+        if (!strings_contain(&passed, line) && !strings_contain(&lines, line)) {
+            strings_add(&lines, line);
         }
     }
-    strings_split(&lines, text_cstr(history), "\n");
     size_t bytes = 0;
     size_t first = lines.count;
     while (first > 0 && lines.count - first < ENTRIES_MAX && bytes < BYTES_MAX) {

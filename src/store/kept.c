@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/kept.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "base/error.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -41,6 +44,17 @@ bool kept_read(const struct store *store, struct json **values, struct error *er
 {
     *values = json_new_object();
     return read_values(store, *values, err);
+}
+
+uint64_t kept_version(const struct store *store)
+{
+    struct stat status;
+    if (fstatat(store_dir_fd(store), KEPT_FILE, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+        return 0;
+    }
+    /* A file that is replaced is another one, which may have the number of an older one. */
+    return (uint64_t)status.st_ino * 1000000007U + (uint64_t)status.st_mtim.tv_sec * 1000000000U +
+           (uint64_t)status.st_mtim.tv_nsec;
 }
 
 bool kept_write(const struct store *store, const struct json *values, struct error *err)

@@ -8,6 +8,7 @@
 #include "store/layout.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct error;
 struct json;
@@ -15,5 +16,7 @@ struct json;
 /* An object of texts; never NULL. False, with an empty object and err, when the file is there but
  * cannot be understood; the caller frees the object in any case. */
 bool kept_read(const struct store *store, struct json **values, struct error *err);
+/* Another one after each change of the file; 0: there is none. */
+uint64_t kept_version(const struct store *store);
 /* Replaces the file. */
 bool kept_write(const struct store *store, const struct json *values, struct error *err);

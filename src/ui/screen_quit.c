@@ -8,13 +8,7 @@
 #include "engine/engine.h"
 #include "engine/snapshot.h"
 #include "ui/choice.h"
-#include "ui/format.h"
 #include "ui/seat.h"
-
-static bool is_ours(const struct job_item *job)
-{
-    return format_job_is_active(job) && !job->is_quiet && !job->is_foreign;
-}
 
 static void leave_running(struct screen *screen, struct seat *seat)
 {
@@ -32,7 +26,7 @@ static void cancel_and_leave(struct screen *screen, struct seat *seat)
     (void)screen;
     for (size_t i = 0; i < seat->snapshot->jobs_count; i++) {
         const struct job_item *job = &seat->snapshot->jobs[i];
-        if (is_ours(job)) {
+        if (seat_is_own_work(job)) {
             engine_cancel(seat->engine, job->id);
         }
     }
@@ -42,15 +36,8 @@ static void cancel_and_leave(struct screen *screen, struct seat *seat)
 struct screen *quit_screen_new(struct seat *seat)
 {
     struct choice_screen *choice = choice_new(seat, "Quit?", ROLE_ATTENTION);
-    size_t count = 0;
-    for (size_t i = 0; i < seat->snapshot->jobs_count; i++) {
-        const struct job_item *job = &seat->snapshot->jobs[i];
-        if (is_ours(job)) {
-            text_append(&choice->question, count > 0 ? ", " : "Under way: ");
-            format_job_title(&choice->question, job, seat->snapshot);
-            count++;
-        }
-    }
+    text_append(&choice->question, "Under way: ");
+    seat_name_work(seat, 0, &choice->question);
     text_append(&choice->question, ". Pulls can go on without this screen; other work is stopped "
                                    "and leaves nothing half-made. Machines keep running.");
     choice_add(choice, 's', "Stay", NULL);

@@ -15,6 +15,8 @@
 #include "ui/format.h"
 #include "ui/screen.h"
 
+#define NAMED_MAX 8 /* of what is under way */
+
 void seat_open(struct seat *seat, struct screen *screen)
 {
     screen->below = seat->top;
@@ -174,23 +176,39 @@ bool seat_may_change(const struct seat *seat)
     return !seat->options->is_readonly && !seat->snapshot->host.is_readonly;
 }
 
+bool seat_is_own_work(const struct job_item *job)
+{
+    return format_job_is_active(job) && !job->is_quiet && !job->is_foreign;
+}
+
+size_t seat_name_work(const struct seat *seat, unsigned flags, struct text *out)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < seat->snapshot->jobs_count; i++) {
+        const struct job_item *job = &seat->snapshot->jobs[i];
+        if (!seat_is_own_work(job) || (job->verb->flags & flags) != flags) {
+            continue;
+        }
+        if (count < NAMED_MAX) {
+            text_append(out, count > 0 ? ", " : "");
+            format_job_title(out, job, seat->snapshot);
+        }
+        count++;
+    }
+    if (count > NAMED_MAX) {
+        text_printf(out, " and %zu more", count - NAMED_MAX);
+    }
+    return count;
+}
+
 bool seat_leave_transfers(struct seat *seat, struct error *err)
 {
     struct text *words = &seat->left_running;
-    size_t count = 0;
     text_clear(words);
     if (!engine_leave_running(seat->engine, err)) {
         return false;
     }
-    for (size_t i = 0; i < seat->snapshot->jobs_count; i++) {
-        const struct job_item *job = &seat->snapshot->jobs[i];
-        if (!format_job_is_active(job) || job->is_quiet || job->is_foreign ||
-            (job->verb->flags & VERB_TRANSFERS) == 0) {
-            continue;
-        }
-        text_append(words, count++ > 0 ? ", " : "");
-        format_job_title(words, job, seat->snapshot);
-    }
+    size_t count = seat_name_work(seat, VERB_TRANSFERS, words);
     text_append(words, count == 0 ? "" : count == 1 ? " goes" : " go");
     return true;
 }

@@ -71,8 +71,12 @@ void seat_meet_news(struct seat *seat);
 void seat_skip_news(struct seat *seat);
 /* The seat may change things. */
 bool seat_may_change(const struct seat *seat);
-/* Hands transfers that are under way to processes of their own; the engine cancels the rest when it
- * is freed. False when one could not be handed over. */
+/* A job of this process that people see and that has not ended. */
+bool seat_is_own_work(const struct job_item *job);
+/* "pull debian, pull web and 3 more": those of verbs with all these flags. How many there are. */
+size_t seat_name_work(const struct seat *seat, unsigned flags, struct text *out);
+/* Hands transfers that are under way, or wait, to a process of their own; the engine cancels the rest
+ * when it is freed. False when they could not be handed over. */
 bool seat_leave_transfers(struct seat *seat, struct error *err);
 /* Ends the loop. */
 void seat_leave(struct seat *seat, int exit_status);

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Pulls that a console left running when it was quit: one process goes on with all of them, as a queue."""
+import json
 import os
 import signal
+import subprocess
 from contextlib import contextmanager
 
 from jobs_world import Console, id_of, jobs, names
-from world import PATIENCE_S, main
+from world import PATIENCE_S, PROGRAM, main
 
 AT_ONCE = 2
 HANGING = ("hanging", "stuck")
@@ -130,6 +132,22 @@ def test_killed_it_is_forgotten(world):
         assert jobs(world) == []
         nothing_is_left(world)
         assert world.json("kernel", "pull", "a")["changed"] is True
+
+
+def test_one_that_fails_stops_no_other(world):
+    """Started by hand, so that what it says can be read."""
+    offer(world)
+    child = world.start("--internal-queue", "--", "kernel pull nowhere", "kernel pull a", program=PROGRAM,
+                        stderr=subprocess.PIPE)
+    _, said = child.communicate(timeout=PATIENCE_S)
+    assert child.returncode == 2 and b"Sanitizer" not in said, (child.returncode, said)
+    assert world.entries("kernels") == ["a"]
+    with open(world.path("state", "ui.json"), encoding="utf-8") as file:
+        told = [json.loads(line) for line in json.load(file)["values"]["history"].splitlines()]
+    assert [(one["line"], one["state"]) for one in told] == [
+        ("kernel pull nowhere", "failed"), ("kernel pull a", "ok")], told
+    assert told[0]["code"] == "NOT_FOUND" and told[0]["error"], told
+    nothing_is_left(world)
 
 
 def test_several_of_one_command_are_a_queue_as_well(world):

@@ -9,10 +9,8 @@
 /* The jobs pane of the real program: what was done is still known after a quit, what waits can be
  * done earlier, what failed can be mended, and each server's answer is told. */
 
-#include "base/clock.h"
 #include "tui/catalog_world.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 
@@ -141,23 +139,8 @@ static void test_what_waits_elsewhere(void **state)
     world_quit(world);
 }
 
-/* Until the process that went on has told how it all ended, which is the last it does. */
-static void await_history(const struct console_world *world, const char *text)
-{
-    uint64_t deadline_ms = clock_deadline(PTY_WAIT_MS);
-    bool is_there = false;
-    while (!is_there) {
-        auto_free char *kept = scratch_has(world->dir, "state/ui.json")
-                                   ? scratch_read(world->dir, "state/ui.json")
-                                   : memory_strdup("");
-        is_there = strstr(kept, text) != NULL;
-        assert_true(is_there || clock_left_ms(deadline_ms) > 0);
-        poll(NULL, 0, is_there ? 0 : 10);
-    }
-}
-
-/* A queue that is left running goes on as one, one at a time as here; the next console sees it, and
- * the one after that how each of it ended. */
+/* A queue that is left running goes on as one, one at a time as here; the next console sees it and how
+ * each of it ends, and so does the one after that. */
 static void test_a_queue_is_left_running(void **state)
 {
     struct console_world *world = *state;
@@ -181,11 +164,33 @@ static void test_a_queue_is_left_running(void **state)
     pty_wait_text(world->pty, "▸pull hanging");
     pty_send(world->pty, "c");
     pty_wait_text(world->pty, "2 Kernels  1");
-    await_history(world, "pull gone");
+    pty_wait_text(world->pty, "kernel pull gone: failed: ");
+    pty_wait_text(world->pty, "5 Jobs  1 failed, 1 cancelled, 1 done");
     world_quit(world);
     world_open(world);
     pty_wait_text(world->pty, "5 Jobs  1 failed, 1 cancelled, 1 done");
     world_quit(world);
+}
+
+/* However much is under way, what can be done about it is asked on one screen. */
+static void test_a_long_queue_is_asked_about_briefly(void **state)
+{
+    struct console_world *world = *state;
+    open_with_a_queue(world);
+    for (int i = 3; i <= 40; i++) {
+        auto_free char *keys = memory_printf(":kernel pull some-kernel-with-a-long-name-%d\r", i);
+        auto_free char *title = memory_printf("5 Jobs  1 running, %d queued", i);
+        pty_send(world->pty, keys);
+        pty_wait_text(world->pty, title);
+    }
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "and 33 more");
+    pty_wait_text(world->pty, "Cancel and quit");
+    pty_send(world->pty, "c");
+    int status = pty_wait_exit(world->pty);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    pty_stop(world->pty);
+    world->pty = NULL;
 }
 
 /* A name that is a kernel's and an image's: every job says which of them it is about. */
@@ -275,6 +280,7 @@ int main(void)
         TEST(test_queued_jobs_are_put_in_order),
         TEST(test_what_waits_elsewhere),
         TEST(test_a_queue_is_left_running),
+        TEST(test_a_long_queue_is_asked_about_briefly),
         TEST(test_one_name_of_two_kinds),
         TEST(test_failed_forms_come_back),
         TEST(test_each_mirror_is_told),

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "engine/history.h"
 #include "engine/state_history.h"
 #include "support/engine_world.h"
 
@@ -211,6 +212,13 @@ static void fail_pull(struct world *world, const char *name)
     uint64_t id = world_submit(world, &fake_pull, name, NULL);
     gate_open(gate);
     assert_int_equal(world_end(world, id), JOB_FAILED);
+    /* What is left tells how it ended before others see it vanish. */
+    auto_free char *file = memory_printf("jobs/%llu.json", (unsigned long long)id);
+    uint64_t deadline_ms = clock_deadline(WORLD_PATIENCE_MS);
+    while (scratch_has(world->dir, file)) {
+        assert_int_not_equal(clock_left_ms(deadline_ms), 0);
+        usleep(1000);
+    }
 }
 
 static void its_ends_are_told_to_the_next_one(void **state)
@@ -255,6 +263,49 @@ static void nothing_of_it_is_lost_beside_another_console(void **state)
     assert_false(is_told(world, "kernel pull meanwhile"));
 }
 
+/* A console that is there sees at once how it ended, and that something failed; what another console
+ * did, that was quit meanwhile, is that one's business. */
+static void its_ends_are_told_to_one_that_is_there(void **state)
+{
+    struct world *world = *state;
+    world->config.is_watching = true;
+    world_start(world);
+    struct engine *console = world->engine;
+    world_start(world);
+    fail_pull(world, "elsewhere");
+    engine_free(world->engine);
+    world->config.is_watching = false;
+    world->config.is_left = true;
+    world_start(world);
+    struct engine *left = world->engine;
+    fail_pull(world, "meanwhile");
+    world->engine = console;
+    assert_false(is_told(world, "kernel pull meanwhile"));
+    history_refresh(console); /* which the end of a job in another process makes it do */
+    assert_true(is_told(world, "kernel pull meanwhile"));
+    assert_false(is_told(world, "kernel pull elsewhere"));
+    const struct snapshot *snapshot = engine_snapshot(world->engine);
+    assert_int_not_equal(snapshot->log_count, 0);
+    const struct log_item *last = &snapshot->log[snapshot->log_count - 1];
+    assert_true(last->is_news);
+    assert_non_null(strstr(last->text, "kernel pull meanwhile"));
+    engine_release(snapshot);
+    world->engine = left;
+    fail_pull(world, "later");
+    world->engine = console;
+    history_refresh(console);
+    assert_true(is_told(world, "kernel pull later"));
+    engine_free(left);
+    world->config.is_left = false;
+    restart(world, false);
+    /* Each of them once. */
+    auto_free char *kept = scratch_read(world->dir, "ui.json");
+    const char *first = strstr(kept, "kernel pull meanwhile");
+    assert_non_null(first);
+    assert_null(strstr(first + 1, "kernel pull meanwhile"));
+    assert_non_null(strstr(kept, "kernel pull elsewhere"));
+}
+
 static void what_both_have_told_is_bounded(void **state)
 {
     (void)state;
@@ -264,15 +315,15 @@ static void what_both_have_told_is_bounded(void **state)
         text_printf(&history, "ours-%d\n", i);
         text_printf(&theirs, "theirs-%d\n", i);
     }
-    state_history_merge("", text_cstr(&theirs), &history);
+    state_history_add("", text_cstr(&history), &theirs);
     auto_done(strings) struct strings lines = {0};
-    strings_split(&lines, text_cstr(&history), "\n");
+    strings_split(&lines, text_cstr(&theirs), "\n");
     assert_in_range(lines.count, 1, 99);
     assert_string_equal(lines.items[lines.count - 1], "ours-99");
     text_clear(&history);
-    text_append(&history, "last\n");
-    state_history_merge("old\n", "old\nnew\n", &history);
-    assert_string_equal(text_cstr(&history), "new\nlast\n");
+    text_append(&history, "first\n");
+    state_history_add("old\n", "old\nnew\nfirst\n", &history);
+    assert_string_equal(text_cstr(&history), "first\nnew\n");
 }
 
 #define in_world(test) cmocka_unit_test_setup_teardown(test, set_up, world_tear_down)
@@ -287,6 +338,7 @@ int main(void)
         in_world(where_nothing_can_be_left_nothing_is_started),
         in_world(its_ends_are_told_to_the_next_one),
         in_world(nothing_of_it_is_lost_beside_another_console),
+        in_world(its_ends_are_told_to_one_that_is_there),
         cmocka_unit_test(what_both_have_told_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
