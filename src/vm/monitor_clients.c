@@ -450,4 +450,5 @@ void monitor_dismiss_clients(struct monitor *monitor, const struct json *farewel
             client->kind = CLIENT_LEAVING;
         }
     }
+    monitor_sweep_clients(monitor); /* nobody waits for those who have nothing left to read */
 }

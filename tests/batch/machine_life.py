@@ -6,6 +6,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import time
 
 from machine_world import clean, prepare, run, state
 from world import main
@@ -70,6 +71,23 @@ def test_kill_takes_any_signal_by_name_or_number(world):
     assert state(world) == "running"
     world.ok("vm", "kill", "web", "-s", "sigkill")
     world.ok("vm", "wait", "web", "--for", "exit")
+    clean(world)
+
+
+def test_an_end_is_told_at_once(world):
+    """Who ends a machine and its monitor once waited for each other, two seconds each time."""
+    prepare(world)
+    for words in (("kill",), ("stop",)):
+        shortest_s = 60.0
+        for _ in range(10):
+            run(world)
+            begin = time.monotonic()
+            world.ok("vm", *words, "web")
+            shortest_s = min(shortest_s, time.monotonic() - begin)
+            world.ok("vm", "rm", "web", "--force")
+            if shortest_s < 1.5:
+                break
+        assert shortest_s < 1.5, (words, shortest_s)
     clean(world)
 
 
