@@ -134,7 +134,9 @@ static void write_file(struct job *job, enum progress_phase phase, enum progress
 {
     struct engine *engine = job->engine;
     uint64_t now_ms = clock_monotonic_ms();
-    if (!job->is_change || (job->file_ms && now_ms - job->file_ms < FILE_MS)) {
+    /* What comes next is told at once: nothing else may come for long. */
+    bool is_soon = job->file_ms && now_ms - job->file_ms < FILE_MS && phase <= job->file_phase;
+    if (!job->is_change || is_soon) {
         return;
     }
     uint64_t rate = rate_for_file(job, done, now_ms);

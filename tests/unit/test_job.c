@@ -55,6 +55,17 @@ static void verbs_choose_lane_and_kind(void **state)
     assert_string_equal(planned->line, "kernel change a --dry-run");
 }
 
+/* As other processes read it. */
+static struct section *list_files(const struct world *world)
+{
+    struct error err = {0};
+    auto_free char *path = memory_printf("%s/jobs", world->dir);
+    auto_close int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct section *list = job_file_list(dir, false, &err);
+    assert_fine(err);
+    return list;
+}
+
 static void a_change_has_a_file_while_it_runs(void **state)
 {
     struct world *world = *state;
@@ -62,10 +73,7 @@ static void a_change_has_a_file_while_it_runs(void **state)
     struct gate *gate = gate_add("lab");
     uint64_t id = world_submit(world, &fake_pull, "lab", NULL);
     gate_wait(gate);
-    int jobs = open(world->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int dir = openat(jobs, "jobs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    struct error err = {0};
-    struct section *list = job_file_list(dir, false, &err);
+    struct section *list = list_files(world);
     assert_int_equal(section_count(list), 1);
     const struct job_file *file = section_items(list);
     assert_int_equal(file->id, id);
@@ -74,12 +82,37 @@ static void a_change_has_a_file_while_it_runs(void **state)
     assert_int_equal(file->process.pid, getpid());
     assert_false(file->is_watched);
     section_release(list);
-    close(dir);
-    close(jobs);
     gate_open(gate);
     assert_int_equal(world_end(world, id), JOB_OK);
     auto_free char *names = scratch_list(world->dir, "jobs");
     assert_string_equal(names, "");
+}
+
+static bool begin_and_hang(struct ops *ops, struct json **result, struct error *err)
+{
+    progress_report(ops->progress, PROGRESS_DOWNLOAD, PROGRESS_BYTES, 10, 100);
+    return fake_run(ops, result, err);
+}
+
+static const struct verb hanging_pull = FAKE_VERB("kernel", "pull", VERB_TRANSFERS, begin_and_hang);
+
+/* However soon after its start: what hangs then says nothing more. */
+static void what_hangs_says_in_which_phase(void **state)
+{
+    struct world *world = *state;
+    world_start(world);
+    struct gate *gate = gate_add("lab");
+    uint64_t id = world_submit(world, &hanging_pull, "lab", NULL);
+    gate_wait(gate);
+    struct section *list = list_files(world);
+    const struct job_file *file = section_items(list);
+    assert_int_equal(section_count(list), 1);
+    assert_int_equal(file->phase, PROGRESS_DOWNLOAD);
+    assert_int_equal(file->done, 10);
+    assert_int_equal(file->total, 100);
+    section_release(list);
+    gate_open(gate);
+    assert_int_equal(world_end(world, id), JOB_OK);
 }
 
 static void reading_and_streaming_have_no_file(void **state)
@@ -252,6 +285,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verbs_choose_lane_and_kind),
         in_world(a_change_has_a_file_while_it_runs),
+        in_world(what_hangs_says_in_which_phase),
         in_world(reading_and_streaming_have_no_file),
         in_world(a_job_of_another_process_is_shown),
         in_world(a_job_of_another_process_is_there_from_the_start),
