@@ -27,7 +27,8 @@
 #include "base/text.h"
 
 #define FRAME_QUIET_MS 15
-#define FRAME_MOST_MS 200
+#define FRAME_USUAL_MS 200
+#define FRAME_MOST_MS 2000
 
 struct pty_vterm {
     int master;
@@ -330,10 +331,44 @@ static void show(struct pty_vterm *pty)
     fprintf(stderr, "%s\n", pty_screen(pty));
 }
 
-/* A frame is written in several pieces: the rest of it, however slowly it comes. */
+/* The letter of proc(5), of its first thread; 0 when it is gone. */
+static char program_state(const struct pty_vterm *pty)
+{
+    char path[64];
+    char stat[512] = "";
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pty->program);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return 0;
+    }
+    stat[fread(stat, 1, sizeof(stat) - 1, file)] = '\0';
+    fclose(file);
+    const char *name_end = strrchr(stat, ')');
+    return name_end != NULL && name_end[1] == ' ' ? name_end[2] : 0;
+}
+
+bool pty_is_asleep(const struct pty_vterm *pty)
+{
+    return program_state(pty) == 'S';
+}
+
+/* What has ended or was stopped is not. */
+static bool is_at_work(const struct pty_vterm *pty)
+{
+    char state = program_state(pty);
+    return state == 'R' || state == 'D';
+}
+
+/* A frame is written in several pieces: the rest of it, however slowly it comes. Between two pieces
+ * the program may have to wait for a processor longer than any time that could be waited here, so it
+ * is complete only when the program has nothing left to do. */
 static void take_rest_of_frame(struct pty_vterm *pty)
 {
-    pty_settle(pty, FRAME_QUIET_MS, FRAME_MOST_MS);
+    uint64_t deadline = clock_deadline(FRAME_MOST_MS);
+    pty_settle(pty, FRAME_QUIET_MS, FRAME_USUAL_MS);
+    while (pump(pty, 0) || (is_at_work(pty) && clock_left_ms(deadline) > 0)) {
+        pump(pty, 1);
+    }
 }
 
 static void wait_for(struct pty_vterm *pty, const char *text, bool is_there)

@@ -33,6 +33,8 @@ void pty_stop(struct pty_vterm *pty);
 void pty_send(struct pty_vterm *pty, const char *keys);
 void pty_resize(struct pty_vterm *pty, int rows, int columns);
 pid_t pty_pid(const struct pty_vterm *pty);
+/* Not even about to run: whatever wakes it has done so before it is told. */
+bool pty_is_asleep(const struct pty_vterm *pty);
 /* Closes our end: the terminal is gone. */
 void pty_hang_up(struct pty_vterm *pty);
 

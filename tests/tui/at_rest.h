@@ -42,21 +42,12 @@ static inline void at_rest_close(struct at_rest *rest)
     scratch_remove(rest->dir);
 }
 
-/* Not even about to run: a key or a signal has woken it before it can tell. */
-static inline bool at_rest_is_asleep(struct pty_vterm *pty)
-{
-    auto_free char *path = memory_printf("/proc/%d/stat", (int)pty_pid(pty));
-    auto_free char *stat = scratch_read("", path);
-    const char *name_end = stat != NULL ? strrchr(stat, ')') : NULL;
-    return name_end != NULL && strncmp(name_end, ") S", 3) == 0;
-}
-
 /* Until it rests, and what it wrote is on the screen. */
 static inline void at_rest_wait(struct at_rest *rest, struct pty_vterm *pty)
 {
     uint64_t deadline = clock_deadline(PTY_WAIT_MS);
     pty_settle(pty, REST_WAY_MS, 2000);
-    while (!atomic_load(&rest->page->is_resting) || !at_rest_is_asleep(pty) ||
+    while (!atomic_load(&rest->page->is_resting) || !pty_is_asleep(pty) ||
            !atomic_load(&rest->page->is_resting)) {
         if (clock_left_ms(deadline) == 0 || pty_has_ended(pty)) {
             fprintf(stderr, "%s\n", pty_screen(pty));
