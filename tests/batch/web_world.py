@@ -9,10 +9,14 @@ import sys
 from world import Skip, need
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def held_port(world):
+    """One of 127.0.0.1 that nobody else is given meanwhile. It is bound but not listened at, so a server
+    that reuses addresses, as each of these does, may have it."""
+    holder = socket.socket()
+    world.held.append(holder)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    return holder.getsockname()[1]
 
 
 def answers(port):
@@ -51,7 +55,7 @@ def nginx(world, tls=""):
     """Serves world.www with nginx as this user; its port. tls: lines for its server block."""
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     need("nginx")
-    port = free_port()
+    port = held_port(world)
     tls_word = " ssl" if tls else ""
     words = nginx_words(world, f"nginx-{port}", f"127.0.0.1:{port}{tls_word}", tls)
     child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -70,7 +74,7 @@ def asked(world, port):
 
 def plain_server(world):
     """Python's own web server: no ranges, no ETags."""
-    port = free_port()
+    port = held_port(world)
     child = subprocess.Popen(
         [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", world.www,
          str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

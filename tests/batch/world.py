@@ -71,6 +71,7 @@ class World:
         self.home = self.mkdir("home")
         self.www = self.mkdir("www")
         self.children = []
+        self.held = []  # sockets that keep others from a port
         nothing = self.write("nothing.json", '{"version": 1, "kernels": [], "images": []}')
         self.env = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
@@ -279,6 +280,8 @@ class World:
             for stream in (child.stdin, child.stdout, child.stderr):
                 if stream:
                     stream.close()
+        for holder in self.held:
+            holder.close()
         for group in self.control_groups():
             left.append(group)
             self.run("host", "gc")

@@ -21,6 +21,8 @@ import urllib.request
 sys.dont_write_bytecode = True
 import registry  # noqa: E402
 
+PATIENCE_S = 120
+
 
 def write_layout(directory, images):
     """An OCI image layout that holds the images under their names."""
@@ -55,7 +57,7 @@ def make_by_umoci(directory, root):
 def run(argv, root):
     with open(root / "tools.log", "ab") as log:
         return subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=log, timeout=60).stdout
+            stderr=log, timeout=PATIENCE_S).stdout
 
 
 def die_with_parent():
@@ -63,14 +65,15 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def hold_port():
+    """A socket that keeps others from its port; the registry, which reuses addresses, may listen there."""
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    return holder
 
 
-def start(root, log):
-    port = free_port()
+def start(root, log, port):
     config = root / "config.yml"
     config.write_text(f"""version: 0.1
 log: {{level: info}}
@@ -79,16 +82,15 @@ http: {{addr: 127.0.0.1:{port}}}
 """)
     child = subprocess.Popen(["docker-registry", "serve", str(config)], stdin=subprocess.DEVNULL,
         stdout=log, stderr=log, preexec_fn=die_with_parent)
-    for _ in range(300):
-        if child.poll() is not None:
-            return None, 0
+    end = time.monotonic() + PATIENCE_S
+    while child.poll() is None and time.monotonic() < end:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/", timeout=5).close()
-            return child, port
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/", timeout=PATIENCE_S).close()
+            return child
         except OSError:
             time.sleep(0.05)
     child.kill()
-    return None, 0
+    return None
 
 
 def fill(root, port):
@@ -120,9 +122,11 @@ def main():
     parent = os.getppid()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     child = None
+    holder = hold_port()
+    port = holder.getsockname()[1]
     try:
         with open(options.log, "ab") as log:
-            child, port = start(options.root, log)
+            child = start(options.root, log, port)
         if child is None:
             sys.exit("docker-registry did not start")
         fill(options.root, port)

@@ -257,6 +257,7 @@ def repository_is_without_blobs(path):
 
 class Registry(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(self, address, role, shared):
         super().__init__((address, 0), Handler)
