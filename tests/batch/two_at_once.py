@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Two processes on one state directory (B11)."""
+import json
 import os
 import signal
 import subprocess
@@ -26,11 +27,20 @@ def test_holder_is_named_when_waiting_ends(world):
     assert child.wait(timeout=PATIENCE_S) == 143
 
 
+def waits_for(world, child):
+    """What its job says it waits for."""
+    rows = [row for row in world.json("job", "list") if row["pid"] == child.pid]
+    return "".join(row["waits_for"] for row in rows if row.get("note") and "waits_for" in row)
+
+
 def test_second_pull_takes_the_first_ones_result(world):
     """It existed only after the verb started."""
-    child = start_pull(world, "first=1+rate=300000")
-    result = world.json("kernel", "pull", "lab")
-    assert child.wait(timeout=PATIENCE_S) == 0
+    child = start_pull(world, "held=1000")
+    second = world.start("kernel", "pull", "lab", "--format", "json", stdout=subprocess.PIPE)
+    world.wait_until(lambda: waits_for(world, second), "it waits")
+    world.write("www/go", "")
+    result = json.loads(second.communicate(timeout=PATIENCE_S)[0])
+    assert second.returncode == 0 and child.wait(timeout=PATIENCE_S) == 0
     assert result["changed"] is False and world.entries("kernels") == ["lab"]
 
 
@@ -55,12 +65,7 @@ def test_one_that_waits_for_a_lock_says_so(world):
     child = start_pull(world, "hang-body=1000")
     waiting = world.start("kernel", "pull", "lab", "--force", stdout=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL)
-
-    def note():
-        rows = [row for row in world.json("job", "list") if row["pid"] == waiting.pid]
-        return "".join(row["waits_for"] for row in rows if row.get("note") and "waits_for" in row)
-
-    world.wait_until(lambda: str(child.pid) in note(), "it names whom it waits for")
+    world.wait_until(lambda: str(child.pid) in waits_for(world, waiting), "it names whom it waits for")
     for process in (waiting, child):
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=PATIENCE_S) == 143

@@ -21,6 +21,7 @@ more of these joined with '+', each for that very request:
   cut=N               closes after N bytes of the body
   hang                takes the request and never answers
   hang-body=N         stops after N bytes of the body, without closing
+  held=N              stops after N bytes of the body until there is a file DIR/go
   drip                one byte of the header a second
   close               closes without an answer
   garbage             answers in something that is not HTTP
@@ -72,7 +73,9 @@ WITHOUT_VALUE = {
     "no-range", "bad-range", "short-range", "lying-range", "force-range", "gzip", "fake-gzip",
     "auth",
 }
-WITH_NUMBER = {"rate", "first", "cut", "hang-body", "length", "chunk-cut", "short", "flip", "headers"}
+WITH_NUMBER = {
+    "rate", "first", "cut", "hang-body", "held", "length", "chunk-cut", "short", "flip", "headers",
+}
 WITH_TEXT = {"retry-after", "etag", "redirect"}
 
 
@@ -291,9 +294,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         began = time.monotonic()
         for at in range(0, stop, step):
             piece = body[at : min(at + step, stop)]
-            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if is_chunked else piece)
+            before = self.how.get("held", -1) - at
+            if 0 <= before < len(piece):
+                self.send_piece(piece[:before], is_chunked)
+                self.wait_for_go()
+                piece = piece[before:]
+            self.send_piece(piece, is_chunked)
             if rate is not None:
-                pause = began + (at + len(piece)) / rate - time.monotonic()
+                pause = began + min(at + step, stop) / rate - time.monotonic()
                 time.sleep(max(0, pause))
         if "hang-body" in self.how:
             self.wait_for_client()
@@ -301,6 +309,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             raise Cut
         if is_chunked:
             self.wfile.write(b"0\r\n\r\n")
+
+    def send_piece(self, piece, is_chunked):
+        if piece:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if is_chunked else piece)
+
+    def wait_for_go(self):
+        while not os.path.exists(os.path.join(self.server.root, "go")):
+            time.sleep(0.01)
 
     def wait_for_client(self):
         """Until the other side closes."""
