@@ -12,16 +12,21 @@ from machine_world import clean, prepare, run, stand_in, state
 from world import PATIENCE_S, Skip, main, small_disk
 
 
-def handle(world, name="web"):
-    with open(os.path.join(world.state, "vms", name, "handle.json"), encoding="utf-8") as file:
+def record(world, kind):
+    with open(os.path.join(world.state, "vms", "web", f"{kind}.json"), encoding="utf-8") as file:
         return json.load(file)
+
+
+def handle(world):
+    return record(world, "handle")
 
 
 def stop_and_die(world):
     """A stop that its guest does not listen to, killed at work."""
-    child = world.start("vm", "stop", "web", "--timeout", "2s", stdout=subprocess.DEVNULL,
+    child = world.start("vm", "stop", "web", "--timeout", "4s", stdout=subprocess.DEVNULL,
                         stderr=subprocess.DEVNULL)
-    world.wait_until(lambda: state(world) == "stopping", "it is stopped")
+    # Read here: to run the program for it may take as long as the stop.
+    world.wait_until(lambda: record(world, "boot").get("stopping"), "it is stopped")
     child.kill()
     child.wait(timeout=PATIENCE_S)
 

@@ -109,7 +109,7 @@ static inline void world_start(struct world *world)
 static inline void world_wait_ready(struct world *world, struct machine_timeline *timeline)
 {
     struct error err = {0};
-    machine_wait_ready(world->dir, &world->handle, 20000, NULL, NULL, timeline, &err);
+    machine_wait_ready(world->dir, &world->handle, 60000, NULL, NULL, timeline, &err);
     assert_fine(err);
 }
 
@@ -137,7 +137,7 @@ static inline void world_remove(struct world *world)
     machine_spec_done(&world->spec);
 }
 
-/* Until the file in the machine's directory holds the text; fails after 20 seconds. */
+/* Until the file in the machine's directory holds the text; fails after a minute. */
 static inline void world_wait_text(const struct world *world, const char *name, const char *text)
 {
     uint64_t deadline = clock_deadline(60000);
@@ -188,7 +188,7 @@ static inline void world_type(const struct world *world, const char *words)
 static inline void world_wait_exit(struct world *world, struct machine_exit *exit)
 {
     struct error err = {0};
-    machine_wait_exit(world->dir, &world->handle, 20000, NULL, exit, &err);
+    machine_wait_exit(world->dir, &world->handle, 60000, NULL, exit, &err);
     assert_fine(err);
 }
 

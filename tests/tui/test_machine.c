@@ -37,7 +37,7 @@ static void test_run_in_three_keys(void **state)
     pty_send(world->pty, "q");
     pty_wait_text(world->pty, "t Stop");
     world_quit(world);
-    assert_int_equal(world_batch(world, "vm wait web --for running --timeout 5s"), 0);
+    assert_int_equal(world_batch(world, "vm wait web --for running --timeout 60s"), 0);
 }
 
 static void test_stop_start_remove(void **state)

