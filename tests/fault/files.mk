@@ -11,6 +11,7 @@ fault_tests = \
 	tests/fault/kill_images.py \
 	tests/fault/kill_machine.py \
 	tests/fault/kill_snapshots.py \
+	tests/fault/late_start.py \
 	tests/fault/mutations.py \
 	tests/fault/power_cut.py \
 	tests/fault/publishing.py \

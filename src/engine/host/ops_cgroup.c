@@ -46,13 +46,15 @@ static bool is_garbage(
     struct ops *ops, const struct strings *names, const char *path, bool is_dry, struct lock **lock)
 {
     auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
+    auto_done(vm_hand) struct vm_hand held = VM_HAND_INIT;
     struct error ignored = {0};
     if (!find_machine(ops, names, cgroup_uuid(path), &hand)) {
         return cgroup_is_of(path, store_path(ops->store)) &&
                cgroup_is_empty(path, is_dry ? 0 : END_TIMEOUT_MS);
     }
-    if (!ops_vm_is_up(hand.facts.state)) {
-        *lock = lock_take(ops->store, STORE_VM, hand.name, "gc", 0, NULL, NULL, &ignored);
+    if (!ops_vm_is_up(hand.facts.state) && ops_vm_try_take(ops, hand.name, "gc", &held, &ignored) &&
+        !ops_vm_is_up(held.facts.state) && strcmp(held.spec.uuid, hand.spec.uuid) == 0) {
+        *lock = take_ptr(held.lock);
     }
     if (*lock != NULL && !is_dry) {
         cgroup_kill(path);

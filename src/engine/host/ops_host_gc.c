@@ -88,17 +88,13 @@ static void settle_machines(struct ops *ops, struct json *done)
     for (size_t i = 0; i < names.count; i++) {
         auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
         struct error failure = {0};
-        if (!ops_vm_read(ops, names.items[i], &hand, &failure)) {
+        if (!ops_vm_try_take(ops, names.items[i], "gc", &hand, &failure)) {
             if (failure.code == ERROR_FORMAT) {
                 strings_add(&damaged, names.items[i]);
             }
             continue;
         }
         bool is_due = needs_settling(&hand);
-        hand.lock = lock_take(ops->store, STORE_VM, hand.name, "gc", 0, NULL, NULL, &failure);
-        if (hand.lock == NULL) {
-            continue;
-        }
         if (machine_settle(hand.dir, &failure)) {
             if (is_due) {
                 strings_add(&settled, hand.name);

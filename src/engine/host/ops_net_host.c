@@ -105,6 +105,7 @@ static bool is_owned(struct ops *ops, const struct strings *names, const char *t
 {
     for (size_t i = 0; i < names->count; i++) {
         auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
+        auto_done(vm_hand) struct vm_hand held = VM_HAND_INIT;
         struct error ignored = {0};
         char own[NET_NAME_MAX];
         if (!ops_vm_read(ops, names->items[i], &hand, &ignored)) {
@@ -114,11 +115,9 @@ static bool is_owned(struct ops *ops, const struct strings *names, const char *t
         if (strcmp(own, tap) != 0) {
             continue;
         }
-        if (ops_vm_is_up(hand.facts.state)) {
-            return true;
-        }
-        hand.lock = lock_take(ops->store, STORE_VM, hand.name, "gc", 0, NULL, NULL, &ignored);
-        return hand.lock == NULL;
+        return ops_vm_is_up(hand.facts.state) ||
+               !ops_vm_try_take(ops, hand.name, "gc", &held, &ignored) ||
+               ops_vm_is_up(held.facts.state);
     }
     return false;
 }

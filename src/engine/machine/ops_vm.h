@@ -42,6 +42,12 @@ bool ops_vm_read(struct ops *ops, const char *name, struct vm_hand *hand, struct
 /* The same behind its exclusive lock, settled: a crash of host or monitor is written down first. */
 bool ops_vm_take(struct ops *ops, const char *name, const char *purpose, struct vm_hand *hand,
     struct error *err);
+/* The same for what nobody asked for: without waiting, and nothing is written down. False when somebody
+ * else has it (ERROR_BUSY). What was read of it before its lock was taken may be over. */
+bool ops_vm_try_take(struct ops *ops, const char *name, const char *purpose, struct vm_hand *hand,
+    struct error *err);
+/* It ran, and has ended. One that never ran was made to be used. */
+bool ops_vm_has_ended(const struct vm_hand *hand);
 /* It runs, but its monitor died: nobody keeps its log, serves its ports or begins it again. */
 bool ops_vm_is_orphan(const struct vm_hand *hand);
 /* Gives such a one a new monitor; the caller has its lock. False when it is none, or (which is told) it

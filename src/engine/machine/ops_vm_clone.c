@@ -109,18 +109,11 @@ bool ops_vm_clone(struct ops *ops, struct json **result, struct error *err)
     return true;
 }
 
-/* What prune takes: machines that ran and have ended. One that never ran was made to be used. */
-static bool has_ended(const struct vm_hand *hand)
-{
-    return hand->facts.state == MACHINE_STOPPED || hand->facts.state == MACHINE_CRASHED;
-}
-
 /* One that somebody works on, or that cannot be read, is left alone. */
 static bool take_ended(struct ops *ops, const char *name, struct vm_hand *hand)
 {
     struct error ignored = {0};
-    hand->lock = lock_take(ops->store, STORE_VM, name, "prune", 0, NULL, NULL, &ignored);
-    return hand->lock != NULL && ops_vm_read(ops, name, hand, &ignored) && has_ended(hand);
+    return ops_vm_try_take(ops, name, "prune", hand, &ignored) && ops_vm_has_ended(hand);
 }
 
 static void plan_prune(struct ops *ops, const struct strings *names, struct json *plan)
@@ -128,7 +121,7 @@ static void plan_prune(struct ops *ops, const struct strings *names, struct json
     for (size_t i = 0; i < names->count; i++) {
         auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
         struct error ignored = {0};
-        if (ops_vm_read(ops, names->items[i], &hand, &ignored) && has_ended(&hand)) {
+        if (ops_vm_read(ops, names->items[i], &hand, &ignored) && ops_vm_has_ended(&hand)) {
             auto_free char *object = memory_printf("vm/%s", hand.name);
             ops_plan_add(plan, "remove", object,
                 ops_vm_disk_use(hand.dir, machine_spec_disk_slots(&hand.spec)));

@@ -54,6 +54,11 @@ bool ops_vm_read(struct ops *ops, const char *name, struct vm_hand *hand, struct
     return true;
 }
 
+bool ops_vm_has_ended(const struct vm_hand *hand)
+{
+    return hand->facts.state == MACHINE_STOPPED || hand->facts.state == MACHINE_CRASHED;
+}
+
 /* One that is stopping too: whoever stops a machine has its lock, so he is gone. */
 bool ops_vm_is_orphan(const struct vm_hand *hand)
 {
@@ -111,6 +116,13 @@ bool ops_vm_take(
     machine_facts_done(&hand->facts);
     machine_look(hand->dir, &hand->facts);
     return true;
+}
+
+bool ops_vm_try_take(
+    struct ops *ops, const char *name, const char *purpose, struct vm_hand *hand, struct error *err)
+{
+    hand->lock = lock_take(ops->store, STORE_VM, name, purpose, 0, NULL, NULL, err);
+    return hand->lock != NULL && ops_vm_read(ops, name, hand, err);
 }
 
 bool ops_vm_take_both(struct ops *ops, const char *name, const char *other, const char *purpose,

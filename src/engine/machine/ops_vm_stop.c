@@ -13,7 +13,6 @@
 #include "engine/ops.h"
 #include "engine/ops_common.h"
 #include "engine/state.h"
-#include "store/lock.h"
 #include "store/vm_store.h"
 
 #include <signal.h>
@@ -112,6 +111,17 @@ bool ops_vm_discard(struct ops *ops, struct vm_hand *hand, struct error *err)
     return is_removed;
 }
 
+/* A machine of `run --rm` that has ended, also once nobody else can start it again. */
+static void sweep_ended(struct ops *ops, const char *name)
+{
+    auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
+    struct error ignored = {0};
+    if (ops_vm_try_take(ops, name, "sweep", &hand, &ignored) && hand.spec.is_ephemeral &&
+        ops_vm_has_ended(&hand) && ops_vm_discard(ops, &hand, &ignored)) {
+        state_log(ops->state, LOG_INFO, "removed VM %s, which was to go when it ended", name);
+    }
+}
+
 void ops_vm_sweep(struct ops *ops)
 {
     auto_done(strings) struct strings names = {0};
@@ -126,14 +136,8 @@ void ops_vm_sweep(struct ops *ops)
         if (ops->config->is_watching) { /* a single command settles what it is about */
             ops_vm_settle(ops, &hand);
         }
-        if (!hand.spec.is_ephemeral ||
-            (hand.facts.state != MACHINE_STOPPED && hand.facts.state != MACHINE_CRASHED)) {
-            continue;
-        }
-        hand.lock = lock_take(ops->store, STORE_VM, hand.name, "sweep", 0, NULL, NULL, &failure);
-        if (hand.lock != NULL && ops_vm_discard(ops, &hand, &failure)) {
-            state_log(
-                ops->state, LOG_INFO, "removed VM %s, which was to go when it ended", hand.name);
+        if (hand.spec.is_ephemeral && ops_vm_has_ended(&hand)) {
+            sweep_ended(ops, hand.name);
         }
     }
 }
