@@ -70,10 +70,19 @@ def test_what_the_guest_says(world):
     clean(world)
 
 
-def time_of(world, *names):
+def seconds(call):
     begin = time.monotonic()
-    assert [row["name"] for row in world.json("vm", "stats", *names)] == list(names)
+    call()
     return time.monotonic() - begin
+
+
+def is_within(limit_s, call):
+    """One of several is: load may slow each of them down."""
+    return any(seconds(call) < limit_s for _ in range(5))
+
+
+def ask_figures(world, *names):
+    assert [row["name"] for row in world.json("vm", "stats", *names)] == list(names)
 
 
 def test_silent_guests_are_waited_for_together(world):
@@ -82,8 +91,8 @@ def test_silent_guests_are_waited_for_together(world):
     pids = [run(world, name, "fake.realagent")["pid"] for name in names]
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
-    alone = time_of(world, "one")
-    assert time_of(world, *names) < 2 * alone, alone
+    alone_s = seconds(lambda: ask_figures(world, "one"))
+    assert is_within(2 * alone_s, lambda: ask_figures(world, *names)), alone_s
     for pid in pids:
         os.kill(pid, signal.SIGCONT)
     clean(world)
@@ -162,12 +171,6 @@ def test_gc_leaves_what_cannot_be_read(world):
     world.ok("vm", "rm", "odd", "--force")
 
 
-def seconds(call):
-    begin = time.monotonic()
-    call()
-    return time.monotonic() - begin
-
-
 def test_fifty_records_and_six_machines(world):
     """List, stats and stop stay quick, several are started and stopped at the same time, and
     afterwards there is nothing that was not there before."""
@@ -181,10 +184,10 @@ def test_fifty_records_and_six_machines(world):
     up = names[:6]
     one = seconds(lambda: world.ok("vm", "start", names[7]))
     world.ok("vm", "stop", names[7])
-    assert seconds(lambda: world.ok("vm", "start", *up)) < 6 * one + 5
-    assert seconds(lambda: world.json("vm", "list")) < PATIENCE_S / 30
+    assert seconds(lambda: world.ok("vm", "start", *up)) < 6 * one + PATIENCE_S / 2
+    assert is_within(PATIENCE_S / 30, lambda: world.json("vm", "list"))
     assert [row["name"] for row in world.json("vm", "list", "--running")] == up
-    assert seconds(lambda: world.json("vm", "stats")) < PATIENCE_S / 20
+    assert is_within(PATIENCE_S / 20, lambda: world.json("vm", "stats"))
     assert len(world.json("vm", "stats")) == 6
     rows = world.json("vm", "stop", *up)
     assert all(row["state"] == "stopped" and row["changed"] for row in rows)

@@ -52,7 +52,7 @@ static void test_timeout_kills_the_child(void **state)
     uint64_t began = clock_monotonic_ms();
     assert_false(process_run(argv, 100, 10, NULL, NULL, NULL, &status, &err));
     assert_code(err, ERROR_TIMEOUT);
-    assert_true(clock_monotonic_ms() - began < 10000);
+    assert_true(clock_monotonic_ms() - began < 60000);
     assert_int_equal(waitpid(-1, &status, WNOHANG), -1); /* reaped: no child is left */
 }
 
