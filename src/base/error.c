@@ -94,6 +94,39 @@ bool error_set_errno(struct error *err, int errnum, const char *format, ...)
     return false;
 }
 
+bool error_set_told(struct error *err, int errnum, const char *format, ...)
+{
+    if (err->code != ERROR_NONE) {
+        return false;
+    }
+    va_list args;
+    va_start(args, format);
+    vsnprintf(err->text, sizeof err->text, format, args);
+    va_end(args);
+    err->code = code_of_errno(errnum);
+    err->sys_errno = errnum;
+    return false;
+}
+
+bool error_is_blind(const struct error *err)
+{
+    switch (err->sys_errno) {
+    case 0:
+    case ENOENT:
+    case ENOTDIR:
+    case EISDIR:
+    case ELOOP:
+    case ENXIO: /* a socket */
+    case ENODEV:
+    case ENAMETOOLONG:
+    case EEXIST:
+    case ESRCH:
+        return false;
+    default:
+        return err->code != ERROR_NONE;
+    }
+}
+
 bool error_wrap(struct error *err, const char *format, ...)
 {
     char old[sizeof err->text];

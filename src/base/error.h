@@ -49,6 +49,13 @@ bool error_set(struct error *err, enum error_code code, const char *format, ...)
  * the sentence. */
 bool error_set_errno(struct error *err, int errnum, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same code and errno without strerror: the sentence says why itself. */
+bool error_set_told(struct error *err, int errnum, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The host kept us from looking (too many open files, no permission, a disk that fails): that says
+ * nothing about the thing, which may be well. False for errors that do: not there, no directory, a
+ * link, and all content. */
+bool error_is_blind(const struct error *err);
 /* Puts "context: " in front of the sentence; keeps the code. Always returns false. */
 bool error_wrap(struct error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Forgets what was set, for callers that tried one thing and go on with another. */

@@ -153,6 +153,13 @@ bool file_exists(int dir, const char *path)
     return fstatat(dir, path, &status, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+bool file_is_absent(int dir, const char *path)
+{
+    struct stat status;
+    return fstatat(dir, path, &status, AT_SYMLINK_NOFOLLOW) != 0 &&
+           (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENAMETOOLONG);
+}
+
 bool file_write_all(int fd, const void *bytes, size_t len, struct error *err)
 {
     const char *at = bytes;

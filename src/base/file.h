@@ -33,6 +33,8 @@ int file_open_beneath(int dir, const char *path, int flags, mode_t mode);
 /* Makes the directory and its missing parents, 0700. */
 bool file_make_dirs(int dir, const char *path, struct error *err);
 bool file_exists(int dir, const char *path);
+/* Known not to be there: where the host keeps us from looking, something may be. */
+bool file_is_absent(int dir, const char *path);
 
 bool file_write_all(int fd, const void *bytes, size_t len, struct error *err);
 bool file_write_all_at(int fd, const void *bytes, size_t len, uint64_t offset, struct error *err);

@@ -32,5 +32,6 @@ src_libbase_a_SOURCES = \
 	src/base/tree_source.c \
 	src/base/tree_take.c \
 	src/base/units.c src/base/units.h \
+	src/base/unread.c src/base/unread.h \
 	src/base/wire.c src/base/wire.h \
 	src/base/wire_decode.c

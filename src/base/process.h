@@ -51,8 +51,11 @@ bool process_run_input(const char *const *argv, int stdin_fd, uint64_t timeout_m
 /* Absolute path of a program in PATH, caller frees; NULL when there is none. */
 char *process_find(const char *program);
 
-/* This boot: /proc/sys/kernel/random/boot_id, 36 characters. Read once. */
+/* This boot: /proc/sys/kernel/random/boot_id, 36 characters. Read once; "" as long as the host keeps us
+ * from reading it, which is no other boot: see process_is_boot_other. */
 const char *process_boot_id(void);
+/* Known to be of another boot than this one. */
+bool process_is_boot_other(const char *boot_id);
 /* What /proc/PID/stat says that is wanted here. */
 struct process_stat {
     char state;
@@ -64,13 +67,21 @@ struct process_stat {
 
 /* Reads the line of /proc/PID/stat; false when it is none. */
 bool process_parse_stat(const char *line, struct process_stat *stat);
+/* False with errno ESRCH when there is none; with another one nobody knows. */
 bool process_identify(pid_t pid, struct process_identity *identity);
 struct process_identity process_self(void);
 /* Processor time it has used so far, user and system, all threads; 0 when it is gone. */
 uint64_t process_cpu_ms(const struct process_identity *identity);
-/* True when that very process still runs: same start time, neither zombie nor dead. */
+enum process_life {
+    PROCESS_ALIVE,  /* that very process still runs: same start time, neither zombie nor dead */
+    PROCESS_GONE,   /* it does not */
+    PROCESS_HIDDEN, /* the host (too many open files) kept us from looking; errno */
+};
+enum process_life process_look(const struct process_identity *identity);
+/* Known to be so. */
 bool process_is_alive(const struct process_identity *identity);
-/* A pidfd of exactly that process, or -1. */
+bool process_is_gone(const struct process_identity *identity);
+/* A pidfd of exactly that process, or -1 with errno: ESRCH when it is gone. */
 int process_open(const struct process_identity *identity);
 /* By pidfd after the identity check. ERROR_NOT_FOUND when it is gone. */
 bool process_signal(const struct process_identity *identity, int number, struct error *err);
