@@ -40,7 +40,7 @@ static unsigned char type_of(int kind_dir, const struct dirent *item)
         return item->d_type;
     }
     if (fstatat(kind_dir, item->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
-        return DT_UNKNOWN;
+        return errno == ENOENT ? DT_UNKNOWN : DT_DIR; /* looked at again, and told */
     }
     return IFTODT(info.st_mode);
 }
@@ -89,11 +89,28 @@ bool entries_is_foreign_id(const char *name)
     return len >= FOREIGN_ID_MIN && strspn(name, "0123456789abcdef-") == len;
 }
 
-bool entries_look(int kind_dir, const char *name, char **damage)
+/* errno says why it is not seen. */
+static void note_errno(
+    const struct entry_place *place, const char *what, int errnum, struct unread *unread)
+{
+    auto_free char *path = store_entry_path(place->store, place->kind, place->name, NULL);
+    unread_note_errno(unread, errnum, what, path);
+}
+
+bool entries_note(
+    const struct entry_place *place, const struct error *failure, struct unread *unread)
+{
+    auto_free char *path = store_entry_path(place->store, place->kind, place->name, NULL);
+    return unread_note(unread, failure, path);
+}
+
+bool entries_look(const struct entry_place *place, char **damage, struct unread *unread)
 {
     struct stat info;
-    if (fstatat(kind_dir, name, &info, AT_SYMLINK_NOFOLLOW) != 0) {
-        return false;
+    if (fstatat(store_kind_dir(place->store, place->kind), place->name, &info,
+            AT_SYMLINK_NOFOLLOW) != 0) {
+        note_errno(place, "it", errno, unread);
+        return unread->errnum != 0;
     }
     if (!S_ISDIR(info.st_mode)) {
         *damage = memory_strdup(
@@ -111,10 +128,16 @@ const char *entries_path(const char *name, const char *file, char buffer[ENTRIES
     return buffer;
 }
 
-bool entries_look_at(int kind_dir, const char *name, const char *file, struct stat *info)
+bool entries_look_at(
+    const struct entry_place *place, const char *file, struct stat *info, struct unread *unread)
 {
     char path[ENTRIES_PATH_MAX];
-    return fstatat(kind_dir, entries_path(name, file, path), info, AT_SYMLINK_NOFOLLOW) == 0;
+    if (fstatat(store_kind_dir(place->store, place->kind), entries_path(place->name, file, path),
+            info, AT_SYMLINK_NOFOLLOW) == 0) {
+        return true;
+    }
+    note_errno(place, file, errno, unread);
+    return false;
 }
 
 void entries_damage(char **damage, char *told)
@@ -124,6 +147,14 @@ void entries_damage(char **damage, char *told)
     } else {
         free(told);
     }
+}
+
+bool entries_is_damaged(char **damage, const struct unread *unread)
+{
+    if (unread->errnum != 0) {
+        free(take_ptr(*damage));
+    }
+    return *damage != NULL;
 }
 
 void entries_check_name(const char *name, char **damage)
@@ -176,7 +207,15 @@ int entries_open(
     if (dir < 0 && errno == ENOENT) {
         entries_absent(store, kind, name, err);
     } else if (dir < 0) {
-        error_set_errno(err, errno, "cannot open %s %s", what, name);
+        struct error failure = {0};
+        auto_done(unread) struct unread unread = {0};
+        const struct entry_place place = {store, kind, name};
+        error_set_errno(&failure, errno, "cannot open %s %s", what, name);
+        if (!entries_note(&place, &failure, &unread)) {
+            *err = failure;
+        } else {
+            unread_error(&unread, what, name, err);
+        }
     }
     return dir;
 }

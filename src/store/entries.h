@@ -5,6 +5,7 @@
  * JSON document each. An entry's name never begins with a dot; names that do are ours and not
  * entries. Private to the store; workers. */
 
+#include "base/unread.h"
 #include "store/entry_index.h"
 #include "store/layout.h"
 
@@ -31,10 +32,18 @@ char *entries_hidden_name(const char *prefix) __attribute__((returns_nonnull));
 bool entries_list(int kind_dir, struct strings *names, struct strings *links, struct error *err);
 /* Looks like an id of the older Go program, whose images and VMs are left alone. */
 bool entries_is_foreign_id(const char *name);
-/* What has an entry's name: false when nothing has; *damage (owned) when it is no directory. */
-bool entries_look(int kind_dir, const char *name, char **damage);
-/* One of its files, never through a link; false when it is not there. */
-bool entries_look_at(int kind_dir, const char *name, const char *file, struct stat *info);
+/* An entry of that name, whatever is there. */
+struct entry_place {
+    const struct store *store;
+    enum store_kind kind;
+    const char *name;
+};
+/* What has an entry's name: false when nothing has; *damage (owned) when it is no directory. Where the
+ * host keeps us from looking, something may have it. */
+bool entries_look(const struct entry_place *place, char **damage, struct unread *unread);
+/* One of its files, never through a link; false when it is not there, or may be: then *unread. */
+bool entries_look_at(
+    const struct entry_place *place, const char *file, struct stat *info, struct unread *unread);
 /* Keeps what is wrong with an entry: the first thing stays. Takes ownership of told. */
 void entries_damage(char **damage, char *told);
 /* A name that nobody could have given it is damage. */
@@ -58,12 +67,21 @@ struct entries_document {
     struct json *json;        /* an object; NULL when absent or unreadable */
     struct entry_stamp stamp; /* of the file it was read from, as it was before it was read */
     bool is_newer;            /* of a format newer than ours */
-    char *damage;             /* owned; NULL when absent or well */
+    char *damage;             /* owned; NULL when absent, well or unread */
+    struct unread unread;     /* what kept us from reading it */
 };
 void entries_document_done(struct entries_document *document);
-/* Reads name/file, which describes the entry of that name. */
+/* Reads the entry's file that describes it. */
 void entries_read_document(
-    int kind_dir, const char *name, const char *file, struct entries_document *document);
+    const struct entry_place *place, const char *file, struct entries_document *document);
+/* Hands over why it was not read, unless something else was not read before. */
+void entries_take_unread(struct entries_document *document, struct unread *unread);
+/* Whether what is wrong with an entry is damage: not as long as something of it could not be read. Then
+ * nobody knows, and *damage is freed. */
+bool entries_is_damaged(char **damage, const struct unread *unread);
+/* A failed look at an entry's file: kept in *unread when it is the host's, and true. */
+bool entries_note(
+    const struct entry_place *place, const struct error *failure, struct unread *unread);
 /* The JSON object in a file; a failure names the file. */
 struct json *entries_read_json(int dir, const char *path, const char *shown, struct error *err);
 

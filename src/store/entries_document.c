@@ -20,6 +20,7 @@ void entries_document_done(struct entries_document *document)
 {
     json_free(document->json);
     free(document->damage);
+    unread_done(&document->unread);
     *document = (struct entries_document){0};
 }
 
@@ -92,18 +93,26 @@ struct json *entries_read_json(int dir, const char *path, const char *shown, str
 }
 
 void entries_read_document(
-    int kind_dir, const char *name, const char *file, struct entries_document *document)
+    const struct entry_place *place, const char *file, struct entries_document *document)
 {
     char path[ENTRIES_PATH_MAX];
     struct error failure = {0};
-    document->json =
-        read_json(kind_dir, entries_path(name, file, path), file, &document->stamp, &failure);
+    document->json = read_json(store_kind_dir(place->store, place->kind),
+        entries_path(place->name, file, path), file, &document->stamp, &failure);
     if (document->json != NULL) {
         check_format(document, file);
-        check_name(document, file, name);
-    } else if (failure.sys_errno != ENOENT) {
+        check_name(document, file, place->name);
+    } else if (!entries_note(place, &failure, &document->unread) && failure.sys_errno != ENOENT) {
         auto_free char *said = text_safe(failure.text, true);
         entries_damage(&document->damage, take_ptr(said));
+    }
+}
+
+void entries_take_unread(struct entries_document *document, struct unread *unread)
+{
+    if (unread->errnum == 0) {
+        *unread = document->unread;
+        document->unread = (struct unread){0};
     }
 }
 
@@ -193,8 +202,13 @@ bool entries_refuse_newer(const struct store *store, enum store_kind kind, const
     const char *file, struct error *err)
 {
     auto_done(entries_document) struct entries_document document = {0};
-    if (name_check_entry(name, store_kind_name(kind), err)) {
-        entries_read_document(store_kind_dir(store, kind), name, file, &document);
+    if (!name_check_entry(name, store_kind_name(kind), err)) {
+        return false;
     }
-    return err->code == ERROR_NONE && (!document.is_newer || entries_newer_error(kind, name, err));
+    const struct entry_place place = {store, kind, name};
+    entries_read_document(&place, file, &document);
+    if (document.unread.errnum != 0) {
+        return unread_error(&document.unread, store_kind_name(kind), name, err);
+    }
+    return !document.is_newer || entries_newer_error(kind, name, err);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/image_store.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -55,6 +56,7 @@ void image_entry_done(struct image_entry *entry)
         entry_free_strings(&shape, entry);
     }
     free(entry->damage);
+    unread_done(&entry->unread);
     drop_documents(entry);
     *entry = (struct image_entry){0};
 }
@@ -81,10 +83,12 @@ static char *take_path(struct image_entry *entry, const struct json *paths, cons
     return memory_strdup(path);
 }
 
-static void read_manifest(int kind_dir, struct image_entry *entry, struct entry_stamp *stamp)
+static void read_manifest(
+    const struct entry_place *place, struct image_entry *entry, struct entry_stamp *stamp)
 {
     auto_done(entries_document) struct entries_document document = {0};
-    entries_read_document(kind_dir, entry->name, STORE_MANIFEST, &document);
+    entries_read_document(place, STORE_MANIFEST, &document);
+    entries_take_unread(&document, &entry->unread);
     if (document.json == NULL && document.damage == NULL) {
         entries_damage(&entry->damage, memory_strdup("its " STORE_MANIFEST " is missing"));
         return;
@@ -119,16 +123,36 @@ static void read_manifest(int kind_dir, struct image_entry *entry, struct entry_
     entry->document = take_ptr(document.json);
 }
 
-static void look_at_rootfs(int kind_dir, struct image_entry *entry)
+/* A file of a registered image; false when it is not there, or may be. */
+static bool look_at_path(struct image_entry *entry, const char *path, struct stat *info)
+{
+    if (stat(path, info) == 0) {
+        return true;
+    }
+    unread_note_errno(&entry->unread, errno, path, path);
+    entries_damage(&entry->damage, memory_printf("its %s is missing", path));
+    return false;
+}
+
+static bool look_at_own(
+    const struct entry_place *place, struct image_entry *entry, struct stat *info)
+{
+    if (entries_look_at(place, IMAGE_ROOTFS, info, &entry->unread)) {
+        return true;
+    }
+    entries_damage(&entry->damage, memory_strdup("its " IMAGE_ROOTFS " is missing"));
+    return false;
+}
+
+static void look_at_rootfs(const struct entry_place *place, struct image_entry *entry)
 {
     struct stat info;
     const char *shown = entry->rootfs_path != NULL ? entry->rootfs_path : IMAGE_ROOTFS;
-    bool is_there = entry->rootfs_path != NULL
-                        ? stat(entry->rootfs_path, &info) == 0
-                        : entries_look_at(kind_dir, entry->name, IMAGE_ROOTFS, &info);
-    if (!is_there) {
-        entries_damage(&entry->damage, memory_printf("its %s is missing", shown));
-    } else if (!S_ISREG(info.st_mode)) {
+    if (!(entry->rootfs_path != NULL ? look_at_path(entry, entry->rootfs_path, &info)
+                                     : look_at_own(place, entry, &info))) {
+        return;
+    }
+    if (!S_ISREG(info.st_mode)) {
         entries_damage(&entry->damage, memory_printf("its %s is not a regular file", shown));
     } else if (info.st_size == 0) {
         entries_damage(&entry->damage, memory_printf("its %s is empty", shown));
@@ -139,50 +163,46 @@ static void look_at_rootfs(int kind_dir, struct image_entry *entry)
     }
 }
 
-static void look_at_path(struct image_entry *entry, const char *path)
-{
-    if (path != NULL && faccessat(AT_FDCWD, path, F_OK, 0) != 0) {
-        entries_damage(&entry->damage, memory_printf("its %s is missing", path));
-    }
-}
-
-static void look_at_files(int kind_dir, struct image_entry *entry)
+static void look_at_files(const struct entry_place *place, struct image_entry *entry)
 {
     struct stat info;
-    look_at_rootfs(kind_dir, entry);
-    look_at_path(entry, entry->kernel_path);
-    look_at_path(entry, entry->initrd_path);
-    look_at_path(entry, entry->modules_path);
+    const char *const elsewhere[] = {entry->kernel_path, entry->initrd_path, entry->modules_path};
+    look_at_rootfs(place, entry);
+    for (size_t i = 0; i < array_length(elsewhere); i++) {
+        if (elsewhere[i] != NULL) {
+            look_at_path(entry, elsewhere[i], &info);
+        }
+    }
     entry->has_work_seed =
-        entries_look_at(kind_dir, entry->name, IMAGE_WORK_SEED, &info) && S_ISREG(info.st_mode);
+        entries_look_at(place, IMAGE_WORK_SEED, &info, &entry->unread) && S_ISREG(info.st_mode);
     entry->has_kernel =
-        entries_look_at(kind_dir, entry->name, IMAGE_KERNEL, &info) && S_ISDIR(info.st_mode);
+        entries_look_at(place, IMAGE_KERNEL, &info, &entry->unread) && S_ISDIR(info.st_mode);
 }
 
 /* What is seen at every look, whatever the manifest says. */
-static void look_around(int kind_dir, bool is_plain, struct image_entry *entry)
+static void look_around(const struct entry_place *place, bool is_plain, struct image_entry *entry)
 {
     entry->size_bytes = entry->recorded_bytes;
     if (is_plain) {
-        look_at_files(kind_dir, entry);
+        look_at_files(place, entry);
     }
     entries_check_name(entry->name, &entry->damage);
-    entry->is_damaged = entry->damage != NULL;
+    entry->is_damaged = entries_is_damaged(&entry->damage, &entry->unread);
 }
 
 /* False when it is not there (any more). is_plain: known to be a directory. */
-static bool read_entry(int kind_dir, const char *name, bool is_plain, struct image_entry *entry,
+static bool read_entry(const struct entry_place *place, bool is_plain, struct image_entry *entry,
     struct entry_stamp *stamp)
 {
-    if (!is_plain && !entries_look(kind_dir, name, &entry->damage)) {
+    if (!is_plain && !entries_look(place, &entry->damage, &entry->unread)) {
         return false;
     }
     is_plain = entry->damage == NULL;
-    entry->name = memory_strdup(name);
+    entry->name = memory_strdup(place->name);
     if (is_plain) {
-        read_manifest(kind_dir, entry, stamp);
+        read_manifest(place, entry, stamp);
     }
-    look_around(kind_dir, is_plain, entry);
+    look_around(place, is_plain, entry);
     return true;
 }
 
@@ -193,33 +213,37 @@ bool image_store_read(
         return false;
     }
     struct entry_stamp unused;
-    return read_entry(store_kind_dir(store, STORE_IMAGE), name, false, entry, &unused) ||
-           error_set(err, ERROR_NOT_FOUND, "there is no image named %s: see image list", name);
+    const struct entry_place place = {store, STORE_IMAGE, name};
+    if (!read_entry(&place, false, entry, &unused)) {
+        return error_set(err, ERROR_NOT_FOUND, "there is no image named %s: see image list", name);
+    }
+    return entry->unread.errnum == 0 || unread_error(&entry->unread, "image", name, err);
 }
 
 /* What the older Go program left: a directory by id, without a manifest. */
-static bool is_foreign(int kind_dir, const char *name)
+static bool is_foreign(const struct entry_place *place)
 {
     struct stat info;
-    return entries_is_foreign_id(name) && !entries_look_at(kind_dir, name, STORE_MANIFEST, &info);
+    auto_done(unread) struct unread unread = {0};
+    return entries_is_foreign_id(place->name) &&
+           !entries_look_at(place, STORE_MANIFEST, &info, &unread) && unread.errnum == 0;
 }
 
 static bool list_one(struct entry_listing *listing, size_t i, bool is_recalled, void *context)
 {
     struct image_entry *entry = context;
-    const char *name = listing->names.items[i];
+    const struct entry_place place = {listing->store, STORE_IMAGE, listing->names.items[i]};
     bool is_there = is_recalled;
     if (is_recalled) {
         entry->is_borrowed = true;
-        look_around(listing->kind_dir, true, entry);
+        look_around(&place, true, entry);
     } else {
-        is_there = !is_foreign(listing->kind_dir, name) &&
-                   read_entry(listing->kind_dir, name, entry_listing_is_plain(listing, i), entry,
-                       &listing->stamps[i]);
+        is_there = !is_foreign(&place) && read_entry(&place, entry_listing_is_plain(listing, i),
+                                              entry, &listing->stamps[i]);
     }
     drop_documents(entry);
     /* What is damaged may have gone away meanwhile. */
-    return is_there && (!entry->is_damaged || file_exists(listing->kind_dir, name));
+    return is_there && (!entry->is_damaged || !file_is_absent(listing->kind_dir, place.name));
 }
 
 static void entry_done(void *entry)

@@ -7,6 +7,7 @@
  * truth, damaged ones are listed, reading takes no lock. Directories that are named by an id and
  * have no manifest are the older Go program's and are left alone unseen. Workers only. */
 
+#include "base/unread.h"
 #include "store/layout.h"
 
 #include <stdbool.h>
@@ -45,8 +46,9 @@ struct image_entry {
     bool has_rootfs;       /* the rootfs is there as a regular file, wherever it is */
     bool has_work_seed;
     bool has_kernel; /* kernel/ in the entry */
-    bool is_damaged;
+    bool is_damaged; /* what is there is wrong, as damage says */
     char *damage;
+    struct unread unread; /* what kept us from looking: then nobody knows, is_damaged is false */
     bool is_newer;
     struct json *document; /* the manifest as read; may be NULL */
     bool is_borrowed;      /* the strings but damage live in the list that the entry is in */

@@ -18,7 +18,7 @@
 static bool read_values(const struct store *store, struct json *values, struct error *err)
 {
     auto_done(text) struct text bytes = {0};
-    if (!file_exists(store_dir_fd(store), KEPT_FILE)) {
+    if (file_is_absent(store_dir_fd(store), KEPT_FILE)) {
         return true;
     }
     if (!file_read_all(store_dir_fd(store), KEPT_FILE, BYTES_MAX, &bytes, err)) {

@@ -43,6 +43,7 @@ void kernel_entry_done(struct kernel_entry *entry)
         entry_free_strings(&shape, entry);
     }
     free(entry->damage);
+    unread_done(&entry->unread);
     json_free(entry->document);
     *entry = (struct kernel_entry){0};
 }
@@ -58,19 +59,19 @@ void kernel_list_done(struct kernel_list *list)
 }
 
 /* What stands beside vmlinux. */
-static void look_beside(int kind_dir, struct kernel_entry *entry)
+static void look_beside(const struct entry_place *place, struct kernel_entry *entry)
 {
     struct stat info;
     entry->has_initrd =
-        entries_look_at(kind_dir, entry->name, KERNEL_INITRD, &info) && S_ISREG(info.st_mode);
+        entries_look_at(place, KERNEL_INITRD, &info, &entry->unread) && S_ISREG(info.st_mode);
     entry->has_modules =
-        entries_look_at(kind_dir, entry->name, KERNEL_MODULES, &info) && S_ISDIR(info.st_mode);
+        entries_look_at(place, KERNEL_MODULES, &info, &entry->unread) && S_ISDIR(info.st_mode);
 }
 
-static void look_at_kernel(int kind_dir, struct kernel_entry *entry)
+static void look_at_kernel(const struct entry_place *place, struct kernel_entry *entry)
 {
     struct stat info;
-    if (!entries_look_at(kind_dir, entry->name, KERNEL_FILE, &info)) {
+    if (!entries_look_at(place, KERNEL_FILE, &info, &entry->unread)) {
         entries_damage(
             &entry->damage, memory_strdup(entry->has_manifest ? "its " KERNEL_FILE " is missing"
                                                               : "it holds neither " STORE_MANIFEST
@@ -87,10 +88,11 @@ static void look_at_kernel(int kind_dir, struct kernel_entry *entry)
     }
 }
 
-static void read_manifest(int kind_dir, struct kernel_entry *entry, struct entry_stamp *stamp)
+static void read_manifest(
+    const struct entry_place *place, struct kernel_entry *entry, struct entry_stamp *stamp)
 {
     auto_done(entries_document) struct entries_document document = {0};
-    entries_read_document(kind_dir, entry->name, STORE_MANIFEST, &document);
+    entries_read_document(place, STORE_MANIFEST, &document);
     entry->has_manifest = document.json != NULL || document.damage != NULL;
     entry->is_newer = document.is_newer;
     entry->distro = entries_take_string(&document, "distro");
@@ -107,36 +109,37 @@ static void read_manifest(int kind_dir, struct kernel_entry *entry, struct entry
     entries_take_size(&document, "size_bytes", &entry->recorded_bytes);
     *stamp = entries_document_stamp(&document);
     entry->damage = take_ptr(document.damage);
+    entries_take_unread(&document, &entry->unread);
     entry->document = take_ptr(document.json);
 }
 
 /* What is seen at every look, whatever the manifest says. is_brief: without what stands beside the
  * kernel. */
-static void look_around(int kind_dir, bool is_brief, struct kernel_entry *entry)
+static void look_around(const struct entry_place *place, bool is_brief, struct kernel_entry *entry)
 {
     entry->size_bytes = entry->recorded_bytes;
     if (entry->damage == NULL || entry->has_manifest) {
-        look_at_kernel(kind_dir, entry);
+        look_at_kernel(place, entry);
         if (!is_brief) {
-            look_beside(kind_dir, entry);
+            look_beside(place, entry);
         }
     }
     entries_check_name(entry->name, &entry->damage);
-    entry->is_damaged = entry->damage != NULL;
+    entry->is_damaged = entries_is_damaged(&entry->damage, &entry->unread);
 }
 
 /* False when it is not there (any more). is_plain: known to be a directory. */
-static bool read_entry(int kind_dir, const char *name, bool is_plain, bool is_brief,
+static bool read_entry(const struct entry_place *place, bool is_plain, bool is_brief,
     struct kernel_entry *entry, struct entry_stamp *stamp)
 {
-    if (!is_plain && !entries_look(kind_dir, name, &entry->damage)) {
+    if (!is_plain && !entries_look(place, &entry->damage, &entry->unread)) {
         return false;
     }
-    entry->name = memory_strdup(name);
+    entry->name = memory_strdup(place->name);
     if (entry->damage == NULL) {
-        read_manifest(kind_dir, entry, stamp);
+        read_manifest(place, entry, stamp);
     }
-    look_around(kind_dir, is_brief, entry);
+    look_around(place, is_brief, entry);
     return true;
 }
 
@@ -147,25 +150,29 @@ bool kernel_store_read(
         return false;
     }
     struct entry_stamp unused;
-    return read_entry(store_kind_dir(store, STORE_KERNEL), name, false, false, entry, &unused) ||
-           error_set(err, ERROR_NOT_FOUND, "there is no kernel named %s: see kernel list", name);
+    const struct entry_place place = {store, STORE_KERNEL, name};
+    if (!read_entry(&place, false, false, entry, &unused)) {
+        return error_set(
+            err, ERROR_NOT_FOUND, "there is no kernel named %s: see kernel list", name);
+    }
+    return entry->unread.errnum == 0 || unread_error(&entry->unread, "kernel", name, err);
 }
 
 static bool list_one(struct entry_listing *listing, size_t i, bool is_recalled, bool is_brief,
     struct kernel_entry *entry)
 {
-    const char *name = listing->names.items[i];
+    const struct entry_place place = {listing->store, STORE_KERNEL, listing->names.items[i]};
     bool is_there = is_recalled;
     if (is_recalled) {
         entry->is_borrowed = entry->has_manifest = true;
-        look_around(listing->kind_dir, is_brief, entry);
+        look_around(&place, is_brief, entry);
     } else {
-        is_there = read_entry(listing->kind_dir, name, entry_listing_is_plain(listing, i), is_brief,
-            entry, &listing->stamps[i]);
+        is_there = read_entry(
+            &place, entry_listing_is_plain(listing, i), is_brief, entry, &listing->stamps[i]);
     }
     json_free(take_ptr(entry->document));
     /* What is damaged may have gone away meanwhile. */
-    return is_there && (!entry->is_damaged || file_exists(listing->kind_dir, name));
+    return is_there && (!entry->is_damaged || !file_is_absent(listing->kind_dir, place.name));
 }
 
 static bool list_whole(struct entry_listing *listing, size_t i, bool is_recalled, void *entry)

@@ -7,6 +7,7 @@
  * way. Reading takes no lock: entries change by rename only. Workers only; values have one owner at
  * a time. */
 
+#include "base/unread.h"
 #include "store/layout.h"
 
 #include <stdbool.h>
@@ -43,6 +44,7 @@ struct kernel_entry {
     bool has_manifest;
     bool is_damaged;
     char *damage;          /* one sentence about what is wrong */
+    struct unread unread;  /* what kept us from looking: then nobody knows, is_damaged is false */
     bool is_newer;         /* written by a newer version: to be read only */
     struct json *document; /* the manifest as read, so that unknown keys survive; may be NULL */
     bool is_borrowed;      /* the strings above but damage live in the list that the entry is in */
@@ -57,7 +59,8 @@ struct kernel_list {
 void kernel_entry_done(struct kernel_entry *entry);
 void kernel_list_done(struct kernel_list *list);
 
-/* One entry; a damaged one is a success with is_damaged set. ERROR_NOT_FOUND when there is no such
+/* One entry; a damaged one is a success with is_damaged set, one that the host keeps us from reading is
+ * that error (error_is_blind). ERROR_NOT_FOUND when there is no such
  * directory. entry is to be zeroed before; the caller calls kernel_entry_done. */
 bool kernel_store_read(
     const struct store *store, const char *name, struct kernel_entry *entry, struct error *err);

@@ -24,16 +24,28 @@
 #define PREPARED ".back"  /* what is to be put back, not whole yet */
 #define COMMITTED ".done" /* the same, whole: it will be put back */
 
-/* The directory of all of them; -1 when there is none. */
+/* The directory of all of them; -1 when there is none, or with *err when the host keeps us from it. */
+static int look_for_all(int vm_dir, struct error *err)
+{
+    struct error failure = {0};
+    int all = file_open_dir(vm_dir, VM_SNAPSHOTS, &failure);
+    if (all < 0 && error_is_blind(&failure)) {
+        *err = failure;
+    }
+    return all;
+}
+
+/* The same for what nothing depends on. */
 static int open_all(int vm_dir)
 {
-    return openat(vm_dir, VM_SNAPSHOTS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct error ignored = {0};
+    return look_for_all(vm_dir, &ignored);
 }
 
 bool vm_snapshot_names(int vm_dir, struct strings *names, struct error *err)
 {
     auto_done(strings) struct strings found = {0};
-    if (!file_exists(vm_dir, VM_SNAPSHOTS)) {
+    if (file_is_absent(vm_dir, VM_SNAPSHOTS)) {
         return true;
     }
     if (!file_list(vm_dir, VM_SNAPSHOTS, &found, err)) {
@@ -58,8 +70,8 @@ int vm_snapshot_open(int vm_dir, const char *name, struct error *err)
     if (!name_check_entry(name, "snapshot name", err)) {
         return -1;
     }
-    auto_close int all = open_all(vm_dir);
-    if (all < 0 || !file_exists(all, name)) {
+    auto_close int all = look_for_all(vm_dir, err);
+    if (all < 0 || file_is_absent(all, name)) {
         error_set(err, ERROR_NOT_FOUND, "there is no snapshot %s", name);
         return -1;
     }
@@ -231,9 +243,9 @@ static bool move_all(
 
 bool vm_restore_finish(int vm_dir, const struct strings *own, struct error *err)
 {
-    auto_close int all = open_all(vm_dir);
-    if (all < 0 || !file_exists(all, COMMITTED)) {
-        return true;
+    auto_close int all = look_for_all(vm_dir, err);
+    if (all < 0 || file_is_absent(all, COMMITTED)) {
+        return err->code == ERROR_NONE;
     }
     auto_close int dir = file_open_dir(all, COMMITTED, err);
     auto_json struct json *manifest =
@@ -262,13 +274,14 @@ bool vm_restore_finish(int vm_dir, const struct strings *own, struct error *err)
 bool vm_snapshot_has_leftovers(int vm_dir)
 {
     static const char *const hidden[] = {MAKING, GOING, PREPARED, COMMITTED};
-    auto_close int all = open_all(vm_dir);
+    struct error failure = {0};
+    auto_close int all = look_for_all(vm_dir, &failure);
     for (size_t i = 0; all >= 0 && i < array_length(hidden); i++) {
-        if (file_exists(all, hidden[i])) {
+        if (!file_is_absent(all, hidden[i])) {
             return true;
         }
     }
-    return false;
+    return failure.code != ERROR_NONE;
 }
 
 bool vm_snapshot_left_paused(int vm_dir)

@@ -30,6 +30,7 @@ void vm_record_done(struct vm_record *record)
         json_free(record->documents[i]);
     }
     free(record->damage);
+    unread_done(&record->unread);
     *record = (struct vm_record){0};
 }
 
@@ -63,10 +64,11 @@ static void undo_rename(struct entries_document *spec, const char *name)
     }
 }
 
-static void read_spec(int kind_dir, struct vm_record *record)
+static void read_spec(const struct entry_place *place, struct vm_record *record)
 {
     auto_done(entries_document) struct entries_document spec = {0};
-    entries_read_document(kind_dir, record->name, document_files[VM_DOCUMENT_SPEC], &spec);
+    entries_read_document(place, document_files[VM_DOCUMENT_SPEC], &spec);
+    entries_take_unread(&spec, &record->unread);
     undo_rename(&spec, record->name);
     if (spec.json == NULL && spec.damage == NULL) {
         set_damage(record, memory_strdup("its vm.json is missing"));
@@ -88,26 +90,26 @@ static void read_others(int kind_dir, struct vm_record *record)
 }
 
 /* False when it is not there (any more). is_plain: known to be a directory. */
-static bool read_record(int kind_dir, const char *name, bool is_plain, struct vm_record *record)
+static bool read_record(const struct entry_place *place, bool is_plain, struct vm_record *record)
 {
-    if (!is_plain && !entries_look(kind_dir, name, &record->damage)) {
+    if (!is_plain && !entries_look(place, &record->damage, &record->unread)) {
         return false;
     }
-    record->name = memory_strdup(name);
+    record->name = memory_strdup(place->name);
     if (record->damage == NULL) {
-        read_spec(kind_dir, record);
+        read_spec(place, record);
     }
     struct error failure = {0};
-    if (!name_check_label(name, "its name", &failure)) {
+    if (!name_check_label(place->name, "its name", &failure)) {
         set_damage(record, memory_strdup(failure.text));
     }
-    record->is_damaged = record->damage != NULL;
+    record->is_damaged = entries_is_damaged(&record->damage, &record->unread);
     return true;
 }
 
 bool vm_store_exists(const struct store *store, const char *name)
 {
-    return file_exists(store_kind_dir(store, STORE_VM), name);
+    return !file_is_absent(store_kind_dir(store, STORE_VM), name);
 }
 
 bool vm_store_read(
@@ -116,12 +118,15 @@ bool vm_store_read(
     if (!name_check_entry(name, "VM name", err)) {
         return false;
     }
-    int kind_dir = store_kind_dir(store, STORE_VM);
-    if (!read_record(kind_dir, name, false, record)) {
+    const struct entry_place place = {store, STORE_VM, name};
+    if (!read_record(&place, false, record)) {
         return entries_absent(store, STORE_VM, name, err);
     }
+    if (record->unread.errnum != 0) {
+        return unread_error(&record->unread, "VM", name, err);
+    }
     if (record->documents[VM_DOCUMENT_SPEC] != NULL) {
-        read_others(kind_dir, record);
+        read_others(store_kind_dir(store, STORE_VM), record);
     }
     return true;
 }
@@ -131,11 +136,12 @@ static bool is_foreign(int kind_dir, const char *name)
 {
     char path[ENTRIES_PATH_MAX];
     return entries_is_foreign_id(name) &&
-           !file_exists(kind_dir, entries_path(name, document_files[VM_DOCUMENT_SPEC], path));
+           file_is_absent(kind_dir, entries_path(name, document_files[VM_DOCUMENT_SPEC], path));
 }
 
 /* What the readers of a listing share; each writes the slot of its own index only. */
 struct listing {
+    const struct store *store;
     int kind_dir;
     struct strings names;
     struct strings links;
@@ -157,15 +163,17 @@ static void list_one(void *context, size_t i)
         return;
     }
     bool is_plain = !strings_contain(&listing->links, name);
-    if (!read_record(listing->kind_dir, name, is_plain, record) ||
-        (record->is_damaged && !file_exists(listing->kind_dir, name))) {
+    const struct entry_place place = {listing->store, STORE_VM, name};
+    if (!read_record(&place, is_plain, record) ||
+        (record->is_damaged && file_is_absent(listing->kind_dir, name))) {
         vm_record_done(record); /* it went away meanwhile */
     }
 }
 
 bool vm_store_list(const struct store *store, struct vm_list *list, struct error *err)
 {
-    auto_done(listing) struct listing listing = {.kind_dir = store_kind_dir(store, STORE_VM)};
+    auto_done(listing) struct listing listing = {
+        .store = store, .kind_dir = store_kind_dir(store, STORE_VM)};
     if (!entries_list(listing.kind_dir, &listing.names, &listing.links, err)) {
         return false;
     }
@@ -200,8 +208,12 @@ bool vm_store_write_document(
     int entry_dir, enum vm_document document, const struct json *json, struct error *err)
 {
     const char *file = document_files[document];
-    struct error ignored = {0};
-    auto_json struct json *old = entries_read_json(entry_dir, file, file, &ignored);
+    struct error failure = {0};
+    auto_json struct json *old = entries_read_json(entry_dir, file, file, &failure);
+    if (error_is_blind(&failure)) {
+        *err = failure; /* it may be a newer program's */
+        return false;
+    }
     if (json_integer(old, "format", ENTRIES_FORMAT) > ENTRIES_FORMAT) {
         return error_set(err, ERROR_UNSUPPORTED,
             "%s was written by a newer version of this program and can only be read: use that "

@@ -10,6 +10,7 @@
  * Workers only.
  */
 
+#include "base/unread.h"
 #include "store/layout.h"
 
 #include <stdbool.h>
@@ -31,6 +32,7 @@ struct vm_record {
     struct json *documents[VM_DOCUMENT_COUNT]; /* NULL: not there or not readable */
     bool is_damaged; /* vm.json is missing or broken, or names another VM */
     char *damage;
+    struct unread unread; /* what kept us from looking: then nobody knows, is_damaged is false */
     bool is_newer;
 };
 
@@ -47,7 +49,8 @@ bool vm_store_exists(const struct store *store, const char *name);
 /* Renaming: vm.json is written with the new name and the old one as "was", then the directory gets
  * its new name (store_rename_entry); killed in between, it is still the old one's. */
 
-/* Name and documents of one VM; a damaged one is a success. ERROR_NOT_FOUND. */
+/* Name and documents of one VM; a damaged one is a success, one that the host keeps us from
+ * reading is that error (error_is_blind). ERROR_NOT_FOUND. */
 bool vm_store_read(
     const struct store *store, const char *name, struct vm_record *record, struct error *err);
 /* All of them, sorted by name, damaged ones included, with vm.json alone. */
