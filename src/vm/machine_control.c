@@ -160,6 +160,9 @@ static bool wait_gone(const struct machine_handle *handle, const struct process_
     uint64_t deadline, const struct cancel *cancel, struct error *err)
 {
     auto_close int pidfd = process_open(identity);
+    if (pidfd < 0 && errno != ESRCH) {
+        return error_set_errno(err, errno, "cannot look at process %d", (int)identity->pid);
+    }
     return pidfd < 0 || machine_process_is_gone(handle, identity) ||
            local_socket_wait(pidfd, POLLIN, deadline, cancel, err);
 }
@@ -223,7 +226,12 @@ static bool end_stuck_monitor(
     }
     struct machine_exit exit;
     error_clear(&failure);
-    if (!machine_exit_read(vm_dir, &exit, &failure)) {
+    bool has_exit = machine_exit_read(vm_dir, &exit, &failure);
+    if (error_is_blind(&failure)) {
+        *err = failure; /* it may have told how it ended */
+        return false;
+    }
+    if (!has_exit) {
         exit = (struct machine_exit){.reason = MACHINE_EXIT_KILLED,
             .code = -1,
             .at = clock_wall(),
@@ -306,6 +314,9 @@ static bool is_gone_within(const struct machine_handle *handle, uint64_t timeout
 {
     struct error failure = {0};
     auto_close int pidfd = process_open(&handle->vmm);
+    if (pidfd < 0 && errno != ESRCH) {
+        return error_set_errno(err, errno, "cannot look at process %d", (int)handle->vmm.pid);
+    }
     if (pidfd < 0 ||
         local_socket_wait(pidfd, POLLIN, clock_deadline(timeout_ms), cancel, &failure)) {
         return true;
@@ -375,7 +386,7 @@ static bool end_by_force(
         if (is_gone_within(handle, steps[i].grace_ms, cancel, err)) {
             return true;
         }
-        if (err->code == ERROR_CANCELLED) {
+        if (err->code != ERROR_NONE) {
             return false;
         }
     }

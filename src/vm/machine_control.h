@@ -10,6 +10,7 @@
  *
  * Workers only: everything blocks, within its deadlines, and gives up on cancel. */
 
+#include "base/error.h"
 #include "vm/machine.h"
 
 struct cancel;
@@ -87,7 +88,7 @@ bool machine_save(int vm_dir, const struct machine_handle *handle, const char *w
     const struct cancel *cancel, struct error *err);
 
 enum machine_state {
-    MACHINE_UNKNOWN, /* the record cannot be read */
+    MACHINE_UNKNOWN, /* its records cannot be read, or its processes not be looked at */
     MACHINE_CREATED, /* never started */
     MACHINE_STARTING,
     MACHINE_RUNNING,
@@ -101,7 +102,8 @@ enum machine_state {
  * Never blocks on the VMM. */
 struct machine_facts {
     enum machine_state state;
-    bool has_handle; /* handle is filled (and alive when state says so) */
+    struct error why_unknown; /* error_is_blind: nothing is wrong with the machine */
+    bool has_handle;          /* handle is filled (and alive when state says so) */
     bool has_exit;
     bool has_timeline;
     bool is_monitored; /* the monitor is alive: console, agent and exit status work */
@@ -118,5 +120,6 @@ enum machine_state machine_status(
 const char *machine_state_name(enum machine_state state);
 /* After a crash of the host or of a monitor: writes the missing exit.json, removes a dead handle
  * and left-over sockets, kills a VMM whose monitor died before it answered. True when something
- * was settled. Idempotent; the caller holds the machine's lock. */
+ * was settled; nothing is, with that error, when the host keeps us from looking. Idempotent; the
+ * caller holds the machine's lock. */
 bool machine_settle(int vm_dir, struct error *err);

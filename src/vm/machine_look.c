@@ -37,41 +37,59 @@ const char *machine_state_name(enum machine_state state)
     return state_names[state];
 }
 
-/* The uuid must be one whole argument of the process. *is_empty: it has no command line. */
-static bool command_line_holds(pid_t pid, const char *uuid, bool *is_empty)
+/* What is at a handle's pid. */
+enum process_look {
+    LOOK_OURS,
+    LOOK_GONE,   /* no such process, or another one */
+    LOOK_ENDING, /* that pid and start time, but without a command line */
+    LOOK_HIDDEN, /* the host (too many open files) kept us from looking */
+};
+
+/* The uuid must be one whole argument of the process. */
+static enum process_look look_at_command_line(pid_t pid, const char *uuid)
 {
-    *is_empty = true;
     char path[32];
     snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
     auto_done(text) struct text line = {0};
-    struct error ignored = {0};
-    if (fd < 0 || !file_read_fd(fd, path, COMMAND_LINE_MAX, &line, &ignored)) {
-        return false;
+    struct error failure = {0};
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        error_set_errno(&failure, errno, "%s", path);
     }
-    *is_empty = line.len == 0;
+    if (fd < 0 || !file_read_fd(fd, path, COMMAND_LINE_MAX, &line, &failure)) {
+        return error_is_blind(&failure) ? LOOK_HIDDEN : LOOK_ENDING;
+    }
     for (size_t at = 0; at < line.len; at += strlen(line.data + at) + 1) {
         if (strcmp(line.data + at, uuid) == 0) {
-            return true;
+            return LOOK_OURS;
         }
     }
-    return false;
+    return line.len == 0 ? LOOK_ENDING : LOOK_GONE;
+}
+
+static enum process_look look_at_process(
+    const struct machine_handle *handle, const struct process_identity *identity)
+{
+    enum process_life life =
+        process_is_boot_other(handle->boot_id) ? PROCESS_GONE : process_look(identity);
+    if (life == PROCESS_GONE) {
+        return LOOK_GONE;
+    }
+    return life == PROCESS_HIDDEN || process_boot_id()[0] == '\0'
+               ? LOOK_HIDDEN
+               : look_at_command_line(identity->pid, handle->uuid);
 }
 
 bool machine_process_is_ours(
     const struct machine_handle *handle, const struct process_identity *identity)
 {
-    bool is_empty;
-    return strcmp(handle->boot_id, process_boot_id()) == 0 && process_is_alive(identity) &&
-           command_line_holds(identity->pid, handle->uuid, &is_empty);
+    return look_at_process(handle, identity) == LOOK_OURS;
 }
 
 bool machine_process_is_gone(
     const struct machine_handle *handle, const struct process_identity *identity)
 {
-    bool is_empty;
-    return strcmp(handle->boot_id, process_boot_id()) != 0 || !process_is_alive(identity) ||
-           (!command_line_holds(identity->pid, handle->uuid, &is_empty) && !is_empty);
+    return look_at_process(handle, identity) == LOOK_GONE;
 }
 
 static enum machine_state state_of_exit(const struct machine_exit *exit)
@@ -106,10 +124,16 @@ static enum machine_state state_of_running(const struct machine_timeline *timeli
 static enum machine_state decide(const struct machine_handle *handle,
     const struct machine_exit *exit, const struct machine_timeline *timeline)
 {
-    if (handle != NULL && machine_process_is_ours(handle, &handle->vmm)) {
+    enum process_look vmm = handle != NULL ? look_at_process(handle, &handle->vmm) : LOOK_GONE;
+    if (vmm == LOOK_OURS) {
         return state_of_running(timeline);
     }
-    if (handle != NULL && machine_process_is_ours(handle, &handle->monitor)) {
+    enum process_look monitor =
+        handle != NULL ? look_at_process(handle, &handle->monitor) : LOOK_GONE;
+    if (vmm == LOOK_HIDDEN || monitor == LOOK_HIDDEN) {
+        return MACHINE_UNKNOWN;
+    }
+    if (monitor == LOOK_OURS) {
         /* The monitor is writing how it ended, or waits before it begins again. */
         return timeline->is_restarting ? MACHINE_STARTING : MACHINE_STOPPING;
     }
@@ -130,9 +154,22 @@ enum machine_state machine_status(
     return state;
 }
 
-static bool is_unreadable(const struct error *failure)
+/* What kept us from knowing: records that cannot be read or make no sense. boot.json that makes none
+ * costs no more than what it tells. */
+static bool find_why_unknown(const struct error *handle, const struct error *exit,
+    const struct error *timeline, struct error *why)
 {
-    return failure->code != ERROR_NONE && failure->code != ERROR_NOT_FOUND;
+    const struct error *const failures[] = {handle, exit};
+    for (size_t i = 0; i < array_length(failures); i++) {
+        if (failures[i]->code != ERROR_NONE && failures[i]->code != ERROR_NOT_FOUND) {
+            *why = *failures[i];
+            return true;
+        }
+    }
+    if (error_is_blind(timeline)) {
+        *why = *timeline;
+    }
+    return why->code != ERROR_NONE;
 }
 
 static void look_once(int vm_dir, struct machine_facts *facts)
@@ -140,11 +177,11 @@ static void look_once(int vm_dir, struct machine_facts *facts)
     *facts = (struct machine_facts){0};
     struct error handle_failure = {0};
     struct error exit_failure = {0};
-    struct error ignored = {0};
+    struct error timeline_failure = {0};
     facts->has_handle = machine_handle_read(vm_dir, &facts->handle, &handle_failure);
     facts->has_exit = machine_exit_read(vm_dir, &facts->exit, &exit_failure);
-    facts->has_timeline = machine_timeline_read(vm_dir, &facts->timeline, &ignored);
-    if (is_unreadable(&handle_failure) || is_unreadable(&exit_failure)) {
+    facts->has_timeline = machine_timeline_read(vm_dir, &facts->timeline, &timeline_failure);
+    if (find_why_unknown(&handle_failure, &exit_failure, &timeline_failure, &facts->why_unknown)) {
         facts->state = MACHINE_UNKNOWN;
         return;
     }
@@ -152,6 +189,10 @@ static void look_once(int vm_dir, struct machine_facts *facts)
         facts->has_handle && machine_process_is_ours(&facts->handle, &facts->handle.monitor);
     facts->state = decide(facts->has_handle ? &facts->handle : NULL,
         facts->has_exit ? &facts->exit : NULL, &facts->timeline);
+    if (facts->state == MACHINE_UNKNOWN) {
+        error_set_errno(&facts->why_unknown, EMFILE, "cannot look at its process %d",
+            (int)facts->handle.vmm.pid);
+    }
 }
 
 void machine_look(int vm_dir, struct machine_facts *facts)
@@ -204,11 +245,14 @@ static bool write_lost_exit(int vm_dir, const struct machine_handle *handle, str
 
 /* A monitor holds this lock from before its first trace to after its last; while we hold it, none is
  * there. A VMM that waits for its exec has it too, but not for long after its monitor died. False
- * when there is a monitor; *lock stays -1 where there never was one. */
-static bool lock_out_monitors(int vm_dir, int *lock)
+ * when there is a monitor, or (then *err) may be; *lock stays -1 where there never was one. */
+static bool lock_out_monitors(int vm_dir, int *lock, struct error *err)
 {
     uint64_t deadline = clock_deadline(SETTLE_LOCK_MS);
     auto_close int fd = openat(vm_dir, MONITOR_LOCK, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && errno != ENOENT) {
+        return error_set_errno(err, errno, "cannot open its " MONITOR_LOCK);
+    }
     while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
         if (clock_left_ms(deadline) == 0) {
             return false;
@@ -228,11 +272,15 @@ bool machine_settle(int vm_dir, struct error *err)
         return false; /* the usual case, without a wait for the lock */
     }
     auto_close int lock = -1;
-    if (!lock_out_monitors(vm_dir, &lock)) {
+    if (!lock_out_monitors(vm_dir, &lock, err)) {
         return false;
     }
     auto_done(machine_facts) struct machine_facts facts;
     machine_look(vm_dir, &facts);
+    if (facts.state == MACHINE_UNKNOWN && error_is_blind(&facts.why_unknown)) {
+        *err = facts.why_unknown; /* nothing is put right by what could not be seen */
+        return false;
+    }
     bool is_still = is_stillborn(&facts);
     if (is_still) {
         kill_stillborn(&facts.handle);

@@ -47,19 +47,22 @@ static char *read_directory(const char *state_path, pid_t pid)
                                                                           : NULL;
 }
 
-/* The machine's name when the directory is one of a machine that is there; NULL. Caller frees. */
-static char *name_of(const char *state_path, const char *directory, pid_t pid)
+/* The machine's name when the directory is one of a machine that is there; NULL, also when the host
+ * keeps us from looking: then *is_hidden. Caller frees. */
+static char *name_of(const char *state_path, const char *directory, pid_t pid, bool *is_hidden)
 {
     auto_free char *vms = memory_printf("%s/vms/", state_path);
     auto_free char *link = memory_printf("/proc/%d/cwd", (int)pid);
     struct stat now, theirs;
     const char *name = directory + strlen(vms);
-    if (!text_has_prefix(directory, vms) || strchr(name, '/') != NULL ||
-        stat(directory, &now) != 0 || stat(link, &theirs) != 0 || now.st_ino != theirs.st_ino ||
-        now.st_dev != theirs.st_dev) {
+    if (!text_has_prefix(directory, vms) || strchr(name, '/') != NULL) {
         return NULL;
     }
-    return memory_strdup(name);
+    if (stat(directory, &now) != 0 || stat(link, &theirs) != 0) {
+        *is_hidden = errno != ENOENT && errno != ENOTDIR && errno != ESRCH;
+        return NULL;
+    }
+    return now.st_ino == theirs.st_ino && now.st_dev == theirs.st_dev ? memory_strdup(name) : NULL;
 }
 
 /* A monitor's command line, or one that names a uuid as the back ends do. */
@@ -97,35 +100,54 @@ static bool is_same(const struct process_identity *a, const struct process_ident
     return a->pid == b->pid && a->start_time == b->start_time;
 }
 
+/* -1 when the host keeps us from looking. */
 static pid_t parent_of(pid_t pid)
 {
     char path[32];
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     auto_done(text) struct text line = {0};
-    struct error ignored = {0};
+    struct error failure = {0};
     int parent = 0;
     const char *end = NULL;
-    if (file_read_all(AT_FDCWD, path, 4096, &line, &ignored)) {
+    if (file_read_all(AT_FDCWD, path, 4096, &line, &failure)) {
         end = strrchr(text_cstr(&line), ')'); /* the name may hold anything */
+    } else if (error_is_blind(&failure)) {
+        return -1;
     }
     return end != NULL && sscanf(end + 1, " %*c %d", &parent) == 1 ? parent : 0;
 }
 
-/* The record in its directory names it, or its parent: a VMM on its way to exec. */
-static bool is_recorded(const struct machine_orphan *process)
+/* A VMM on its way to exec is its monitor's child. */
+static bool may_be_child_of(pid_t pid, const struct process_identity *monitor)
+{
+    struct process_identity parent = {0};
+    pid_t number = parent_of(pid);
+    if (number < 0 || (!process_identify(number, &parent) && errno != ESRCH)) {
+        return true;
+    }
+    return is_same(monitor, &parent);
+}
+
+/* The record in its directory names it, or its parent; or what it says could not be read. */
+static bool may_be_recorded(const struct machine_orphan *process)
 {
     struct machine_handle handle;
-    struct error ignored = {0};
+    struct error failure = {0};
+    if (process->is_hidden) {
+        return true;
+    }
     auto_free char *link = memory_printf("/proc/%d/cwd", (int)process->process.pid);
     auto_close int dir = open(link, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir < 0 || process->name == NULL || !machine_handle_read(dir, &handle, &ignored)) {
-        return false;
+    if (dir < 0) {
+        return errno != ENOENT && errno != ESRCH && errno != ENOTDIR;
     }
-    struct process_identity parent = {0};
-    process_identify(parent_of(process->process.pid), &parent);
-    return strcmp(handle.boot_id, process_boot_id()) == 0 &&
+    if (process->name == NULL || !machine_handle_read(dir, &handle, &failure)) {
+        return error_is_blind(&failure);
+    }
+    return !process_is_boot_other(handle.boot_id) &&
            (is_same(&handle.monitor, &process->process) ||
-               is_same(&handle.vmm, &process->process) || is_same(&handle.monitor, &parent));
+               is_same(&handle.vmm, &process->process) ||
+               may_be_child_of(process->process.pid, &handle.monitor));
 }
 
 static bool look_at(const char *state_path, pid_t pid, struct machine_orphan *found)
@@ -142,7 +164,7 @@ static bool look_at(const char *state_path, pid_t pid, struct machine_orphan *fo
     if (found->directory == NULL) {
         return false;
     }
-    found->name = name_of(state_path, found->directory, pid);
+    found->name = name_of(state_path, found->directory, pid, &found->is_hidden);
     return true;
 }
 
@@ -165,7 +187,7 @@ bool machine_orphan_find(
         if (pid <= 0 || pid == getpid()) {
             continue;
         }
-        if (!look_at(state_path, pid, &found) || is_recorded(&found)) {
+        if (!look_at(state_path, pid, &found) || may_be_recorded(&found)) {
             drop(&found);
             continue;
         }
@@ -180,7 +202,7 @@ bool machine_is_orphan(const char *state_path, const struct machine_orphan *orph
 {
     struct machine_orphan now;
     bool is_one = look_at(state_path, orphan->process.pid, &now) &&
-                  is_same(&now.process, &orphan->process) && !is_recorded(&now);
+                  is_same(&now.process, &orphan->process) && !may_be_recorded(&now);
     drop(&now);
     return is_one;
 }

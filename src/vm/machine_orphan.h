@@ -4,7 +4,8 @@
 /* Monitors and VMMs of ours that no record owns: what is left when a record, or its whole directory,
  * was taken away by hand. Found by /proc: a process of this user, whose working directory is or was
  * a machine's below the given state directory, and whose command line is a monitor's or names a
- * machine's uuid. A person's shell that stands in such a directory is none. Workers only. */
+ * machine's uuid. One whose record the host keeps us from reading may be owned, and is none; so is a
+ * person's shell that stands in such a directory. Workers only. */
 
 #include "base/process.h"
 
@@ -18,6 +19,7 @@ struct machine_orphan {
     char *directory; /* as /proc says it, also "… (deleted)" */
     char *name;      /* of the machine whose directory it is now; NULL: none any more */
     bool is_monitor;
+    bool is_hidden; /* whether a machine owns it could not be seen: not listed */
 };
 
 struct machine_orphan_list {

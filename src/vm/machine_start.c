@@ -333,15 +333,22 @@ bool machine_start(const struct machine_spec *spec, const struct machine_boot *b
     struct machine_handle *handle, struct error *err)
 {
     struct machine_handle running;
-    struct error ignored = {0};
+    struct error failure = {0};
     if (!machine_spec_validate(spec, err) || cancel_check(cancel, err)) {
         return false;
     }
-    if (machine_handle_read(boot->vm_dir, &running, &ignored)) {
+    if (machine_handle_read(boot->vm_dir, &running, &failure)) {
         enum machine_state state = machine_status(boot->vm_dir, &running, NULL);
-        if (state == MACHINE_RUNNING || state == MACHINE_STARTING || state == MACHINE_PAUSED) {
-            return error_set(err, ERROR_BUSY, "%s is running already", spec->name);
+        if (state == MACHINE_RUNNING || state == MACHINE_STARTING || state == MACHINE_PAUSED ||
+            state == MACHINE_UNKNOWN) {
+            return error_set(err, ERROR_BUSY,
+                state == MACHINE_UNKNOWN ? "whether %s is running cannot be seen: try again"
+                                         : "%s is running already",
+                spec->name);
         }
+    } else if (error_is_blind(&failure)) {
+        *err = failure;
+        return error_wrap(err, "whether %s is running cannot be seen", spec->name);
     }
     struct monitor_order order = {0};
     struct start_state state = {0};
