@@ -199,7 +199,7 @@ static void see_line(const struct reader *reader, const char *line, size_t len)
         .terminal = json_string(json, "terminal", ""),
         .process = {.pid = (pid_t)json_integer(json, "pid", 0),
             .start_time = (uint64_t)json_integer(json, "start_time", 0)},
-        .is_before_boot = strcmp(json_string(json, "boot_id", ""), process_boot_id()) != 0,
+        .is_before_boot = process_is_boot_other(json_string(json, "boot_id", "")),
         .subject = json_string(json, "subject", ""),
         .verb = json_string(json, "verb", ""),
         .object = json_string(json, "object", ""),

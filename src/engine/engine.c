@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/engine.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/unread.h"
 #include "engine/command.h"
 #include "engine/engine_internal.h"
 #include "engine/history.h"
@@ -136,6 +138,10 @@ static bool open_parts(struct engine *engine, struct error *err)
         store_set_readonly(engine->store);
     }
     engine->state = state_new();
+    if (state_wake_fd(engine->state) < 0) { /* nobody would hear of the end of anything */
+        auto_free char *hint = unread_hint(EMFILE, "");
+        return error_set_told(err, EMFILE, "too many files are open: %s", hint);
+    }
     /* What needs no look at the host is known from the first snapshot on. */
     state_put_host(engine->state, &(struct host_facts){.version = PACKAGE_VERSION,
                                       .state_dir = store_path(engine->store),
@@ -147,7 +153,8 @@ static bool open_parts(struct engine *engine, struct error *err)
     struct error unread = {0};
     if (config->is_watching && !kept_read(engine->store, &engine->kept, &unread)) {
         state_log(engine->state, LOG_WARNING, "%s", unread.text);
-        engine->is_kept_foreign = unread.code == ERROR_UNSUPPORTED;
+        /* What is not known is not written over. */
+        engine->is_kept_foreign = unread.code == ERROR_UNSUPPORTED || error_is_blind(&unread);
     }
     history_start(engine);
     return true;

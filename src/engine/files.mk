@@ -125,4 +125,5 @@ engine_host = \
 	src/engine/host/ops_net.c src/engine/host/ops_net.h \
 	src/engine/host/ops_net_doctor.c \
 	src/engine/host/ops_net_host.c \
+	src/engine/host/ops_store_doctor.c \
 	src/engine/host/ops_trash.c src/engine/host/ops_trash.h

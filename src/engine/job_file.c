@@ -126,13 +126,13 @@ static uint32_t permille_of(const struct json *json)
 void job_file_read_owner(
     const struct json *json, struct section *strings, struct job_file *file, bool *is_alive)
 {
+    const char *boot_id = json_string(json, "boot_id", "");
     file->process = (struct process_identity){
         .pid = (pid_t)json_integer(json, "pid", 0), .start_time = natural(json, "start_time")};
     file->login = section_string(strings, json_string(json, "login", ""));
     file->terminal = section_string(strings, json_string(json, "terminal", ""));
     file->is_watched = json_bool(json, "watched", false);
-    *is_alive = strcmp(json_string(json, "boot_id", ""), process_boot_id()) == 0 &&
-                process_is_alive(&file->process);
+    *is_alive = !process_is_boot_other(boot_id) && !process_is_gone(&file->process);
 }
 
 /* Reads one file; its strings go into the section. *is_alive: its process runs. */
@@ -238,7 +238,7 @@ void job_file_sweep(int jobs)
     for (size_t i = 0; i < names.count; i++) {
         struct process_identity identity;
         pid_t owner = owner_of(names.items[i]);
-        if (owner > 0 && !process_identify(owner, &identity)) {
+        if (owner > 0 && !process_identify(owner, &identity) && errno == ESRCH) {
             unlinkat(jobs, names.items[i], 0);
         }
     }

@@ -104,23 +104,42 @@ struct lock *ops_lock_work(
     return wait_for_lock(ops, kind, name, purpose, true, err);
 }
 
-/* Snapshots of that machine that need it; key: of their manifests. */
-static void add_snapshot_users(
-    struct ops *ops, const char *vm, const char *key, const char *name, struct strings *users)
+/* False when the host keeps us from looking. */
+static bool add_snapshot_user(int dir, const char *vm, const char *key, const char *name,
+    const char *snapshot, struct strings *users, struct error *err)
+{
+    struct error failure = {0};
+    auto_json struct json *manifest =
+        vm_snapshot_read(dir, snapshot, VM_SNAPSHOT_MANIFEST, &failure);
+    if (error_is_blind(&failure)) {
+        *err = failure;
+        return false;
+    }
+    if (strcmp(json_string(manifest, key, ""), name) == 0) {
+        strings_printf(users, "snapshot %s of VM %s", snapshot, vm);
+    }
+    return true;
+}
+
+/* Snapshots of that machine that need it; key: of their manifests. False when the host keeps us from
+ * looking. */
+static bool add_snapshot_users(struct ops *ops, const char *vm, const char *key, const char *name,
+    struct strings *users, struct error *err)
 {
     auto_done(strings) struct strings snapshots = {0};
-    struct error ignored = {0};
-    auto_close int dir = vm_store_open(ops->store, vm, &ignored);
-    if (dir < 0 || !vm_snapshot_names(dir, &snapshots, &ignored)) {
-        return;
+    struct error failure = {0};
+    auto_close int dir = vm_store_open(ops->store, vm, &failure);
+    bool is_listed = dir >= 0 && vm_snapshot_names(dir, &snapshots, &failure);
+    for (size_t i = 0; is_listed && i < snapshots.count && failure.code == ERROR_NONE; i++) {
+        add_snapshot_user(dir, vm, key, name, snapshots.items[i], users, &failure);
     }
-    for (size_t i = 0; i < snapshots.count; i++) {
-        auto_json struct json *manifest =
-            vm_snapshot_read(dir, snapshots.items[i], VM_SNAPSHOT_MANIFEST, &ignored);
-        if (strcmp(json_string(manifest, key, ""), name) == 0) {
-            strings_printf(users, "snapshot %s of VM %s", snapshots.items[i], vm);
-        }
+    if (!error_is_blind(&failure)) {
+        return true;
     }
+    auto_done(unread) struct unread unread = {0};
+    auto_free char *path = store_entry_path(ops->store, STORE_VM, vm, VM_SNAPSHOTS);
+    unread_note(&unread, &failure, path);
+    return unread_error(&unread, "snapshots of VM", vm, err);
 }
 
 /* VMs, and snapshots of those that do not use it themselves any more. */
@@ -132,11 +151,17 @@ static bool add_vm_users(struct ops *ops, const char *key, const char *prefix, c
         return false;
     }
     for (size_t i = 0; i < vms.count; i++) {
-        const struct json *spec = vms.items[i].documents[VM_DOCUMENT_SPEC];
-        if (strcmp(json_string(spec, key, ""), name) == 0) {
-            strings_printf(users, "%s%s", prefix, vms.items[i].name);
+        const struct vm_record *vm = &vms.items[i];
+        const struct json *spec = vm->documents[VM_DOCUMENT_SPEC];
+        if (vm->unread.errnum != 0) {
+            unread_error(&vm->unread, "VM", vm->name, err);
+        } else if (strcmp(json_string(spec, key, ""), name) == 0) {
+            strings_printf(users, "%s%s", prefix, vm->name);
         } else {
-            add_snapshot_users(ops, vms.items[i].name, key, name, users);
+            add_snapshot_users(ops, vm->name, key, name, users, err);
+        }
+        if (err->code != ERROR_NONE) {
+            return error_wrap(err, "who uses %s is not known", name);
         }
     }
     return true;
@@ -155,6 +180,10 @@ bool ops_kernel_users(struct ops *ops, const char *kernel, struct strings *users
     }
     for (size_t i = 0; i < images.count; i++) {
         const char *ref = images.items[i].kernel_ref;
+        if (images.items[i].unread.errnum != 0) {
+            unread_error(&images.items[i].unread, "image", images.items[i].name, err);
+            return error_wrap(err, "who uses %s is not known", kernel);
+        }
         if (ref != NULL && strcmp(ref, kernel) == 0) {
             strings_printf(users, "image %s", images.items[i].name);
         }
@@ -198,6 +227,14 @@ const char *ops_resolve_name(
             err, ERROR_NOT_FOUND, "there is no %s named %s: see `%s list`", shown, word, what);
     }
     return NULL;
+}
+
+enum entry_state ops_entry_state(bool is_damaged, const struct unread *unread)
+{
+    if (unread->errnum != 0) {
+        return ENTRY_UNREADABLE;
+    }
+    return is_damaged ? ENTRY_DAMAGED : ENTRY_OK;
 }
 
 bool ops_refuse_in_use(const char *what, const char *name, const struct strings *users,

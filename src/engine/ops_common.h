@@ -4,6 +4,7 @@
 /* What several operations share: waiting for an entry's lock while showing what its
  * holder does, small pieces of results. Workers only. */
 
+#include "engine/snapshot.h"
 #include "store/layout.h"
 
 #include <stdbool.h>
@@ -15,6 +16,7 @@ struct lock;
 struct ops;
 struct strings;
 struct text;
+struct unread;
 
 /* The exclusive lock of an entry. While another process pulls or makes the same entry its progress
  * is shown as ours and the wait goes on as long as it moves; with no movement for the lock timeout
@@ -27,11 +29,15 @@ struct lock *ops_lock_work(struct ops *ops, enum store_kind kind, const char *na
     const char *purpose, struct error *err);
 
 /* Names of what needs this kernel, as "image debian", "VM web", "snapshot before of VM web": snapshots
- * of VMs that do not use it themselves. */
+ * of VMs that do not use it themselves. One that the host keeps us from reading may need it: that is
+ * its error, error_is_blind. */
 bool ops_kernel_users(
     struct ops *ops, const char *kernel, struct strings *users, struct error *err);
 /* Names of the VMs made from this image, and of snapshots as above. */
 bool ops_image_users(struct ops *ops, const char *image, struct strings *users, struct error *err);
+
+/* What an entry of the store is for lists. */
+enum entry_state ops_entry_state(bool is_damaged, const struct unread *unread);
 
 /* ERROR_IN_USE naming the first users and how many there are. Always false. */
 bool ops_refuse_in_use(const char *what, const char *name, const struct strings *users,

@@ -3,7 +3,8 @@
 
 const char *entry_state_name(enum entry_state state)
 {
-    static const char *const names[] = {[ENTRY_OK] = "ok", [ENTRY_DAMAGED] = "damaged"};
+    static const char *const names[] = {
+        [ENTRY_OK] = "ok", [ENTRY_DAMAGED] = "damaged", [ENTRY_UNREADABLE] = "unreadable"};
     return names[state];
 }
 

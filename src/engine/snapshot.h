@@ -19,7 +19,11 @@
 struct verb;
 
 /* The word of the same meaning for each value: see the *_name functions below. */
-enum entry_state { ENTRY_OK, ENTRY_DAMAGED };
+enum entry_state {
+    ENTRY_OK,
+    ENTRY_DAMAGED,    /* what is there is wrong */
+    ENTRY_UNREADABLE, /* the host keeps us from looking: nobody knows, and nothing of it is wrong */
+};
 enum verified_state { VERIFIED_NONE, VERIFIED_RECORDED, VERIFIED_PULL, VERIFIED_MISMATCH };
 enum offer_state { OFFER_AVAILABLE, OFFER_PULLED, OFFER_UNUSABLE };
 enum offer_kind { OFFER_KERNEL, OFFER_IMAGE };
@@ -67,6 +71,8 @@ struct kernel_item {
     enum entry_state state;
     enum verified_state verified;
     const char *damage; /* what is wrong with a damaged entry */
+    const char *reason; /* why an unreadable one could not be read */
+    const char *hint;   /* and what to do about that */
 };
 
 struct image_item {
@@ -80,6 +86,8 @@ struct image_item {
     int64_t created_at;
     enum entry_state state;
     const char *damage;
+    const char *reason; /* as of a kernel */
+    const char *hint;
     size_t used_by_count;
     const char *const *used_by; /* names of VMs */
 };
@@ -114,6 +122,8 @@ struct vm_item {
     int64_t created_at;
     int64_t started_at;
     int64_t ended_at;      /* 0: it runs, or nobody saw it end */
+    const char *reason;    /* why its state is unknown; "" */
+    const char *hint;      /* what to do about that; "" */
     const char *exit_text; /* "power-off by the guest", "kernel panic: …"; "" while it runs */
     bool is_ready;         /* the agent answered */
     bool is_network_lost;  /* what serves it died, and is about to be started again */

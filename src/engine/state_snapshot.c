@@ -200,6 +200,8 @@ struct vm_item *state_copy_vm(struct section *section, const struct vm_item *fro
     to->kernel_ref = section_string(section, from->kernel_ref);
     to->vmm = section_string(section, from->vmm);
     to->accel = section_string(section, from->accel);
+    to->reason = section_string(section, from->reason);
+    to->hint = section_string(section, from->hint);
     to->exit_text = section_string(section, from->exit_text);
     to->stages = stages;
     to->snapshots = snapshots;

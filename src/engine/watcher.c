@@ -76,7 +76,7 @@ static void watch_process(struct watcher *watcher, enum watcher_set set,
 {
     struct process_set *dead = &watcher->dead[set];
     int pidfd = process_open(process);
-    if (pidfd < 0 && !process_is_alive(process)) {
+    if (pidfd < 0 && process_is_gone(process)) {
         dead->processes = memory_grow(dead->processes, dead->count + 1, sizeof(*dead->processes));
         dead->processes[dead->count++] = *process;
         if (!is_in(dead_before, process)) {

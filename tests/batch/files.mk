@@ -62,6 +62,7 @@ batch_world_tests = \
 	tests/batch/transfers.py \
 	tests/batch/two_at_once.py \
 	tests/batch/unlucky.py \
+	tests/batch/unreadable.py \
 	tests/batch/waiting_jobs.py \
 	tests/batch/usage.py \
 	tests/batch/volumes.py

@@ -15,6 +15,7 @@ fault_tests = \
 	tests/fault/mutations.py \
 	tests/fault/power_cut.py \
 	tests/fault/publishing.py \
-	tests/fault/sync_order.py
+	tests/fault/sync_order.py \
+	tests/fault/unread_machine.py
 TESTS += $(fault_tests)
 EXTRA_DIST += $(fault_tests) tests/fault/faults.py tests/fault/mutants.py

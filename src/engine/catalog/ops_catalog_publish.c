@@ -102,6 +102,9 @@ static bool choose_named(struct publishing *work, const struct strings *kernels,
             return error_set(err, ERROR_NOT_FOUND, "there is no kernel %s here: see `kernel list`",
                 kernels->items[i]);
         }
+        if (entry->unread.errnum != 0) {
+            return unread_error(&entry->unread, "kernel", entry->name, err);
+        }
         if (why_not_kernel(entry) != NULL) {
             return error_set(err, ERROR_FORMAT, "the kernel %s cannot be published: %s",
                 entry->name, why_not_kernel(entry));
@@ -114,6 +117,9 @@ static bool choose_named(struct publishing *work, const struct strings *kernels,
             return error_set(err, ERROR_NOT_FOUND, "there is no image %s here: see `image list`",
                 images->items[i]);
         }
+        if (entry->unread.errnum != 0) {
+            return unread_error(&entry->unread, "image", entry->name, err);
+        }
         if (why_not_image(entry) != NULL) {
             return error_set(err, entry->is_damaged ? ERROR_FORMAT : ERROR_INVALID,
                 "the image %s cannot be published: %s", entry->name, why_not_image(entry));
@@ -123,11 +129,15 @@ static bool choose_named(struct publishing *work, const struct strings *kernels,
     return true;
 }
 
-static void choose_all(struct publishing *work)
+/* What is wrong is left out and told; what nobody could look at may be well, and is waited for. */
+static bool choose_all(struct publishing *work, struct error *err)
 {
     struct strings *notes = &work->publication.notes;
     for (size_t i = 0; i < work->kernels.count; i++) {
         const struct kernel_entry *entry = &work->kernels.items[i];
+        if (entry->unread.errnum != 0) {
+            return unread_error(&entry->unread, "kernel", entry->name, err);
+        }
         if (why_not_kernel(entry) == NULL) {
             strings_add(&work->kernel_names, entry->name);
         } else {
@@ -137,6 +147,9 @@ static void choose_all(struct publishing *work)
     }
     for (size_t i = 0; i < work->images.count; i++) {
         const struct image_entry *entry = &work->images.items[i];
+        if (entry->unread.errnum != 0) {
+            return unread_error(&entry->unread, "image", entry->name, err);
+        }
         if (why_not_image(entry) == NULL) {
             strings_add(&work->image_names, entry->name);
         } else {
@@ -144,6 +157,7 @@ static void choose_all(struct publishing *work)
                 notes, "the image %s was left out: %s", entry->name, why_not_image(entry));
         }
     }
+    return true;
 }
 
 static bool choose(struct publishing *work, struct error *err)
@@ -157,10 +171,10 @@ static bool choose(struct publishing *work, struct error *err)
     if (kernels->count + images->count > 0) {
         return choose_named(work, kernels, images, err);
     }
-    choose_all(work);
-    return work->kernel_names.count + work->image_names.count > 0 ||
-           error_set(
-               err, ERROR_NOT_FOUND, "there is no kernel and no image here that can be published");
+    return choose_all(work, err) &&
+           (work->kernel_names.count + work->image_names.count > 0 ||
+               error_set(err, ERROR_NOT_FOUND,
+                   "there is no kernel and no image here that can be published"));
 }
 
 /* ---- bundles ---- */

@@ -23,21 +23,25 @@
 
 /* ---- host gc ---------------------------------------------------------------------------------- */
 
-/* The machine of that uuid; false: no record here has it. */
-static bool find_machine(
+enum find { FIND_MACHINE, FIND_NONE, FIND_HIDDEN };
+
+/* The machine of that uuid. FIND_HIDDEN: it may be one that the host keeps us from looking at. */
+static enum find find_machine(
     struct ops *ops, const struct strings *names, const char *uuid, struct vm_hand *hand)
 {
-    struct error ignored = {0};
+    bool is_hidden = false;
     for (size_t i = 0; i < names->count; i++) {
+        struct error failure = {0};
         *hand = (struct vm_hand)VM_HAND_INIT;
-        if (ops_vm_read(ops, names->items[i], hand, &ignored) &&
+        if (ops_vm_read(ops, names->items[i], hand, &failure) &&
             strcmp(hand->spec.uuid, uuid) == 0) {
-            return true;
+            return hand->facts.state == MACHINE_UNKNOWN ? FIND_HIDDEN : FIND_MACHINE;
         }
+        is_hidden = is_hidden || error_is_blind(&failure);
         vm_hand_done(hand);
     }
     *hand = (struct vm_hand)VM_HAND_INIT;
-    return false;
+    return is_hidden ? FIND_HIDDEN : FIND_NONE;
 }
 
 /* Of a machine that is here and down, all that is in its group is nobody's; its lock keeps a start
@@ -48,12 +52,14 @@ static bool is_garbage(
     auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
     auto_done(vm_hand) struct vm_hand held = VM_HAND_INIT;
     struct error ignored = {0};
-    if (!find_machine(ops, names, cgroup_uuid(path), &hand)) {
-        return cgroup_is_of(path, store_path(ops->store)) &&
+    enum find found = find_machine(ops, names, cgroup_uuid(path), &hand);
+    if (found != FIND_MACHINE) {
+        return found == FIND_NONE && cgroup_is_of(path, store_path(ops->store)) &&
                cgroup_is_empty(path, is_dry ? 0 : END_TIMEOUT_MS);
     }
     if (!ops_vm_is_up(hand.facts.state) && ops_vm_try_take(ops, hand.name, "gc", &held, &ignored) &&
-        !ops_vm_is_up(held.facts.state) && strcmp(held.spec.uuid, hand.spec.uuid) == 0) {
+        !ops_vm_is_up(held.facts.state) && held.facts.state != MACHINE_UNKNOWN &&
+        strcmp(held.spec.uuid, hand.spec.uuid) == 0) {
         *lock = take_ptr(held.lock);
     }
     if (*lock != NULL && !is_dry) {

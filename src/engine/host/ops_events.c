@@ -185,8 +185,9 @@ static bool look_at_machine(struct events *events, struct seen *seen, struct err
 {
     auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
     struct error ignored = {0};
-    if (!ops_vm_read(events->ops, seen->name, &hand, &ignored)) {
-        return true;
+    if (!ops_vm_read(events->ops, seen->name, &hand, &ignored) ||
+        error_is_blind(&hand.facts.why_unknown)) {
+        return true; /* no news, as far as can be seen */
     }
     const struct machine_timeline *timeline = &hand.facts.timeline;
     bool is_ready = hand.facts.state == MACHINE_RUNNING && hand.facts.has_timeline &&
@@ -241,11 +242,19 @@ static bool look_at_entry(
 {
     struct stat status;
     int dir = store_kind_dir(events->ops->store, kind);
-    if (name[0] == '.' || fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
-        !S_ISDIR(status.st_mode)) {
+    if (name[0] == '.') {
         return true;
     }
     struct seen *seen = find(events, kind, name);
+    if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+        if (seen != NULL) {
+            seen->is_here = errno != ENOENT;
+        }
+        return true;
+    }
+    if (!S_ISDIR(status.st_mode)) {
+        return true;
+    }
     bool is_new = seen == NULL;
     bool is_other = !is_new && seen->inode != status.st_ino;
     if (is_new) {
@@ -281,6 +290,14 @@ static bool tell_removed(struct events *events, struct error *err)
     return true;
 }
 
+/* What cannot be listed now is not gone by that. */
+static void keep_all(struct events *events, enum store_kind kind)
+{
+    for (size_t i = 0; i < events->count; i++) {
+        events->seen[i].is_here = events->seen[i].is_here || events->seen[i].kind == kind;
+    }
+}
+
 static bool look(struct events *events, struct error *err)
 {
     for (size_t i = 0; i < events->count; i++) {
@@ -288,8 +305,11 @@ static bool look(struct events *events, struct error *err)
     }
     for (int kind = 0; kind < STORE_KIND_COUNT; kind++) {
         auto_done(strings) struct strings names = {0};
-        struct error ignored = {0};
-        file_list(store_kind_dir(events->ops->store, (enum store_kind)kind), ".", &names, &ignored);
+        struct error unseen = {0};
+        if (!file_list(
+                store_kind_dir(events->ops->store, (enum store_kind)kind), ".", &names, &unseen)) {
+            keep_all(events, (enum store_kind)kind);
+        }
         for (size_t i = 0; i < names.count; i++) {
             if (!look_at_entry(events, (enum store_kind)kind, names.items[i], err)) {
                 return false;

@@ -303,6 +303,7 @@ bool ops_host_doctor(struct ops *ops, struct json **result, struct error *err)
         add_row(rows, "configuration", FINDING_OK,
             ops->settings->path != NULL ? ops->settings->path : "no config.ini: defaults", NULL);
     }
+    ops_store_doctor(ops, rows);
     check_catalogs(ops, rows);
     check_apt(rows);
     auto_free char *qemu = ops_find_qemu(ops);

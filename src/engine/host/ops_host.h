@@ -22,5 +22,7 @@ const char *ops_accel_mode(const struct ops *ops);
  * machine that is down: adds what was done to done, or what would be to plan (the other is NULL). */
 bool ops_cgroup_gc(struct ops *ops, struct json *done, struct json *plan, struct error *err);
 void ops_cgroup_doctor(struct json *rows);
+/* ops_store_doctor.c: that everything in the store can be read. */
+void ops_store_doctor(struct ops *ops, struct json *rows);
 /* ops_logout.c: what a logout does to machines. */
 void ops_logout_doctor(struct ops *ops, struct json *rows);

@@ -39,7 +39,13 @@ static bool is_reclaimable(
     case RECLAIM_ALL:
         return true;
     case RECLAIM_UNUSED:
-        return place->users(ops, name, &users, err) && users.count == 0;
+        if (!place->users(ops, name, &users, err)) {
+            if (error_is_blind(err)) {
+                error_clear(err); /* somebody may */
+            }
+            return false;
+        }
+        return users.count == 0;
     }
     return false;
 }

@@ -82,7 +82,7 @@ static bool needs_settling(const struct vm_hand *hand)
 static void settle_machines(struct ops *ops, struct json *done)
 {
     auto_done(strings) struct strings names = {0};
-    auto_done(strings) struct strings settled = {0}, adopted = {0}, damaged = {0};
+    auto_done(strings) struct strings settled = {0}, adopted = {0}, damaged = {0}, unseen = {0};
     struct error ignored = {0};
     vm_store_names(ops->store, &names, &ignored);
     for (size_t i = 0; i < names.count; i++) {
@@ -91,7 +91,13 @@ static void settle_machines(struct ops *ops, struct json *done)
         if (!ops_vm_try_take(ops, names.items[i], "gc", &hand, &failure)) {
             if (failure.code == ERROR_FORMAT) {
                 strings_add(&damaged, names.items[i]);
+            } else if (error_is_blind(&failure)) {
+                strings_add(&unseen, names.items[i]);
             }
+            continue;
+        }
+        if (error_is_blind(&hand.facts.why_unknown)) {
+            strings_add(&unseen, names.items[i]);
             continue;
         }
         bool is_due = needs_settling(&hand);
@@ -99,6 +105,8 @@ static void settle_machines(struct ops *ops, struct json *done)
             if (is_due) {
                 strings_add(&settled, hand.name);
             }
+        } else if (error_is_blind(&failure)) {
+            strings_add(&unseen, hand.name);
         } else if (ops_vm_adopt(ops, &hand)) {
             strings_add(&adopted, hand.name);
         }
@@ -107,6 +115,8 @@ static void settle_machines(struct ops *ops, struct json *done)
     ops_put_strings(done, "adopted", &adopted);
     /* Never removed silently: somebody's disk may be in it. */
     ops_put_strings(done, "damaged", &damaged);
+    /* What nobody could look at is left as it is, whatever it may be. */
+    ops_put_strings(done, "unreadable", &unseen);
 }
 
 static bool plan(struct ops *ops, struct json **result, struct error *err)

@@ -100,24 +100,32 @@ void ops_net_down(struct ops *ops, const struct vm_hand *hand)
 
 /* ---- host gc ---------------------------------------------------------------------------------- */
 
-/* A machine that is up, or that somebody is about to start, owns its tap. */
+static bool may_be_up(const struct vm_hand *hand)
+{
+    return ops_vm_is_up(hand->facts.state) || hand->facts.state == MACHINE_UNKNOWN;
+}
+
+/* A machine that is up, or that somebody is about to start, owns its tap; so may one that the host
+ * keeps us from looking at. */
 static bool is_owned(struct ops *ops, const struct strings *names, const char *tap)
 {
     for (size_t i = 0; i < names->count; i++) {
         auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
         auto_done(vm_hand) struct vm_hand held = VM_HAND_INIT;
-        struct error ignored = {0};
+        struct error failure = {0};
         char own[NET_NAME_MAX];
-        if (!ops_vm_read(ops, names->items[i], &hand, &ignored)) {
+        if (!ops_vm_read(ops, names->items[i], &hand, &failure)) {
+            if (error_is_blind(&failure)) {
+                return true;
+            }
             continue;
         }
         net_host_name_tap(hand.spec.uuid, own);
         if (strcmp(own, tap) != 0) {
             continue;
         }
-        return ops_vm_is_up(hand.facts.state) ||
-               !ops_vm_try_take(ops, hand.name, "gc", &held, &ignored) ||
-               ops_vm_is_up(held.facts.state);
+        return may_be_up(&hand) || !ops_vm_try_take(ops, hand.name, "gc", &held, &failure) ||
+               may_be_up(&held);
     }
     return false;
 }

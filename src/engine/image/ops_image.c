@@ -56,10 +56,14 @@ struct json *ops_image_json(const struct image_entry *entry)
         json_put_integer(json, "size_bytes", (int64_t)entry->size_bytes);
         json_put_integer(json, "disk_bytes", (int64_t)entry->disk_bytes);
     }
-    json_put_bool(json, "managed", entry->is_managed);
+    if (entry->unread.errnum == 0) { /* else it is not known */
+        json_put_bool(json, "managed", entry->is_managed);
+    }
     ops_put_time(json, "created_at", entry->created_at);
-    json_put_string(json, "state", entry_state_name(entry->is_damaged ? ENTRY_DAMAGED : ENTRY_OK));
+    json_put_string(
+        json, "state", entry_state_name(ops_entry_state(entry->is_damaged, &entry->unread)));
     json_put_string(json, "damage", entry->damage);
+    unread_put(&entry->unread, json);
     return json;
 }
 
@@ -146,8 +150,10 @@ bool ops_refresh_images(struct ops *ops, struct error *err)
             .disk_bytes = entry->disk_bytes,
             .is_managed = entry->is_managed,
             .created_at = entry->created_at,
-            .state = entry->is_damaged ? ENTRY_DAMAGED : ENTRY_OK,
+            .state = ops_entry_state(entry->is_damaged, &entry->unread),
             .damage = section_string(section, entry->damage),
+            .reason = section_string(section, entry->unread.reason),
+            .hint = section_string(section, entry->unread.hint),
             .used_by_count = users.count,
             .used_by = section_strings(section, &users),
         };
@@ -328,6 +334,10 @@ static char *name_of_reference(struct ops *ops, const char *word, struct error *
             return memory_strdup(images.items[i].name);
         }
         other = strcmp(images.items[i].name, name) == 0 ? &images.items[i] : other;
+    }
+    if (other != NULL && other->unread.errnum != 0) {
+        unread_error(&other->unread, "image", name, err);
+        return NULL;
     }
     if (other != NULL) {
         error_set(err, ERROR_EXISTS,

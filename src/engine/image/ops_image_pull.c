@@ -49,7 +49,7 @@ static char *suggest_kernel(struct ops *ops)
     size_t count = 0;
     if (kernel_store_list(ops->store, &kernels, &ignored)) {
         for (size_t i = 0; i < kernels.count; i++) {
-            if (!kernels.items[i].is_damaged) {
+            if (!kernels.items[i].is_damaged && kernels.items[i].unread.errnum == 0) {
                 only = strcmp(kernels.items[i].name, USUAL_KERNEL) == 0 && count > 0
                            ? only
                            : kernels.items[i].name;

@@ -97,14 +97,19 @@ static bool verify_one(
     struct ops *ops, const char *name, struct json *rows, struct error *first, struct error *err)
 {
     auto_done(image_entry) struct image_entry entry = {0};
-    if (!image_store_read(ops->store, name, &entry, err)) {
+    struct error failure = {0};
+    if (!image_store_read(ops->store, name, &entry, &failure) && !error_is_blind(&failure)) {
+        *err = failure;
         return false;
     }
     struct json *row = json_new_object();
     json_append(rows, row);
     json_put_string(row, "name", name);
     enum verified_state verified = VERIFIED_NONE;
-    if (entry.is_damaged) {
+    if (failure.code != ERROR_NONE) {
+        unread_put(&entry.unread, row);
+        *first = first->code == ERROR_NONE ? failure : *first;
+    } else if (entry.is_damaged) {
         json_put_string(row, "damage", entry.damage);
         if (first->code == ERROR_NONE) {
             error_set(first, ERROR_FORMAT, "image %s is damaged (%s)", name, entry.damage);

@@ -27,7 +27,7 @@ void boot_kernel_done(struct boot_kernel *kernel)
 /* Takes the path over; NULL when nothing is there. */
 static char *if_there(char *path)
 {
-    if (!file_exists(AT_FDCWD, path)) {
+    if (file_is_absent(AT_FDCWD, path)) {
         free(take_ptr(path));
     }
     return path;

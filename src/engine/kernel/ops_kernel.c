@@ -54,10 +54,12 @@ static void write_row(const struct kernel_entry *entry, struct text *out)
         json_text_put_integer(out, "size_bytes", (int64_t)entry->size_bytes);
     }
     json_text_put_string(
-        out, "state", entry_state_name(entry->is_damaged ? ENTRY_DAMAGED : ENTRY_OK));
+        out, "state", entry_state_name(ops_entry_state(entry->is_damaged, &entry->unread)));
     json_text_put_string(out, "verified", verified_state_name(ops_kernel_verified(entry)));
     json_text_put_string(out, "found_sha256", entry->found_sha256);
     json_text_put_string(out, "damage", entry->damage);
+    json_text_put_string(out, "reason", entry->unread.reason);
+    json_text_put_string(out, "hint", entry->unread.hint);
     text_append_char(out, '}');
 }
 
@@ -82,9 +84,11 @@ static void fill_item(
         .source_sha256 = section_string(section, entry->source_sha256),
         .imported_at = entry->imported_at,
         .size_bytes = entry->size_bytes,
-        .state = entry->is_damaged ? ENTRY_DAMAGED : ENTRY_OK,
+        .state = ops_entry_state(entry->is_damaged, &entry->unread),
         .verified = ops_kernel_verified(entry),
         .damage = section_string(section, entry->damage),
+        .reason = section_string(section, entry->unread.reason),
+        .hint = section_string(section, entry->unread.hint),
     };
 }
 
@@ -165,8 +169,10 @@ bool ops_kernel_show(struct ops *ops, struct json **result, struct error *err)
     auto_free char *name = ops_kernel_resolve(ops, command_get(ops->command, "name"), err);
     auto_done(kernel_entry) struct kernel_entry entry = {0};
     auto_done(strings) struct strings users = {0};
+    struct error unseen = {0};
     if (name == NULL || !kernel_store_read(ops->store, name, &entry, err) ||
-        !ops_kernel_users(ops, name, &users, err)) {
+        (!ops_kernel_users(ops, name, &users, &unseen) && !error_is_blind(&unseen))) {
+        *err = err->code == ERROR_NONE ? unseen : *err;
         return false;
     }
     struct json *json = ops_kernel_json(&entry);
@@ -178,7 +184,9 @@ bool ops_kernel_show(struct ops *ops, struct json **result, struct error *err)
     json_put_bool(json, "has_modules", entry.has_modules);
     auto_free char *path = store_entry_path(ops->store, STORE_KERNEL, name, KERNEL_FILE);
     json_put_string(json, "path", path);
-    ops_put_strings(json, "used_by", &users);
+    if (unseen.code == ERROR_NONE) { /* else it is not known */
+        ops_put_strings(json, "used_by", &users);
+    }
     put_preflight(ops, &entry, json);
     *result = json;
     return true;
@@ -193,11 +201,16 @@ bool ops_kernel_rm(struct ops *ops, struct json **result, struct error *err)
     auto_lock struct lock *lock = ops_lock(ops, STORE_KERNEL, name, "remove", err);
     auto_done(kernel_entry) struct kernel_entry entry = {0};
     auto_done(strings) struct strings users = {0};
-    if (lock == NULL || !kernel_store_read(ops->store, name, &entry, err) ||
-        !ops_kernel_users(ops, name, &users, err)) {
+    struct error unseen = {0};
+    bool is_forced = command_has(ops->command, "force");
+    if (lock == NULL || !kernel_store_read(ops->store, name, &entry, err)) {
         return false;
     }
-    if (users.count > 0 && !command_has(ops->command, "force")) {
+    if (!ops_kernel_users(ops, name, &users, &unseen) && !(is_forced && error_is_blind(&unseen))) {
+        *err = unseen;
+        return false;
+    }
+    if (users.count > 0 && !is_forced) {
         return ops_refuse_in_use("kernel", name, &users, true, err);
     }
     if (command_is_dry_run(ops->command)) {

@@ -261,6 +261,12 @@ bool ops_kernel_import(struct ops *ops, struct json **result, struct error *err)
         return error_set(err, ERROR_EXISTS,
             "kernel %s is already here: --force replaces it, or choose another name", name);
     }
+    auto_done(kernel_entry) struct kernel_entry here = {0};
+    struct error unseen = {0};
+    if (!kernel_store_read(ops->store, name, &here, &unseen) && error_is_blind(&unseen)) {
+        *err = unseen; /* what nobody could look at is not replaced */
+        return false;
+    }
     if (command_is_dry_run(ops->command)) {
         auto_free char *object = memory_printf("kernel/%s", name);
         *result = ops_plan(ops);

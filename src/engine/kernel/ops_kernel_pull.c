@@ -319,7 +319,7 @@ bool ops_kernel_ensure(struct ops *ops, const char *name, struct error *err)
 
 bool ops_kernel_plan(struct ops *ops, const char *name, struct json *plan, struct error *err)
 {
-    if (file_exists(store_kind_dir(ops->store, STORE_KERNEL), name)) {
+    if (!file_is_absent(store_kind_dir(ops->store, STORE_KERNEL), name)) {
         return true;
     }
     auto_done(catalog) struct catalog catalog = {0};

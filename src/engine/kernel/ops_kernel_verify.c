@@ -74,7 +74,9 @@ static struct json *verify_entry(struct ops *ops, struct kernel_entry *entry, st
 {
     struct digest digest;
     char hex[DIGEST_HEX_LEN + 1];
-    if (entry->is_damaged && !entry->has_kernel) {
+    if (entry->unread.errnum != 0) {
+        unread_error(&entry->unread, "kernel", entry->name, err);
+    } else if (entry->is_damaged && !entry->has_kernel) {
         error_set(err, ERROR_FORMAT, "kernel %s is damaged: %s", entry->name, entry->damage);
     } else if (ops_kernel_hash(ops, entry, &digest, err)) {
         if (entry->sha256 != NULL) {
@@ -95,6 +97,7 @@ static struct json *verify_entry(struct ops *ops, struct kernel_entry *entry, st
     json_put_string(row, "found_sha256", entry->found_sha256);
     json_put_string(row, "verified", verified_state_name(ops_kernel_verified(entry)));
     json_put_string(row, "damage", entry->damage);
+    unread_put(&entry->unread, row);
     return row;
 }
 
@@ -120,8 +123,8 @@ static bool verify_all(struct ops *ops, struct json **result, struct error *err)
     }
     *result = take_ptr(rows);
     if (bad > 1) {
-        return error_set(
-            err, first.code, "%zu of %zu kernels are bad: %s", bad, list.count, first.text);
+        return error_set(err, first.code, "%zu of %zu kernels are bad or could not be read: %s",
+            bad, list.count, first.text);
     }
     *err = first;
     return bad == 0;

@@ -128,13 +128,16 @@ struct json *ops_vm_result(struct ops *ops, const char *name, bool is_changed)
     return json;
 }
 
-/* A record that cannot be read as a machine: still listed, never in the way. */
-static struct json *damaged_json(const char *name, const char *damage)
+/* A record that is none of a machine, or that the host keeps us from reading: still listed, never in
+ * the way. */
+static struct json *nameless_json(const struct vm_look *look)
 {
     struct json *json = json_new_object();
-    json_put_string(json, "name", name);
-    json_put_string(json, "state", vm_state_name(VM_STATE_ERROR));
-    json_put_string(json, "damage", damage);
+    bool is_damaged = look->unread.errnum == 0;
+    json_put_string(json, "name", look->name);
+    json_put_string(json, "state", vm_state_name(is_damaged ? VM_STATE_ERROR : VM_STATE_UNKNOWN));
+    json_put_string(json, "damage", is_damaged ? look->why.text : NULL);
+    unread_put(&look->unread, json);
     return json;
 }
 
@@ -150,10 +153,11 @@ bool ops_vm_list(struct ops *ops, struct json **result, struct error *err)
         const struct vm_look *look = &looks.items[i];
         if (!look->is_read) {
             if (!is_running_only) {
-                ops_rows_add(&rows, damaged_json(look->name, look->why.text));
+                ops_rows_add(&rows, nameless_json(look));
             }
         } else if (!is_running_only || ops_vm_is_up(look->facts.state)) {
             struct json *row = ops_vm_json(&look->spec, &look->facts);
+            unread_put(&look->unread, row);
             ops_vm_put_network(&look->figures, row);
             ops_rows_add(&rows, row);
         }
@@ -259,7 +263,10 @@ bool ops_vm_show(struct ops *ops, struct json **result, struct error *err)
     if (name == NULL || !ops_vm_read(ops, name, &hand, err)) {
         return false;
     }
+    auto_done(unread) struct unread unread = {0};
     struct json *json = ops_vm_json(&hand.spec, &hand.facts);
+    ops_vm_note_unknown(ops, name, &hand.facts.why_unknown, &unread);
+    unread_put(&unread, json);
     json_put_string(json, "uuid", hand.spec.uuid);
     json_put_string(json, "mac", hand.spec.mac);
     json_put_integer(json, "size_bytes", (int64_t)hand.spec.disk_bytes);

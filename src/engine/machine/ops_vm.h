@@ -4,6 +4,7 @@
 /* What the operations on machines share. Workers and streaming threads only. */
 
 #include "base/error.h"
+#include "base/unread.h"
 #include "vm/agent_client.h"
 #include "vm/machine_control.h"
 #include "vm/machine_figures.h"
@@ -37,9 +38,11 @@ struct vm_hand {
     }
 
 void vm_hand_done(struct vm_hand *hand);
-/* Reads the machine of that exact name. ERROR_NOT_FOUND, ERROR_FORMAT for a damaged record. */
+/* Reads the machine of that exact name. ERROR_NOT_FOUND, ERROR_FORMAT for a damaged record,
+ * error_is_blind for one that the host keeps us from reading. */
 bool ops_vm_read(struct ops *ops, const char *name, struct vm_hand *hand, struct error *err);
-/* The same behind its exclusive lock, settled: a crash of host or monitor is written down first. */
+/* The same behind its exclusive lock, settled: a crash of host or monitor is written down first. One
+ * whose state the host keeps us from knowing is that error. */
 bool ops_vm_take(struct ops *ops, const char *name, const char *purpose, struct vm_hand *hand,
     struct error *err);
 /* The same for what nobody asked for: without waiting, and nothing is written down. False when somebody
@@ -78,6 +81,7 @@ struct vm_look {
     char *name;
     bool is_read; /* else why not */
     struct error why;
+    struct unread unread; /* why its record, or its state, is not known */
     struct machine_spec spec;
     struct machine_facts facts;
     uint64_t disk_bytes;            /* as of ops_vm_disk_use */
@@ -113,6 +117,9 @@ bool ops_vm_copy_disks(struct ops *ops, int from_dir, int to_dir, struct error *
 
 /* The fields of `vm list`; caller frees. */
 struct json *ops_vm_json(const struct machine_spec *spec, const struct machine_facts *facts);
+/* Why the machine's state is unknown, when the host keeps us from knowing. */
+void ops_vm_note_unknown(
+    struct ops *ops, const char *name, const struct error *why, struct unread *unread);
 /* {"name","changed",...vm fields} read anew; caller frees. */
 struct json *ops_vm_result(struct ops *ops, const char *name, bool is_changed);
 /* [{"stage","ms"}] of the latest boot under "timeline", and "ready_ms". */

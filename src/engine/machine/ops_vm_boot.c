@@ -147,7 +147,7 @@ static bool plan_start(
     auto_done(boot_kernel) struct boot_kernel kernel = BOOT_KERNEL_INIT;
     struct json *verdict = NULL;
     bool is_here = hand->spec.kernel_ref == NULL ||
-                   file_exists(store_kind_dir(ops->store, STORE_KERNEL), hand->spec.kernel_ref);
+                   !file_is_absent(store_kind_dir(ops->store, STORE_KERNEL), hand->spec.kernel_ref);
     if (is_here && !ops_vm_check_boot(ops, hand, &image, &kernel, &verdict, err)) {
         return false;
     }

@@ -23,7 +23,7 @@ bool ops_vm_copy_disks(struct ops *ops, int from_dir, int to_dir, struct error *
 {
     size_t i = 0;
     for (const char *name = ops_vm_disk_name(i); name != NULL; name = ops_vm_disk_name(++i)) {
-        if (!file_exists(from_dir, name)) {
+        if (file_is_absent(from_dir, name)) {
             continue;
         }
         auto_close int from = file_open_read(from_dir, name, err);

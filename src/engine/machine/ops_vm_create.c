@@ -365,21 +365,22 @@ static bool plan_kernel(struct ops *ops, struct json **verdict, struct error *er
     auto_done(machine_spec) struct machine_spec spec = {0};
     auto_done(image_entry) struct image_entry image = {0};
     auto_done(boot_kernel) struct boot_kernel found = BOOT_KERNEL_INIT;
-    struct error ignored = {0};
+    struct error unseen = {0};
     const char *kernel = NULL;
     const char *word =
         pick_word(command_get(ops->command, "image"), ops->settings->default_image, NULL);
     if (!fill_spec(ops, &spec, err)) {
         return false;
     }
-    if (word == NULL || !image_store_read(ops->store, word, &image, &ignored) || image.is_damaged) {
-        return true;
+    if (word == NULL || !image_store_read(ops->store, word, &image, &unseen) || image.is_damaged) {
+        *err = error_is_blind(&unseen) ? unseen : *err;
+        return err->code == ERROR_NONE;
     }
     if (!choose_kernel(ops, &image, &kernel, err)) {
         return false;
     }
     spec.kernel_ref = memory_strdup(kernel);
-    return (kernel != NULL && !file_exists(store_kind_dir(ops->store, STORE_KERNEL), kernel)) ||
+    return (kernel != NULL && file_is_absent(store_kind_dir(ops->store, STORE_KERNEL), kernel)) ||
            ops_vm_check_kernel(ops, &spec, &image, NEXT_KERNEL, &found, verdict, err);
 }
 

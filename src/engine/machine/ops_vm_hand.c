@@ -93,9 +93,31 @@ bool ops_vm_adopt(struct ops *ops, struct vm_hand *hand)
 /* Before its record is read: it may be the one that was to be replaced. */
 static bool finish_before(struct ops *ops, const char *name, struct error *err)
 {
-    struct error ignored = {0};
-    auto_close int dir = vm_store_open(ops->store, name, &ignored);
+    struct error failure = {0};
+    auto_close int dir = vm_store_open(ops->store, name, &failure);
+    if (error_is_blind(&failure)) {
+        *err = failure;
+        return false;
+    }
     return dir < 0 || ops_vm_finish_restore(ops, dir, err) || error_wrap(err, "VM %s", name);
+}
+
+void ops_vm_note_unknown(
+    struct ops *ops, const char *name, const struct error *why, struct unread *unread)
+{
+    auto_free char *path = store_entry_path(ops->store, STORE_VM, name, NULL);
+    unread_note(unread, why, path);
+}
+
+/* What is not known of it is about the host: nothing is done to it, or called so, for that. */
+static bool refuse_unknown(
+    struct ops *ops, const char *name, const struct error *why, struct error *err)
+{
+    auto_done(unread) struct unread unread = {0};
+    struct error known = *why;
+    error_clear(err);
+    ops_vm_note_unknown(ops, name, &known, &unread);
+    return unread_error(&unread, "VM", name, err);
 }
 
 bool ops_vm_take(
@@ -106,16 +128,19 @@ bool ops_vm_take(
         !ops_vm_read(ops, name, hand, err)) {
         return false;
     }
-    if (!machine_settle(hand->dir, err)) {
-        if (err->code != ERROR_NONE) {
-            return error_wrap(err, "VM %s", name);
-        }
-        ops_vm_adopt(ops, hand);
-        return true;
+    bool is_settled = machine_settle(hand->dir, err);
+    if (err->code != ERROR_NONE) {
+        return error_is_blind(err) ? refuse_unknown(ops, name, err, err)
+                                   : error_wrap(err, "VM %s", name);
     }
-    machine_facts_done(&hand->facts);
-    machine_look(hand->dir, &hand->facts);
-    return true;
+    if (is_settled) {
+        machine_facts_done(&hand->facts);
+        machine_look(hand->dir, &hand->facts);
+    } else {
+        ops_vm_adopt(ops, hand);
+    }
+    return !error_is_blind(&hand->facts.why_unknown) ||
+           refuse_unknown(ops, name, &hand->facts.why_unknown, err);
 }
 
 bool ops_vm_try_take(

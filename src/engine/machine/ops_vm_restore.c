@@ -19,6 +19,7 @@
 #include "store/vm_snapshot.h"
 #include "store/vm_store.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -96,8 +97,13 @@ static bool check_disks(const struct snapshot_hand *snapshot, struct error *err)
                 "the manifest of snapshot %s names \"%s\", which is no disk of a machine",
                 snapshot->name, file);
         }
-        if (fstatat(snapshot->dir, file, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
-            !S_ISREG(status.st_mode) || status.st_size != json_integer(item, "size_bytes", -1)) {
+        bool is_seen = fstatat(snapshot->dir, file, &status, AT_SYMLINK_NOFOLLOW) == 0;
+        if (!is_seen && errno != ENOENT) {
+            return error_set_errno(
+                err, errno, "cannot examine %s of snapshot %s", file, snapshot->name);
+        }
+        if (!is_seen || !S_ISREG(status.st_mode) ||
+            status.st_size != json_integer(item, "size_bytes", -1)) {
             return error_set(err, ERROR_FORMAT,
                 "%s of snapshot %s is not there as it was: the snapshot can only be removed", file,
                 snapshot->name);
@@ -133,10 +139,8 @@ static bool read_snapshot(
     if (!name_check_entry(snapshot->name, "snapshot name", err)) {
         return false;
     }
-    if (!vm_snapshot_exists(hand->dir, snapshot->name)) {
-        return error_set(err, ERROR_NOT_FOUND,
-            "VM %s has no snapshot %s: see `vm snapshot list %s`", hand->name, snapshot->name,
-            hand->name);
+    if (!ops_vm_snapshot_has(hand, snapshot->name, err)) {
+        return false;
     }
     snapshot->dir = vm_snapshot_open(hand->dir, snapshot->name, err);
     snapshot->manifest = vm_snapshot_read(hand->dir, snapshot->name, VM_SNAPSHOT_MANIFEST, err);

@@ -56,7 +56,7 @@ static bool check_kernel(struct ops *ops, const struct machine_spec *spec, struc
 {
     bool is_named = command_has(ops->command, "kernel-ref");
     bool is_here = spec->kernel_ref != NULL &&
-                   file_exists(store_kind_dir(ops->store, STORE_KERNEL), spec->kernel_ref);
+                   !file_is_absent(store_kind_dir(ops->store, STORE_KERNEL), spec->kernel_ref);
     auto_done(boot_kernel) struct boot_kernel found = BOOT_KERNEL_INIT;
     auto_done(image_entry) struct image_entry image = {0};
     struct error ignored = {0};

@@ -53,8 +53,16 @@ static struct json *row_of(int vm_dir, const char *name, bool is_brief)
                  : ops_vm_snapshot_json(vm_dir, name, &failure);
     struct json *row = json_new_object();
     json_put_string(row, "name", name);
+    if (whole == NULL && error_is_blind(&failure)) {
+        auto_done(unread) struct unread unread = {0};
+        auto_free char *path = vm_snapshot_path(name);
+        unread_note(&unread, &failure, path);
+        json_put_string(row, "state", entry_state_name(ENTRY_UNREADABLE));
+        unread_put(&unread, row);
+        return row;
+    }
     if (whole == NULL) {
-        json_put_string(row, "state", "damaged");
+        json_put_string(row, "state", entry_state_name(ENTRY_DAMAGED));
         json_put_string(row, "damage", failure.text);
         return row;
     }
@@ -95,6 +103,21 @@ struct json *ops_vm_snapshots_json(int vm_dir, bool is_brief)
     return array;
 }
 
+bool ops_vm_snapshot_has(const struct vm_hand *hand, const char *name, struct error *err)
+{
+    struct error failure = {0};
+    auto_close int dir = vm_snapshot_open(hand->dir, name, &failure);
+    if (dir >= 0) {
+        return true;
+    }
+    if (failure.code != ERROR_NOT_FOUND) {
+        *err = failure;
+        return error_wrap(err, "snapshot %s of VM %s", name, hand->name);
+    }
+    return error_set(err, ERROR_NOT_FOUND, "VM %s has no snapshot %s: see `vm snapshot list %s`",
+        hand->name, name, hand->name);
+}
+
 /* The machine that the command names, as reading verbs do. */
 static bool read_machine(struct ops *ops, struct vm_hand *hand, struct error *err)
 {
@@ -109,7 +132,8 @@ static bool read_machine(struct ops *ops, struct vm_hand *hand, struct error *er
 bool ops_vm_snapshot_list(struct ops *ops, struct json **result, struct error *err)
 {
     auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
-    if (!read_machine(ops, &hand, err)) {
+    auto_done(strings) struct strings names = {0};
+    if (!read_machine(ops, &hand, err) || !vm_snapshot_names(hand.dir, &names, err)) {
         return false;
     }
     struct json *rows = ops_vm_snapshots_json(hand.dir, false);
@@ -404,9 +428,8 @@ bool ops_vm_snapshot_rm(struct ops *ops, struct json **result, struct error *err
     if (!name_check_entry(name, "snapshot name", err)) {
         return false;
     }
-    if (!vm_snapshot_exists(hand.dir, name)) {
-        return error_set(err, ERROR_NOT_FOUND,
-            "VM %s has no snapshot %s: see `vm snapshot list %s`", hand.name, name, hand.name);
+    if (!ops_vm_snapshot_has(&hand, name, err)) {
+        return false;
     }
     uint64_t bytes = vm_snapshot_disk_use(hand.dir, name);
     if (command_is_dry_run(ops->command)) {

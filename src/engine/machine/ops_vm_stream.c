@@ -99,6 +99,10 @@ bool ops_vm_reach(struct ops *ops, const char *name, struct vm_hand *hand, struc
         return false;
     }
     ops_vm_settle(ops, hand);
+    if (error_is_blind(&hand->facts.why_unknown)) {
+        *err = hand->facts.why_unknown;
+        return error_wrap(err, "whether VM %s runs cannot be seen", name);
+    }
     if (!require_running(hand, err)) {
         return false;
     }

@@ -105,17 +105,24 @@ static void fill_item(struct section *section, struct vm_item *item,
     }
 }
 
-static bool look_at(struct ops *ops, const struct vm_record *record, struct vm_look *look)
+static bool look_at(struct ops *ops, struct vm_record *record, struct vm_look *look)
 {
+    if (record->unread.errnum != 0) {
+        look->unread = record->unread;
+        record->unread = (struct unread){0};
+        return error_set_told(&look->why, look->unread.errnum, "%s", look->unread.reason);
+    }
     if (record->is_damaged) {
         return error_set(&look->why, ERROR_FORMAT, "%s", record->damage);
     }
     auto_close int dir = vm_store_open(ops->store, record->name, &look->why);
     if (dir < 0 || !machine_spec_from_json(
                        record->documents[VM_DOCUMENT_SPEC], "vm.json", &look->spec, &look->why)) {
+        ops_vm_note_unknown(ops, record->name, &look->why, &look->unread);
         return false;
     }
     machine_look(dir, &look->facts);
+    ops_vm_note_unknown(ops, record->name, &look->facts.why_unknown, &look->unread);
     look->disk_bytes = ops_vm_disk_use(dir, machine_spec_disk_slots(&look->spec));
     if (look->facts.has_handle && ops_vm_is_up(look->facts.state)) {
         machine_figures_read(dir, &look->facts.handle, ops->cancel, &look->figures);
@@ -126,7 +133,7 @@ static bool look_at(struct ops *ops, const struct vm_record *record, struct vm_l
 /* What those who look share; each writes the slot of its own index only. */
 struct looking {
     struct ops *ops;
-    const struct vm_list *list;
+    struct vm_list *list;
     struct vm_look *items;
 };
 
@@ -155,6 +162,7 @@ void vm_looks_done(struct vm_looks *looks)
 {
     for (size_t i = 0; i < looks->count; i++) {
         free(looks->items[i].name);
+        unread_done(&looks->items[i].unread);
         machine_spec_done(&looks->items[i].spec);
         machine_facts_done(&looks->items[i].facts);
     }
@@ -167,7 +175,7 @@ static void fill_snapshots(struct ops *ops, struct section *section, struct vm_i
 {
     auto_free char *place = memory_printf("%s/" VM_SNAPSHOTS, item->name);
     struct error ignored = {0};
-    if (!file_exists(store_kind_dir(ops->store, STORE_VM), place)) {
+    if (file_is_absent(store_kind_dir(ops->store, STORE_VM), place)) {
         return;
     }
     auto_close int dir = vm_store_open(ops->store, item->name, &ignored);
@@ -201,7 +209,14 @@ static void add_item(struct ops *ops, struct section *section, const struct vm_l
         .image = empty,
         .kernel_ref = empty,
         .vmm = empty,
-        .accel = empty};
+        .accel = empty,
+        .reason = section_string(section, look->unread.reason),
+        .hint = section_string(section, look->unread.hint),
+        .exit_text = empty};
+    if (!look->is_read && look->unread.errnum != 0) {
+        item->state = VM_STATE_UNKNOWN;
+        return;
+    }
     if (!look->is_read) {
         item->exit_text = section_string(section, look->why.text);
         return;

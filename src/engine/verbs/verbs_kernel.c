@@ -55,7 +55,8 @@ static const struct argument kernel_rm_arguments[] = {
 static const struct verb rows[] = {
     {"kernel", "list", "ls", VERB_READS, "List kernels",
         "Lists the kernels of this host; with --available what the catalogs offer. Listing never\n"
-        "touches the network. Entries that cannot be read are shown as damaged.",
+        "touches the network. Entries that are no kernels are shown as damaged, those that this host\n"
+        "keeps the program from reading as unreadable, with the reason.",
         "banger-tui --batch kernel list --available", ROWS(verb_list_arguments),
         COLUMNS(kernel_columns), .variant_flag = "available", .variant_columns = verb_offer_columns,
         .variant_column_count = array_length(verb_offer_columns), .run = ops_kernel_list},
