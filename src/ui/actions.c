@@ -138,6 +138,13 @@ static const struct action actions[] = {
     {REQUEST_DOCTOR, CONTEXT_PANES & ~CONTEXT_JOBS, "host", "doctor", ACTION_SHOW, false, NULL},
 };
 
+/* What cannot be read may be looked at, and no more. */
+static bool is_safe(
+    const struct verb *verb, const struct snapshot *snapshot, enum pane pane, size_t index)
+{
+    return (verb->flags & VERB_READS) != 0 || !refusal_is_unread(snapshot, pane, index, NULL);
+}
+
 const struct action *action_find(
     const struct seat *seat, enum request request, enum pane pane, bool has_row, size_t index)
 {
@@ -151,7 +158,7 @@ const struct action *action_find(
         if (verb == NULL || ((verb->flags & VERB_READS) == 0 && !seat_may_change(seat))) {
             continue;
         }
-        if (action->needs_row && !has_row) {
+        if (action->needs_row && (!has_row || !is_safe(verb, seat->snapshot, pane, index))) {
             continue;
         }
         if (action->is_possible == NULL || action->is_possible(seat->snapshot, index)) {
@@ -207,6 +214,10 @@ static bool subject_is_row(
 enum action_use action_use(const struct seat *seat, const struct row *row, const struct verb *verb)
 {
     enum action_use use = ACTION_NO_KEY;
+    if (action_is_about(verb, seat->snapshot, row) &&
+        !is_safe(verb, seat->snapshot, row->pane, row->index)) {
+        return ACTION_NOT_NOW;
+    }
     for (size_t i = 0; i < array_length(actions); i++) {
         const struct action *action = &actions[i];
         unsigned context = pane_infos[row->pane].context;

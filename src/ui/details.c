@@ -65,6 +65,15 @@ static void fill_offer(struct page *page, const struct offer_item *offer, int wi
     page_add_known(page, ROLE_TEXT, "catalog", offer->catalog);
 }
 
+/* Why nobody knows more, and what helps. */
+static void add_unread(
+    struct page *page, const char *state, const char *reason, const char *hint, int width)
+{
+    page_add(page, ROLE_ATTENTION, "state", state);
+    page_wrap(page, ROLE_ATTENTION, "why", reason, width);
+    page_wrap(page, ROLE_TEXT, "next", hint, width);
+}
+
 static void fill_kernel(struct page *page, const struct kernel_item *kernel, int64_t now, int width)
 {
     auto_done(text) struct text proof = {0};
@@ -74,6 +83,10 @@ static void fill_kernel(struct page *page, const struct kernel_item *kernel, int
     if (kernel->state == ENTRY_DAMAGED) {
         page_add(page, ROLE_BAD, "state", "damaged");
         page_wrap(page, ROLE_BAD, "why", kernel->damage, width);
+    }
+    if (kernel->state == ENTRY_UNREADABLE) {
+        add_unread(page, entry_state_name(kernel->state), kernel->reason, kernel->hint, width);
+        return;
     }
     page_add(page, format_verified_role(kernel->verified), "proof", text_cstr(&proof));
     page_add_known(page, ROLE_TEXT, "version", kernel->kernel_version);
@@ -92,6 +105,10 @@ static void fill_image(struct page *page, const struct image_item *image, int64_
     if (image->state == ENTRY_DAMAGED) {
         page_add(page, ROLE_BAD, "state", "damaged");
         page_wrap(page, ROLE_BAD, "why", image->damage, width);
+    }
+    if (image->state == ENTRY_UNREADABLE) {
+        add_unread(page, entry_state_name(image->state), image->reason, image->hint, width);
+        return;
     }
     page_add_known(page, ROLE_TEXT, "kernel", image->kernel_ref);
     add_size(page, "size", image->size_bytes);
@@ -188,6 +205,10 @@ static void fill_vm(
 {
     bool is_running = vm->state == VM_STATE_RUNNING;
     page_print(page, ROLE_STRONG, NULL, "%s, machine", vm->name);
+    if (vm->state == VM_STATE_UNKNOWN && vm->reason != NULL && vm->reason[0] != '\0') {
+        add_unread(page, vm_state_name(vm->state), vm->reason, vm->hint, width);
+        return;
+    }
     page_print(page, format_vm_role(vm->state), "state", "%s%s", vm_state_name(vm->state),
         !is_running    ? ""
         : vm->is_ready ? ", the agent answers"

@@ -44,6 +44,10 @@ static void image_key(const struct snapshot *snapshot, size_t index, char key[TA
 
 static void image_verified_cell(const struct image_item *image, struct cell *cell)
 {
+    if (image->state == ENTRY_UNREADABLE) {
+        cell_print(cell, ROLE_ATTENTION, "%s", entry_state_name(image->state));
+        return;
+    }
     if (image->state == ENTRY_DAMAGED) {
         cell_print(cell, ROLE_BAD, "damaged");
         return;

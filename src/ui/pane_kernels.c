@@ -42,6 +42,10 @@ static void kernel_key(const struct snapshot *snapshot, size_t index, char key[T
 
 static void kernel_verified_cell(const struct kernel_item *kernel, struct cell *cell)
 {
+    if (kernel->state == ENTRY_UNREADABLE) {
+        cell_print(cell, ROLE_ATTENTION, "%s", entry_state_name(kernel->state));
+        return;
+    }
     if (kernel->state == ENTRY_DAMAGED && kernel->verified != VERIFIED_MISMATCH) {
         cell_print(cell, ROLE_BAD, "damaged");
         return;

@@ -18,6 +18,32 @@ static void add_key(const struct seat *seat, enum request request, unsigned cont
     }
 }
 
+bool refusal_is_unread(
+    const struct snapshot *snapshot, enum pane pane, size_t index, struct text *out)
+{
+    const char *name = "", *reason = NULL, *hint = NULL;
+    if (pane == PANE_KERNELS && snapshot->kernels[index].state == ENTRY_UNREADABLE) {
+        name = snapshot->kernels[index].name;
+        reason = snapshot->kernels[index].reason;
+        hint = snapshot->kernels[index].hint;
+    } else if (pane == PANE_IMAGES && snapshot->images[index].state == ENTRY_UNREADABLE) {
+        name = snapshot->images[index].name;
+        reason = snapshot->images[index].reason;
+        hint = snapshot->images[index].hint;
+    } else if (pane == PANE_VMS && snapshot->vms[index].state == VM_STATE_UNKNOWN) {
+        name = snapshot->vms[index].name;
+        reason = snapshot->vms[index].reason;
+        hint = snapshot->vms[index].hint;
+    }
+    if (reason == NULL || reason[0] == '\0') {
+        return false;
+    }
+    if (out != NULL) {
+        text_printf(out, "%s cannot be read (%s): %s", name, reason, hint);
+    }
+    return true;
+}
+
 static void refuse_up(
     const struct seat *seat, const struct vm_item *vm, enum request request, struct text *out)
 {
@@ -93,6 +119,9 @@ void refusal_words(
     const struct seat *seat, enum request request, enum pane pane, size_t index, struct text *out)
 {
     const struct snapshot *snapshot = seat->snapshot;
+    if (refusal_is_unread(snapshot, pane, index, out)) {
+        return;
+    }
     switch (pane) {
     case PANE_CATALOG:
         refuse_offer(seat, &snapshot->offers[index], request, out);

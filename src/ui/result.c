@@ -87,7 +87,7 @@ static enum role row_role(const struct json *row)
     const char *status = json_string(row, "status", json_string(row, "state", ""));
     static const char *const bad[] = {
         "fail", "failed", "missing", "bad", "error", "mismatch", "damaged"};
-    static const char *const attention[] = {"warning", "warn", "unknown"};
+    static const char *const attention[] = {"warning", "warn", "unknown", "unreadable"};
     for (size_t i = 0; i < array_length(bad); i++) {
         if (strcmp(status, bad[i]) == 0) {
             return ROLE_BAD;

@@ -104,7 +104,8 @@ static void wait_update(struct screen *screen, struct seat *seat)
     } else if (vm == NULL) {
         seat_say(seat, ROLE_BAD, "%s is gone.", wait->name);
         seat_close(seat, screen);
-    } else if (!machine_is_booting(seat->snapshot, vm) && vm->state != VM_STATE_PAUSED) {
+    } else if (!machine_is_booting(seat->snapshot, vm) && vm->state != VM_STATE_PAUSED &&
+               vm->state != VM_STATE_UNKNOWN) {
         seat_say(seat, ROLE_BAD, "%s ended before it could be reached%s%s", wait->name,
             vm->exit_text[0] != '\0' ? ": " : ".", vm->exit_text);
         seat_close(seat, screen);
