@@ -7,8 +7,12 @@ import signal
 import struct
 import termios
 import threading
+import time
 
 from world import PATIENCE_S, PROGRAM
+
+
+REPAINT = b"\x0c"
 
 
 class Console:
@@ -37,8 +41,13 @@ class Console:
             pass
 
     def wait(self, text):
+        """Where some of its characters stood already, only the others are written: after a while the
+        whole screen is asked for."""
+        end = time.monotonic() + PATIENCE_S
         with self.changed:
-            assert self.changed.wait_for(lambda: text in self.seen, PATIENCE_S), bytes(self.seen)
+            while not self.changed.wait_for(lambda: text in self.seen, 0.5):
+                assert time.monotonic() < end, bytes(self.seen)
+                self.type(REPAINT)
             del self.seen[:]
 
     def pull(self, name):

@@ -81,10 +81,10 @@ def test_more_clients_than_the_guest_has_room_for(world):
 
 def test_nobody_listens_in_the_guest(world):
     prepare(world)
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    run(world, "web", "fake.realagent", "--publish", f"0:{port}")
-    assert is_reset(host_ports(world)[0])
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        run(world, "web", "fake.realagent", "--publish", f"0:{unused.getsockname()[1]}")
+        assert is_reset(host_ports(world)[0])
     clean(world)
 
 
@@ -148,13 +148,17 @@ def test_a_new_monitor_takes_them_over(world):
 
 def test_a_port_that_is_taken(world):
     prepare(world)
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    holder = socket.socket()  # nobody else is given the port, who reuses addresses may listen there
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    port = holder.getsockname()[1]
+    with socket.create_server(("127.0.0.1", port)):
         world.ok("vm", "create", "small", "--name", "web", "--publish", f"{port}:80")
         failure = world.fails(75, "vm", "start", "web")
         assert failure["code"] == "IN_USE" and str(port) in failure["message"], failure
         assert not os.path.exists(os.path.join(world.state, "vms", "web", "handle.json"))
     world.ok("vm", "start", "web")
+    holder.close()
     clean(world)
 
 
