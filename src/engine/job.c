@@ -120,7 +120,7 @@ void job_auto_release(struct job **job)
 static uint64_t rate_for_file(struct job *job, uint64_t done, uint64_t now_ms)
 {
     uint64_t span_ms = now_ms - job->file_ms;
-    if (job->file_ms && span_ms && done >= job->file_done) {
+    if (job->file_ms && span_ms >= FILE_MS && done >= job->file_done) {
         uint64_t rate = (done - job->file_done) * 1000 / span_ms;
         job->file_rate = job->file_rate ? (job->file_rate * 3 + rate) / 4 : rate;
     }
@@ -134,11 +134,13 @@ static void write_file(struct job *job, enum progress_phase phase, enum progress
 {
     struct engine *engine = job->engine;
     uint64_t now_ms = clock_monotonic_ms();
-    /* What comes next is told at once: nothing else may come for long. */
-    bool is_soon = job->file_ms && now_ms - job->file_ms < FILE_MS && phase <= job->file_phase;
+    /* What comes next, or how large it is, is told at once: nothing else may come for long. */
+    bool is_new = phase > job->file_phase || (total > 0 && !job->has_file_total);
+    bool is_soon = job->file_ms && now_ms - job->file_ms < FILE_MS && !is_new;
     if (!job->is_change || is_soon) {
         return;
     }
+    job->has_file_total = job->has_file_total || total > 0;
     uint64_t rate = rate_for_file(job, done, now_ms);
     job->file_ms = now_ms;
     job->file_phase = phase;

@@ -51,6 +51,7 @@ struct job {
     uint64_t file_total;
     char file_note[256];
     uint32_t file_permille;
+    bool has_file_total; /* some writing had one */
     bool has_file_expected;
     struct digest file_expected;
 

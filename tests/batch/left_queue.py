@@ -64,11 +64,6 @@ def left_queue(world):
         world.wait_until(lambda: not is_alive(pid), "it is gone")
 
 
-def end_hanging(world):
-    for name in HANGING:
-        world.ok("job", "cancel", id_of(world, name))
-
-
 def nothing_is_left(world):
     # What is in there of a process that is gone is taken away by whoever looks.
     assert os.listdir(world.path("state", "jobs")) == []
@@ -97,6 +92,7 @@ def test_it_is_listed_as_a_queue(world):
 
 def test_it_can_be_moved_and_stopped_one_by_one(world):
     with left_queue(world) as pid:
+        os.kill(pid, signal.SIGHUP)  # whatever terminal is lost, it was not its own
         assert world.json("job", "move", id_of(world, "c"), "--first")["changed"] is True
         assert names(world) == list(HANGING) + ["c", "a", "b"]
         assert world.json("job", "move", id_of(world, "a"), "--last")["changed"] is True
@@ -112,17 +108,6 @@ def test_it_can_be_moved_and_stopped_one_by_one(world):
         world.wait_until(lambda: not is_alive(pid), "it ends with its last one")
         nothing_is_left(world)
         assert world.entries("kernels") == ["a", "c"] and "b" not in asked(world)
-
-
-def test_it_outlives_the_loss_of_a_terminal(world):
-    with left_queue(world) as pid:
-        os.kill(pid, signal.SIGHUP)
-        assert world.json("job", "move", id_of(world, "c"), "--first")["changed"] is True
-        os.kill(pid, signal.SIGTERM)
-        world.wait_until(lambda: not is_alive(pid), "it ends when it is asked to")
-        nothing_is_left(world)
-        assert world.entries("kernels") == []
-        assert len([part for part in world.parts() if part.endswith(".part")]) == 2, world.parts()
 
 
 def test_killed_it_is_forgotten(world):
@@ -148,6 +133,20 @@ def test_one_that_fails_stops_no_other(world):
         ("kernel pull nowhere", "failed"), ("kernel pull a", "ok")], told
     assert told[0]["code"] == "NOT_FOUND" and told[0]["error"], told
     nothing_is_left(world)
+
+
+def test_asked_to_end_it_keeps_what_it_has(world):
+    offer(world)
+    child = world.start("--internal-queue", "--", *(f"kernel pull {name}" for name in HANGING + WAITING),
+                        program=PROGRAM, env={"BANGER_JOBS": "2"}, stderr=subprocess.PIPE)
+    world.wait_until(lambda: len(jobs(world)) == 5 and asked(world) == set(HANGING), "all are listed")
+    world.wait_until(lambda: [row.get("done", 0) > 0 for row in jobs(world)[:2]] == [True] * 2, "all begin")
+    child.send_signal(signal.SIGTERM)
+    _, said = child.communicate(timeout=PATIENCE_S)
+    assert child.returncode == 143 and b"Sanitizer" not in said, (child.returncode, said)
+    nothing_is_left(world)
+    assert world.entries("kernels") == []
+    assert len([part for part in world.parts() if part.endswith(".part")]) == 2, world.parts()
 
 
 def test_several_of_one_command_are_a_queue_as_well(world):

@@ -4,7 +4,7 @@ import os
 import signal
 
 from jobs_world import busy_console, id_of, jobs, names
-from world import main
+from world import PATIENCE_S, main
 
 
 def test_what_waits_is_listed_with_its_place(world):
@@ -94,6 +94,22 @@ def test_one_that_is_stopped_does_not_answer_for_ever(world):
     assert not [name for name in os.listdir(world.path("state", "jobs")) if ".move" in name]
     os.kill(console.pid, signal.SIGCONT)
     console.end()
+
+
+def test_a_line_of_a_script_is_stopped_alone(world):
+    """What comes of the lines behind it is for the script's own rule about failures."""
+    url = world.server()
+    entry = world.offer_kernel(url)
+    hanging = dict(entry, name="hanging", tarball_url=f"{url}/hang-body=1000/kernel.tar.zst")
+    world.catalog(kernels=[hanging, entry])
+    script = world.write("pulls.banger", "kernel pull hanging\nkernel pull lab\n")
+    for more, status, there in (((), 130, []), (("--keep-going",), 2, ["lab"])):
+        with open(os.devnull, "wb") as null:
+            child = world.start("--file", script, *more, stdout=null, stderr=null)
+        world.wait_until(lambda: names(world) == ["hanging"], "its first line is under way")
+        world.ok("job", "cancel", id_of(world, "hanging"))
+        assert child.wait(timeout=PATIENCE_S) == status
+        assert world.entries("kernels") == there
 
 
 main()

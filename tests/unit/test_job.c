@@ -115,6 +115,34 @@ static void what_hangs_says_in_which_phase(void **state)
     assert_int_equal(world_end(world, id), JOB_OK);
 }
 
+static bool run_stalling(struct ops *ops, struct json **result, struct error *err)
+{
+    progress_report(ops->progress, PROGRESS_DOWNLOAD, PROGRESS_BYTES, 0, 0);
+    progress_report(ops->progress, PROGRESS_DOWNLOAD, PROGRESS_BYTES, 100, 1000);
+    return fake_run(ops, result, err);
+}
+
+static const struct verb stalling_pull = FAKE_VERB("kernel", "pull", VERB_TRANSFERS, run_stalling);
+
+/* However soon the size is known. */
+static void what_stalls_has_told_its_size(void **state)
+{
+    struct world *world = *state;
+    world_start(world);
+    struct gate *gate = gate_add("lab");
+    uint64_t id = world_submit(world, &stalling_pull, "lab", NULL);
+    gate_wait(gate);
+    struct section *list = list_files(world);
+    const struct job_file *file = section_items(list);
+    assert_int_equal(section_count(list), 1);
+    assert_int_equal(file->done, 100);
+    assert_int_equal(file->total, 1000);
+    assert_int_equal(file->rate, 0); /* of a moment there is none */
+    section_release(list);
+    gate_open(gate);
+    assert_int_equal(world_end(world, id), JOB_OK);
+}
+
 static void reading_and_streaming_have_no_file(void **state)
 {
     struct world *world = *state;
@@ -286,6 +314,7 @@ int main(void)
         cmocka_unit_test(verbs_choose_lane_and_kind),
         in_world(a_change_has_a_file_while_it_runs),
         in_world(what_hangs_says_in_which_phase),
+        in_world(what_stalls_has_told_its_size),
         in_world(reading_and_streaming_have_no_file),
         in_world(a_job_of_another_process_is_shown),
         in_world(a_job_of_another_process_is_there_from_the_start),
