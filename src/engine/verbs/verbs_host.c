@@ -109,8 +109,8 @@ static const struct verb rows[] = {
         "banger-tui --batch job list", COLUMNS(job_columns), .run = ops_job_list},
     {"job", "cancel", NULL, VERB_CONTROLS, "Stop a job",
         "Asks the process that runs a job, or in which it waits, to stop it. What was downloaded is\n"
-        "kept for the next attempt. Other jobs of the same command or console go on; to a script it is\n"
-        "a line that failed.",
+        "kept for the next attempt. Other jobs of the same command or console go on; to a script\n"
+        "it is a line that failed.",
         "banger-tui --batch job cancel 4711001", ROWS(job_cancel_arguments),
         .object = verb_object_none, .run = ops_job_cancel},
     {"job", "move", NULL, VERB_CONTROLS, "Change when a job that waits is done",
