@@ -454,7 +454,7 @@ uint64_t command_timeout_ms(const struct command *command)
 
 const char *column_remark(const struct column *column, size_t index)
 {
-    static const char *const of_state[COLUMN_REMARKS] = {"network_lost", "unmonitored"};
+    static const char *const of_state[COLUMN_REMARKS] = {"no_space", "network_lost", "unmonitored"};
     return column->form == COLUMN_STATE && index < COLUMN_REMARKS ? of_state[index] : NULL;
 }
 

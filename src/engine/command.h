@@ -87,7 +87,7 @@ struct column {
 };
 
 /* Fields that are told behind the value where they are true; NULL: no more of them. */
-#define COLUMN_REMARKS 2
+#define COLUMN_REMARKS 3
 const char *column_remark(const struct column *column, size_t index);
 /* " (network lost)" of "network_lost". */
 void column_append_remark(const char *field, struct text *out);

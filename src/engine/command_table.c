@@ -100,8 +100,9 @@ static const struct verb rows[] = {
     {"", "events", NULL, VERB_READS | VERB_STREAMS | VERB_CARRIES, "Show changes as they happen",
         "Writes a line of JSON for every change of a kernel, an image or a VM, whoever makes it,\n"
         "until it is interrupted: added, replaced, removed, and of VMs also each state, when\n"
-        "the guest is ready, and when slirp4netns died under its network (network-lost) and serves\n"
-        "it again (network-back); and a line (change) for every command that changed something,\n"
+        "the guest is ready, when slirp4netns died under its network (network-lost) and serves it\n"
+        "again (network-back), and when it stands still because the disk is full (no-space) and\n"
+        "goes on (space-back); and a line (change) for every command that changed something,\n"
         "with the login and the terminal it came from. A line says when it begins to watch.\n"
         "With --since it tells what was done since then, and ends there unless --follow is given.\n"
         "The last megabyte or two of commands is kept, in log/changes.jsonl. Days are those of UTC.",

@@ -127,6 +127,7 @@ struct vm_item {
     const char *exit_text; /* "power-off by the guest", "kernel panic: …"; "" while it runs */
     bool is_ready;         /* the agent answered */
     bool is_network_lost;  /* what serves it died, and is about to be started again */
+    bool is_no_space;      /* it is paused because the disk is full, and goes on by itself */
     int64_t lost_monitor;  /* pid of its monitor that died: nobody keeps its log; 0: it has one */
     uint64_t restarts;     /* by its restart policy, since somebody started it */
     size_t stage_count;

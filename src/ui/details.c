@@ -213,6 +213,13 @@ static void fill_vm(
         !is_running    ? ""
         : vm->is_ready ? ", the agent answers"
                        : ", the agent has not answered yet");
+    if (vm->is_no_space) {
+        page_wrap(page, ROLE_BAD, "disk full",
+            "a write of the guest found no room on this host, so it stands still: make room, and "
+            "it "
+            "goes on by itself",
+            width);
+    }
     if (vm->lost_monitor != 0) {
         page_wrap(page, ROLE_ATTENTION, "monitor",
             "died: nobody keeps the log or would start the machine again; the next command on it, "

@@ -11,6 +11,7 @@
 #include "ui/draw.h"
 #include "ui/format.h"
 
+#define DISK_LOW ((uint64_t)64 << 20) /* so little is as good as nothing */
 #define GAP 3
 
 /* One fact: written only when it fits whole. */
@@ -56,11 +57,11 @@ static void put_space(const struct host_facts *host, struct frame *frame, struct
             host->memory_bytes);
         put_fact(frame, pen, ROLE_TEXT, text_cstr(&memory));
     }
-    if (host->disk_free_bytes > 0) {
+    if (host->memory_bytes > 0) { /* the host was looked at: nothing free is a fact as well */
         char buffer[UNITS_MAX];
         auto_free char *disk =
             memory_printf("disk %s free", units_format_size(host->disk_free_bytes, buffer));
-        put_fact(frame, pen, ROLE_TEXT, disk);
+        put_fact(frame, pen, host->disk_free_bytes < DISK_LOW ? ROLE_BAD : ROLE_TEXT, disk);
     }
 }
 

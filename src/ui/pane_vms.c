@@ -94,6 +94,8 @@ static void vm_state_cell(const struct vm_item *vm, struct cell *cell)
 {
     if (vm->state == VM_STATE_RUNNING && !vm->is_ready) {
         cell_print(cell, ROLE_ATTENTION, "booting");
+    } else if (vm->is_no_space) {
+        cell_print(cell, ROLE_BAD, "no space");
     } else if (vm->state == VM_STATE_RUNNING && vm->is_network_lost) {
         cell_print(cell, ROLE_ATTENTION, "no net");
     } else if (vm->state == VM_STATE_RUNNING && vm->lost_monitor != 0) {

@@ -44,6 +44,7 @@ src_libvm_a_SOURCES = \
 	src/vm/monitor_launch.c src/vm/monitor_launch.h \
 	src/vm/monitor_lines.c \
 	src/vm/monitor_network.c \
+	src/vm/monitor_room.c \
 	src/vm/monitor_order.c src/vm/monitor_order.h \
 	src/vm/monitor_publish.c \
 	src/vm/monitor_start.c \

@@ -189,6 +189,7 @@ struct machine_timeline {
     bool is_paused;
     bool is_stopping;
     bool is_network_lost; /* what serves it died, and is about to be started again */
+    bool is_no_space;     /* its VMM stopped it because the disk is full; it is paused as well */
     bool is_restarting;   /* it ended and will begin again by itself */
     unsigned restarts;    /* how often it did so since it was started */
     struct strings facts; /* "key=value" as told by the guest's agent: see base/wire.h */

@@ -363,6 +363,9 @@ struct json *machine_timeline_to_json(const struct machine_timeline *timeline)
     if (timeline->is_network_lost) {
         json_put_bool(json, "network_lost", true);
     }
+    if (timeline->is_no_space) {
+        json_put_bool(json, "no_space", true);
+    }
     if (timeline->is_restarting) {
         json_put_bool(json, "restarting", true);
     }
@@ -404,6 +407,7 @@ bool machine_timeline_from_json(
     timeline->is_paused = json_bool(json, "paused", false);
     timeline->is_stopping = json_bool(json, "stopping", false);
     timeline->is_network_lost = json_bool(json, "network_lost", false);
+    timeline->is_no_space = json_bool(json, "no_space", false);
     timeline->is_restarting = json_bool(json, "restarting", false);
     timeline->restarts = (unsigned)json_integer(json, "restarts", 0);
     const struct json *stages = json_get(json, "stages");

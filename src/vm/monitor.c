@@ -40,6 +40,19 @@
 
 /* ---- what is told and recorded -------------------------------------------------------------- */
 
+/* Its room is there when the disk is full, which is when a machine has something to tell. */
+#define BOOT_NEW MACHINE_BOOT_FILE ".new"
+#define BOOT_BYTES 4096
+
+static void reserve_boot(const struct monitor *monitor)
+{
+    auto_close int fd = openat(
+        monitor->vm_dir, BOOT_NEW, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    if (fd >= 0) {
+        (void)posix_fallocate(fd, 0, BOOT_BYTES);
+    }
+}
+
 /* Not durable: what it says is only true until the host goes down anyway. */
 static void record_boot(const struct monitor *monitor, const struct json *json)
 {
@@ -48,14 +61,15 @@ static void record_boot(const struct monitor *monitor, const struct json *json)
     }
     auto_done(text) struct text text = {0};
     json_write(json, true, &text);
-    auto_close int fd = openat(monitor->vm_dir, MACHINE_BOOT_FILE ".new",
-        O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    auto_close int fd =
+        openat(monitor->vm_dir, BOOT_NEW, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     struct error failure = {0};
     if (fd < 0 || !file_write_all(fd, text.data, text.len, &failure) ||
-        renameat(monitor->vm_dir, MACHINE_BOOT_FILE ".new", monitor->vm_dir, MACHINE_BOOT_FILE) !=
-            0) {
+        ftruncate(fd, (off_t)text.len) != 0 ||
+        renameat(monitor->vm_dir, BOOT_NEW, monitor->vm_dir, MACHINE_BOOT_FILE) != 0) {
         log_write(LOG_WARNING, "cannot write " MACHINE_BOOT_FILE);
     }
+    reserve_boot(monitor);
 }
 
 void monitor_tell(struct monitor *monitor)
@@ -223,7 +237,7 @@ static int wait_ms(const struct monitor *monitor, int timeout_ms)
 {
     int halt_ms = is_about_to_end(monitor) ? clock_left_ms(monitor->halted_ms + HALT_GRACE_MS) : -1;
     int due_ms = sooner(monitor_agent_wait_ms(monitor), monitor_network_wait_ms(monitor));
-    due_ms = sooner(due_ms, monitor_stop_wait_ms(monitor));
+    due_ms = sooner(due_ms, sooner(monitor_stop_wait_ms(monitor), monitor_room_wait_ms(monitor)));
     return sooner(timeout_ms, sooner(due_ms, halt_ms));
 }
 
@@ -249,6 +263,7 @@ bool monitor_serve_once(struct monitor *monitor, int timeout_ms)
         poll(fds, SLOT_CLIENTS + client_count + published_count, wait_ms(monitor, timeout_ms));
     monitor_dial_agent(monitor);
     monitor_network_go_on(monitor);
+    monitor_room_go_on(monitor);
     monitor_stop_go_on(monitor);
     end_halted(monitor);
     if (ready <= 0) {

@@ -94,6 +94,7 @@ bool monitor_adopt(struct monitor *monitor, struct error *err)
     }
     log_write(LOG_WARNING, "took over %s, whose monitor had died", monitor->order.name);
     monitor_network_adopt(monitor);
+    monitor_room_adopt(monitor);
     monitor_begin_agent(monitor);
     monitor_take_events(monitor);
     monitor_tell(monitor);

@@ -107,6 +107,7 @@ static void forget_end(struct monitor *monitor)
     text_clear(&monitor->said);
     wire_buffer_consume(&monitor->typed, monitor->typed.len);
     monitor->boot = (struct boot_watch){0};
+    monitor->room = (struct monitor_room){0};
     monitor->fate = VMM_EVENT_NONE;
     monitor->halted_ms = 0;
     monitor->has_halted = false;

@@ -74,6 +74,7 @@ static enum machine_exit_reason reason_of_clean_end(const struct monitor *monito
     case VMM_EVENT_HOST_QUIT:
         return MACHINE_EXIT_KILLED;
     case VMM_EVENT_NONE:
+    case VMM_EVENT_NO_SPACE:
     case VMM_EVENT_PAUSED:
     case VMM_EVENT_RESUMED:
         break;

@@ -96,8 +96,14 @@ static void take_event(struct monitor *monitor, enum vmm_event event)
             monitor->fate = event;
         }
         return;
+    case VMM_EVENT_NO_SPACE: /* followed by the pause */
+        monitor_room_lost(monitor);
+        return;
     case VMM_EVENT_PAUSED:
     case VMM_EVENT_RESUMED:
+        if (event == VMM_EVENT_RESUMED) {
+            monitor_room_back(monitor);
+        }
         monitor->timeline.is_paused = event == VMM_EVENT_PAUSED;
         monitor_tell(monitor);
         return;

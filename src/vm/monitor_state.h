@@ -90,6 +90,13 @@ struct monitor_network {
     unsigned ends;     /* in a row, each right after its start */
 };
 
+/* Of the disk that the guest's writes go to. */
+struct monitor_room {
+    uint64_t begun_ms; /* monotonic: when the guest went on last; 0: it never stood still */
+    uint64_t look_ms;  /* between two looks while it stands still */
+    uint64_t due_ms;   /* when the next one is; 0: it need not be */
+};
+
 struct monitor {
     int vm_dir;
     int lock_fd;
@@ -111,6 +118,7 @@ struct monitor {
     struct monitor_publish publish;
     struct monitor_figures figures;
     struct monitor_network network;
+    struct monitor_room room;
     struct vsock_dial dial;   /* to the agent, where it is behind a vsock */
     bool is_agent_broken;     /* it broke the rules too often: not dialled any more */
     unsigned init_lines;      /* of its boot, as far as the dial knows */
@@ -239,6 +247,13 @@ void monitor_network_adopt(struct monitor *monitor);
 void monitor_network_ended(struct monitor *monitor);
 int monitor_network_wait_ms(const struct monitor *monitor);
 void monitor_network_go_on(struct monitor *monitor);
+
+/* monitor_room.c: the guest was stopped because the disk is full, and goes on; who calls tells it. */
+void monitor_room_lost(struct monitor *monitor);
+void monitor_room_back(struct monitor *monitor);
+void monitor_room_adopt(struct monitor *monitor);
+int monitor_room_wait_ms(const struct monitor *monitor);
+void monitor_room_go_on(struct monitor *monitor);
 
 /* monitor_figures.c */
 void monitor_figures_begin(struct monitor_figures *figures);

@@ -103,6 +103,7 @@ enum vmm_event {
     VMM_EVENT_GUEST_REBOOT, /* also after a panic: the serial log tells them apart */
     VMM_EVENT_GUEST_PANIC,
     VMM_EVENT_HOST_QUIT, /* told to by us or by a signal */
+    VMM_EVENT_NO_SPACE,  /* a write found the disk full; it is paused next */
     VMM_EVENT_PAUSED,
     VMM_EVENT_RESUMED,
 };

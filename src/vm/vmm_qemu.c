@@ -302,6 +302,11 @@ static enum vmm_event read_event(const char *line, size_t len)
     if (strcmp(name, "GUEST_PANICKED") == 0) {
         return VMM_EVENT_GUEST_PANIC;
     }
+    if (strcmp(name, "BLOCK_IO_ERROR") == 0) {
+        const struct json *data = json_get(message, "data");
+        bool is_stop = strcmp(json_string(data, "action", ""), "stop") == 0;
+        return is_stop && json_bool(data, "nospace", false) ? VMM_EVENT_NO_SPACE : VMM_EVENT_NONE;
+    }
     if (strcmp(name, "STOP") == 0) {
         return VMM_EVENT_PAUSED;
     }

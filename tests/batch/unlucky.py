@@ -9,6 +9,7 @@ import signal
 import subprocess
 
 from machine_world import clean, prepare, run, stand_in, state
+from seat import Seat
 from world import PATIENCE_S, Skip, main, small_disk
 
 
@@ -156,6 +157,30 @@ def test_a_crash_on_a_full_disk(world):
         world.ok("vm", "rm", "web", "--force")
         world.ok("host", "trash", "empty")
         assert world.entries("vms") == []
+
+
+def test_a_guest_that_fills_the_disk(world):
+    """It stands still, which is told although not a byte can be written, and goes on by itself once
+    there is room."""
+    with small_disk(world, 64):
+        prepare(world)
+        run(world)
+        fill(world)
+        seat = Seat(world, "vm", "console", "web")
+        world.wait_until(seat.is_raw, "the terminal is raw")
+        seat.type(b"full\n")
+        world.wait_until(lambda: state(world) == "paused", "it stands still")
+        row = world.json("vm", "list")[0]
+        assert row["state"] == "paused" and row["no_space"] is True, row
+        world.fails_streaming(125, "vm", "exec", "web", "--", "exit", "3")
+        world.fails(74, "vm", "start", "web")
+        os.unlink(os.path.join(world.state, "filler"))
+        world.wait_until(lambda: state(world) == "running", "it goes on")
+        assert "no_space" not in world.json("vm", "show", "web")
+        assert world.run("vm", "exec", "web", "--", "exit", "3").status == 3
+        seat.type(b"\x1d")
+        assert seat.end() == 0
+        clean(world)
 
 
 def test_a_disk_that_is_read_only(world):

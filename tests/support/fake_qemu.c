@@ -257,6 +257,13 @@ static bool take_serial(struct fake *fake, const char *text, size_t len)
         (void)!write(2, "fake-qemu: crashed\n", 19);
         exit(3);
     }
+    if (strcmp(line, "full") == 0) {
+        fake->is_stopped = true;
+        event(fake, "{\"timestamp\": {\"seconds\": 1}, \"event\": \"BLOCK_IO_ERROR\", \"data\": "
+                    "{\"device\": \"\", \"operation\": \"write\", \"action\": \"stop\", "
+                    "\"nospace\": true, \"reason\": \"No space left on device\"}}\r\n");
+        event(fake, "{\"timestamp\": {\"seconds\": 1}, \"event\": \"STOP\"}\r\n");
+    }
     auto_free char *echo = memory_printf("got %s\r\n", line);
     print(fake, echo);
     return true;

@@ -96,13 +96,13 @@ static void test_a_kernel_of_a_snapshot(void **state)
 }
 
 /* As the monitor writes it. */
-static void say_network(const struct console_world *world, bool is_lost)
+static void say_boot(const struct console_world *world, const char *word, bool is_so)
 {
     struct error err = {0};
     auto_free char *text = scratch_read(world->dir, "state/vms/web/boot.json");
     auto_json struct json *boot = json_parse(text, strlen(text), 1 << 20, 16, "boot.json", &err);
     assert_non_null(boot);
-    json_put_bool(boot, "network_lost", is_lost);
+    json_put_bool(boot, word, is_so);
     auto_done(text) struct text line = {0};
     json_write(boot, true, &line);
     scratch_write(world->dir, "state/vms/web/boot.json.new", text_cstr(&line));
@@ -116,15 +116,32 @@ static void test_a_lost_network_is_seen(void **state)
     struct console_world *world = *state;
     open_with_machine(world);
     pty_wait_text(world->pty, "running");
-    say_network(world, true);
+    say_boot(world, "network_lost", true);
     pty_wait_text(world->pty, "no net ");
     pty_send(world->pty, "\r");
     pty_wait_text(world->pty, "lost: what serves it died");
     pty_send(world->pty, "q");
     pty_wait_text(world->pty, "no net ");
-    say_network(world, false);
+    say_boot(world, "network_lost", false);
     pty_wait_gone(world->pty, "no net ");
     pty_wait_text(world->pty, "running");
+    world_quit(world);
+}
+
+/* A guest that filled this host's disk stands still: the word, the reason, and what to do about it. */
+static void test_a_machine_without_room_is_seen(void **state)
+{
+    struct console_world *world = *state;
+    open_with_machine(world);
+    pty_wait_text(world->pty, "running");
+    say_boot(world, "no_space", true);
+    pty_wait_text(world->pty, "VM web stands still"); /* until a key is pressed */
+    pty_wait_text(world->pty, "▸web       no space");
+    pty_send(world->pty, "\r");
+    pty_wait_text(world->pty, "disk full");
+    pty_send(world->pty, "q");
+    say_boot(world, "no_space", false);
+    pty_wait_text(world->pty, "▸web       running");
     world_quit(world);
 }
 
@@ -362,6 +379,7 @@ int main(void)
         TEST(test_stop_start_remove),
         TEST(test_a_kernel_of_a_snapshot),
         TEST(test_a_lost_network_is_seen),
+        TEST(test_a_machine_without_room_is_seen),
         TEST(test_console),
         TEST(test_t34_console_over_a_reboot),
         TEST(test_terminal_of_a_command),

@@ -45,6 +45,7 @@ struct seen {
     unsigned restarts;
     bool is_ready;
     bool is_network_lost;
+    bool is_no_space;
 };
 
 struct events {
@@ -209,6 +210,11 @@ static bool look_at_machine(struct events *events, struct seen *seen, struct err
         is_told = tell(events, event_new(seen, is_lost ? "network-lost" : "network-back"), err);
     }
     seen->is_network_lost = is_lost;
+    bool is_full = hand.facts.has_timeline && timeline->is_no_space;
+    if (is_told && is_full != seen->is_no_space && ops_vm_is_up(hand.facts.state)) {
+        is_told = tell(events, event_new(seen, is_full ? "no-space" : "space-back"), err);
+    }
+    seen->is_no_space = is_full;
     seen->state = hand.facts.state;
     seen->started_at = started_at;
     seen->restarts = restarts;

@@ -81,6 +81,9 @@ struct json *ops_vm_json(const struct machine_spec *spec, const struct machine_f
     if (is_running && facts->has_timeline && facts->timeline.is_network_lost) {
         json_put_bool(json, "network_lost", true);
     }
+    if (is_running && facts->has_timeline && facts->timeline.is_no_space) {
+        json_put_bool(json, "no_space", true);
+    }
     if (is_running) {
         bool is_kept = facts->handle.unit[0] != '\0';
         json_put_string(json, "runs_under", is_kept ? "user-manager" : "caller");

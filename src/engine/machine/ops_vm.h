@@ -51,6 +51,8 @@ bool ops_vm_try_take(struct ops *ops, const char *name, const char *purpose, str
     struct error *err);
 /* It ran, and has ended. One that never ran was made to be used. */
 bool ops_vm_has_ended(const struct vm_hand *hand);
+/* ERROR_NO_SPACE of one that stands still because the disk is full. */
+bool ops_vm_has_room(const struct vm_hand *hand, struct error *err);
 /* It runs, but its monitor died: nobody keeps its log, serves its ports or begins it again. */
 bool ops_vm_is_orphan(const struct vm_hand *hand);
 /* Gives such a one a new monitor; the caller has its lock. False when it is none, or (which is told) it

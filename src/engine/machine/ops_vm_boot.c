@@ -170,8 +170,9 @@ bool ops_vm_start(struct ops *ops, struct json **result, struct error *err)
         return true;
     }
     if (hand.facts.state == MACHINE_PAUSED) {
-        return error_set(err, ERROR_UNSUPPORTED,
-            "VM %s is paused: let it go on with `vm resume %s`", name, name);
+        return ops_vm_has_room(&hand, err) &&
+               error_set(err, ERROR_UNSUPPORTED,
+                   "VM %s is paused: let it go on with `vm resume %s`", name, name);
     }
     if (command_is_dry_run(ops->command)) {
         return plan_start(ops, &hand, result, err);

@@ -75,6 +75,11 @@ static void compare(struct ends *ends, const struct vm_item *before, const struc
     } else if (now->restarts > before->restarts) {
         tell_restart(ends->ops, now);
     }
+    if (now->is_no_space && !before->is_no_space) {
+        state_log_news(ends->ops->state, LOG_ERROR,
+            "VM %s stands still: this host's disk is full; make room, and it goes on by itself",
+            now->name);
+    }
     bool is_lost = now->lost_monitor != 0 && now->lost_monitor != before->lost_monitor;
     if (is_lost && !ends->ops->config->is_readonly) {
         housekeeping_tend(ends->ops->engine);

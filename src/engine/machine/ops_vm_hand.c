@@ -60,6 +60,15 @@ bool ops_vm_has_ended(const struct vm_hand *hand)
 }
 
 /* One that is stopping too: whoever stops a machine has its lock, so he is gone. */
+bool ops_vm_has_room(const struct vm_hand *hand, struct error *err)
+{
+    bool is_full = hand->facts.state == MACHINE_PAUSED && hand->facts.timeline.is_no_space;
+    return !is_full || error_set(err, ERROR_NO_SPACE,
+                           "VM %s stands still because this host's disk is full: make room, and it "
+                           "goes on by itself",
+                           hand->name);
+}
+
 bool ops_vm_is_orphan(const struct vm_hand *hand)
 {
     enum machine_state state = hand->facts.state;

@@ -63,8 +63,10 @@ static bool require_running(const struct vm_hand *hand, struct error *err)
 {
     bool is_running = hand->facts.state == MACHINE_RUNNING || hand->facts.state == MACHINE_STARTING;
     const char *verb = hand->facts.state == MACHINE_PAUSED ? "resume" : "start";
-    return is_running || error_set(err, ERROR_UNSUPPORTED, "VM %s is %s: `vm %s %s` first",
-                             hand->name, machine_state_name(hand->facts.state), verb, hand->name);
+    return is_running ||
+           (ops_vm_has_room(hand, err) &&
+               error_set(err, ERROR_UNSUPPORTED, "VM %s is %s: `vm %s %s` first", hand->name,
+                   machine_state_name(hand->facts.state), verb, hand->name));
 }
 
 bool ops_vm_attach_exec(struct ops *ops, int dir, const char *const *argv, bool is_tty,

@@ -97,6 +97,7 @@ static void fill_item(struct section *section, struct vm_item *item,
     item->restarts = facts->has_timeline ? facts->timeline.restarts : 0;
     if (is_running) {
         item->is_network_lost = facts->has_timeline && facts->timeline.is_network_lost;
+        item->is_no_space = facts->has_timeline && facts->timeline.is_no_space;
         item->lost_monitor = facts->is_monitored ? 0 : facts->handle.monitor.pid;
         item->pid = facts->handle.vmm.pid;
         item->pid_start_time = facts->handle.vmm.start_time;
