@@ -471,6 +471,7 @@ void action_begin_on(struct seat *seat, struct command *command, const struct ro
 static void submit_each(struct seat *seat, struct command *command)
 {
     size_t count = command_each_count(command);
+    seat->act++;
     if (count <= 1) {
         seat_submit(seat, command);
         return;

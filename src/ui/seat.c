@@ -85,7 +85,7 @@ uint64_t seat_submit(struct seat *seat, struct command *command)
         }
     }
     seat->jobs = memory_grow(seat->jobs, seat->job_count + 1, sizeof(*seat->jobs));
-    seat->jobs[seat->job_count++] = (struct seat_job){.id = id};
+    seat->jobs[seat->job_count++] = (struct seat_job){.id = id, .act = seat->act};
     return id;
 }
 
@@ -133,7 +133,7 @@ static bool meet_end(struct seat *seat, const struct seat_job *watched)
         say_again(seat, ROLE_BAD, "%s: %s", text_cstr(&title), job->error.text);
         seat_remember_failure(seat, job->line, &job->error);
     } else if (job != NULL && job->state == JOB_OK) {
-        undo_remember(seat, job);
+        undo_remember(seat, job, watched->act);
     }
     return true;
 }

@@ -25,6 +25,7 @@ struct ui_options;
 
 struct seat_job {
     uint64_t id;
+    uint64_t act;      /* of the operator's: jobs on rows that were marked together share one */
     bool is_abandoned; /* nobody looks at its result: forgotten at its end */
 };
 
@@ -41,6 +42,7 @@ struct seat {
     uint64_t news_seen;    /* number of the last line of the log that was looked at for news */
     struct seat_job *jobs; /* that this seat has submitted and whose end was not met yet */
     size_t job_count;
+    uint64_t act; /* the latest */
     struct undo undo;
     char *failed_line;    /* the last command of this seat that failed, to be mended; NULL: none */
     struct error failure; /* why */

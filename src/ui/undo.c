@@ -20,13 +20,19 @@
 struct undo_item {
     char *trash_id;
     char *title; /* "kernel lab" */
+    uint64_t act;
 };
+
+static void item_done(struct undo_item *item)
+{
+    free(item->trash_id);
+    free(item->title);
+}
 
 void undo_done(struct undo *undo)
 {
     for (size_t i = 0; i < undo->count; i++) {
-        free(undo->items[i].trash_id);
-        free(undo->items[i].title);
+        item_done(&undo->items[i]);
     }
     free(undo->items);
     *undo = (struct undo){0};
@@ -46,7 +52,30 @@ static void tell_return(struct seat *seat, const struct job_item *job)
     seat_say(seat, ROLE_GOOD, "%s is back", title);
 }
 
-void undo_remember(struct seat *seat, const struct job_item *job)
+static size_t count_of(const struct undo *undo, uint64_t act)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < undo->count; i++) {
+        count += undo->items[i].act == act;
+    }
+    return count;
+}
+
+static void tell_way_back(struct seat *seat, uint64_t act, const char *until)
+{
+    auto_done(text) struct text key = {0};
+    auto_done(text) struct text more = {0};
+    size_t count = count_of(&seat->undo, act);
+    keymap_name(&seat->keymap, keys_row(REQUEST_UNDO, CONTEXT_LIST), &key);
+    if (count > 1) {
+        text_printf(&more, " and %zu more", count - 1);
+    }
+    seat_say(seat, ROLE_GOOD, "Removed %s%s: %s takes %s back%s%.*s",
+        seat->undo.items[seat->undo.count - 1].title, text_cstr(&more), text_cstr(&key),
+        count > 1 ? "them" : "it", until[0] != '\0' ? ", until " : "", DAY_CELLS, until);
+}
+
+void undo_remember(struct seat *seat, const struct job_item *job, uint64_t act)
 {
     if (job->result != NULL && strcmp(job->verb->name, "trash restore") == 0) {
         tell_return(seat, job);
@@ -63,31 +92,45 @@ void undo_remember(struct seat *seat, const struct job_item *job)
     struct undo *undo = &seat->undo;
     undo->items = memory_grow(undo->items, undo->count + 1, sizeof(*undo->items));
     undo->items[undo->count++] = (struct undo_item){
-        .trash_id = memory_strdup(id), .title = title_of(job->verb->subject, result)};
-    auto_done(text) struct text key = {0};
-    keymap_name(&seat->keymap, keys_row(REQUEST_UNDO, CONTEXT_LIST), &key);
-    const char *until = json_string(result, "restorable_until", "");
-    seat_say(seat, ROLE_GOOD, "Removed %s: %s takes it back%s%.*s",
-        undo->items[undo->count - 1].title, text_cstr(&key), until[0] != '\0' ? ", until " : "",
-        DAY_CELLS, until);
+        .trash_id = memory_strdup(id), .title = title_of(job->verb->subject, result), .act = act};
+    tell_way_back(seat, act, json_string(result, "restorable_until", ""));
+}
+
+static bool take_one_back(struct seat *seat, const struct undo_item *item)
+{
+    struct error err = {0};
+    struct command *command = command_new(verb_find("host", "trash restore"));
+    if (!command_set(command, "what", item->trash_id, &err)) {
+        command_free(command);
+        seat_say(seat, ROLE_BAD, "%s", err.text);
+        return false;
+    }
+    return seat_submit(seat, command) != 0;
 }
 
 void undo_take_back(struct seat *seat)
 {
     struct undo *undo = &seat->undo;
-    struct error err = {0};
     if (undo->count == 0) {
         seat_open(seat, undo_screen_new(seat));
         return;
     }
-    struct undo_item item = undo->items[--undo->count];
-    struct command *command = command_new(verb_find("host", "trash restore"));
-    if (!command_set(command, "what", item.trash_id, &err)) {
-        command_free(command);
-        seat_say(seat, ROLE_BAD, "%s", err.text);
-    } else if (seat_submit(seat, command) != 0) {
-        seat_say(seat, ROLE_GOOD, "Taking %s back from the trash", item.title);
+    uint64_t act = undo->items[undo->count - 1].act;
+    auto_free char *title = memory_strdup(undo->items[undo->count - 1].title);
+    size_t kept = 0, submitted = 0;
+    for (size_t i = 0; i < undo->count; i++) {
+        if (undo->items[i].act != act) {
+            undo->items[kept++] = undo->items[i];
+            continue;
+        }
+        submitted += take_one_back(seat, &undo->items[i]);
+        item_done(&undo->items[i]);
     }
-    free(item.trash_id);
-    free(item.title);
+    undo->count = kept;
+    if (submitted > 1) {
+        seat_say(
+            seat, ROLE_GOOD, "Taking %s and %zu more back from the trash", title, submitted - 1);
+    } else if (submitted == 1) {
+        seat_say(seat, ROLE_GOOD, "Taking %s back from the trash", title);
+    }
 }

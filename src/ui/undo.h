@@ -4,6 +4,7 @@
 /* What this seat has removed and can take back from the trash, newest last. Main thread. */
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct job_item;
 struct seat;
@@ -15,7 +16,9 @@ struct undo {
 
 void undo_done(struct undo *undo);
 /* A job of this seat has ended well: if it put something into the trash, that is remembered, and
- * the operator is told how and until when it comes back. */
-void undo_remember(struct seat *seat, const struct job_item *job);
-/* Takes the newest one back; when there is none, what the trash got last, after a question. */
+ * the operator is told how and until when it comes back. What one act removed comes back
+ * together. */
+void undo_remember(struct seat *seat, const struct job_item *job, uint64_t act);
+/* Takes back what the newest act removed; when there is none, what the trash got last, after a
+ * question. */
 void undo_take_back(struct seat *seat);

@@ -294,6 +294,37 @@ static void test_undo_after_a_restart(void **state)
     world_quit(world);
 }
 
+/* T26: what was removed together is told as one, and comes back by one key. */
+static void test_undo_of_what_was_marked(void **state)
+{
+    struct console_world *world = *state;
+    scratch_write(world->dir, "home/linux/vmlinux",
+        "\x7f"
+        "ELF is what it says it is");
+    static const char *const names[] = {"one", "two", "three"};
+    for (size_t i = 0; i < array_length(names); i++) {
+        auto_free char *import =
+            memory_printf("kernel import %s --from %s/home/linux", names[i], world->dir);
+        assert_int_equal(world_batch(world, import), 0);
+    }
+    world_open(world);
+    pty_wait_text(world->pty, "2 Kernels  3");
+    pty_send(world->pty, "2j x"); /* one marked, and removed alone: an act of its own */
+    pty_wait_text(world->pty, "Yes, remove");
+    pty_send(world->pty, "y");
+    pty_wait_text(world->pty, "u takes it back");
+    pty_send(world->pty, "*x");
+    pty_wait_text(world->pty, "Remove 2 kernels?");
+    pty_send(world->pty, "y");
+    pty_wait_text(world->pty, "and 1 more: u takes them back, until ");
+    pty_wait_text(world->pty, "None yet");
+    pty_send(world->pty, "u");
+    pty_wait_text(world->pty, "2 Kernels  2");
+    pty_send(world->pty, "u");
+    pty_wait_text(world->pty, "2 Kernels  3");
+    world_quit(world);
+}
+
 /* A catalog somewhere else: nothing of it is known until it is fetched with a key. */
 static void test_catalogs_are_fetched_again(void **state)
 {
@@ -389,6 +420,7 @@ int main(void)
         TEST(test_t55_other_process),
         TEST(test_import_and_remove),
         TEST(test_undo_after_a_restart),
+        TEST(test_undo_of_what_was_marked),
         TEST(test_catalogs_are_fetched_again),
         TEST(test_t53_doctor),
         TEST(test_t54_looks_are_kept),
