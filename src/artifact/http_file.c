@@ -12,38 +12,6 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* Decodes in place; false for a broken escape or a NUL. */
-static bool decode_percent(char *text)
-{
-    char *to = text;
-    for (const char *at = text; *at != '\0'; at++) {
-        if (*at != '%') {
-            *to++ = *at;
-            continue;
-        }
-        int high = hex_value(at[1]);
-        int low = high < 0 ? -1 : hex_value(at[2]);
-        if (low < 0 || (high == 0 && low == 0)) {
-            return false;
-        }
-        *to++ = (char)(high << 4 | low);
-        at += 2;
-    }
-    *to = '\0';
-    return true;
-}
-
 char *http_file_path(const char *url)
 {
     if (strncasecmp(url, "file:", 5) != 0) {
@@ -59,8 +27,8 @@ char *http_file_path(const char *url)
     if (path[0] != '/') {
         return NULL;
     }
-    auto_free char *decoded = memory_strdup(path);
-    return decode_percent(decoded) ? take_ptr(decoded) : NULL;
+    auto_done(text) struct text decoded = {0};
+    return text_append_unescaped(&decoded, path) ? text_take(&decoded) : NULL;
 }
 
 int http_file_open(const char *path, struct error *err)

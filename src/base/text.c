@@ -248,6 +248,33 @@ int text_compare_version(const char *a, const char *b)
     return (*a != '\0') - (*b != '\0');
 }
 
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool text_append_unescaped(struct text *out, const char *escaped)
+{
+    for (const char *at = escaped; *at != '\0'; at++) {
+        if (*at != '%') {
+            text_append_char(out, *at);
+            continue;
+        }
+        int high = hex_value(at[1]);
+        int low = high >= 0 ? hex_value(at[2]) : -1;
+        if (low < 0 || (high == 0 && low == 0)) {
+            return false;
+        }
+        text_append_char(out, (char)(high << 4 | low));
+        at += 2;
+    }
+    return true;
+}
+
 int text_distance(const char *a, const char *b)
 {
     size_t a_len = strnlen(a, DISTANCE_MAX);

@@ -69,5 +69,8 @@ int text_distance(const char *a, const char *b);
 void text_append_safe(struct text *out, const char *bytes, size_t len, bool is_utf8);
 /* The same for a whole string as a new one; caller frees. */
 char *text_safe(const char *foreign, bool is_utf8) __attribute__((returns_nonnull));
+/* Appends text of a URL with its percent escapes decoded (RFC 3986, 2.1); false for a broken one and
+ * for an escaped NUL. */
+bool text_append_unescaped(struct text *out, const char *escaped);
 /* Decodes one UTF-8 character strictly; returns its length, 0 at the end, -1 when invalid. */
 int text_decode_utf8(const char *bytes, size_t len, unsigned *code_point);

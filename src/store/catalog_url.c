@@ -53,15 +53,6 @@ bool catalog_url_is_file(const char *url)
     return has_scheme(url, "file");
 }
 
-static int hex_value(char c)
-{
-    if (is_digit(c)) {
-        return c - '0';
-    }
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 char *catalog_url_to_path(const char *url)
 {
     if (!catalog_url_is_file(url)) {
@@ -77,20 +68,7 @@ char *catalog_url_to_path(const char *url)
         return NULL;
     }
     auto_done(text) struct text path = {0};
-    for (; *at != '\0'; at++) {
-        if (*at != '%') {
-            text_append_char(&path, *at);
-            continue;
-        }
-        int high = hex_value(at[1]);
-        int low = high >= 0 ? hex_value(at[2]) : -1;
-        if (low < 0 || (high == 0 && low == 0)) {
-            return NULL;
-        }
-        text_append_char(&path, (char)(high << 4 | low));
-        at += 2;
-    }
-    return text_take(&path);
+    return text_append_unescaped(&path, at) ? text_take(&path) : NULL;
 }
 
 /* What may stand in a URL as it is (RFC 3986, 2.2 and 2.3), and the '%' of an escape. */

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/name.h"
@@ -173,32 +174,14 @@ static bool take_limit(
     return true;
 }
 
-static int sextet(char c)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *found = c != '\0' ? strchr(digits, c) : NULL;
-    return found != NULL ? (int)(found - digits) : -1;
-}
-
-/* 32 bytes as base64 (RFC 4648, 4): 43 digits, the last one's low bits zero, and one '='. */
 static bool parse_key(const char *value, uint8_t key[32])
 {
-    if (strlen(value) != 44 || value[43] != '=') {
+    auto_done(text) struct text bytes = {0};
+    if (!base64_decode(value, strlen(value), &bytes) || bytes.len != 32) {
         return false;
     }
-    uint32_t bits = 0;
-    size_t out = 0;
-    for (size_t i = 0; i < 43; i++) {
-        int digit = sextet(value[i]);
-        if (digit < 0) {
-            return false;
-        }
-        bits = bits << 6 | (uint32_t)digit;
-        if (i % 4 != 0) {
-            key[out++] = (uint8_t)(bits >> (6 - 2 * (i % 4)));
-        }
-    }
-    return (bits & 3) == 0;
+    memcpy(key, bytes.data, 32);
+    return true;
 }
 
 static bool take_trust(

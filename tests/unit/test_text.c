@@ -87,6 +87,19 @@ static void test_distance_counts_edits(void **state)
     assert_int_equal(text_distance("same", "same"), 0);
 }
 
+static void test_escapes_of_urls(void **state)
+{
+    (void)state;
+    static const char *const broken[] = {"%", "a%0", "%g0", "%0g", "%00"};
+    auto_done(text) struct text good = {0};
+    assert_true(text_append_unescaped(&good, "a%20b%2Fc%c3%a4%25"));
+    assert_string_equal(text_cstr(&good), "a b/c\xc3\xa4%");
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        auto_done(text) struct text out = {0};
+        assert_false(text_append_unescaped(&out, broken[i]));
+    }
+}
+
 /* Each row: foreign bytes, what may be shown in UTF-8, what may be shown in ASCII. */
 static void test_foreign_bytes_become_visible(void **state)
 {
@@ -145,6 +158,7 @@ int main(void)
         cmocka_unit_test(test_split_drops_empty_pieces),
         cmocka_unit_test(test_versions_compare_by_number),
         cmocka_unit_test(test_distance_counts_edits),
+        cmocka_unit_test(test_escapes_of_urls),
         cmocka_unit_test(test_foreign_bytes_become_visible),
         cmocka_unit_test(test_no_byte_pair_passes_a_control),
     };
