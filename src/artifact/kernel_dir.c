@@ -69,7 +69,7 @@ static int copy_file(int from_dir, const char *path, int staging_dir, const char
     return take_fd(&to);
 }
 
-bool kernel_facts_from(
+static bool facts_from(
     int vmlinux, struct kernel_found *found, struct kernel_facts *facts, struct error *err)
 {
     struct stat status;
@@ -112,7 +112,7 @@ bool kernel_facts_take(int dir, struct kernel_found *found, const struct cancel 
     struct digest made;
     auto_close int vmlinux = file_open_read(dir, "vmlinux", err);
     if (vmlinux < 0 || !hash_fd(vmlinux, "vmlinux", NULL, cancel, &made, err) ||
-        !kernel_facts_from(vmlinux, found, facts, err)) {
+        !facts_from(vmlinux, found, facts, err)) {
         return false;
     }
     *digest = made;
@@ -175,7 +175,7 @@ static bool import(int from_dir, struct kernel_found *found, int staging_dir,
         return false;
     }
     auto_close int vmlinux = file_open_read(staging_dir, "vmlinux", err);
-    if (vmlinux < 0 || !kernel_facts_from(vmlinux, found, facts, err)) {
+    if (vmlinux < 0 || !facts_from(vmlinux, found, facts, err)) {
         return false;
     }
     *vmlinux_digest = digest;

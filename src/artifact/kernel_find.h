@@ -39,10 +39,7 @@ bool kernel_find(int dir, const char *shown, struct kernel_found *found, struct 
 bool kernel_find_release(
     int dir, const char *release, struct kernel_found *found, struct error *err);
 struct kernel_facts;
-/* Turns what was found, with what the kernel file says itself, into facts; empties *found. An empty
- * kernel is ERROR_FORMAT. */
-bool kernel_facts_from(
-    int vmlinux, struct kernel_found *found, struct kernel_facts *facts, struct error *err);
-/* The same of dir/vmlinux, hashing it as well. On failure *digest and *facts are untouched. */
+/* Turns what was found, with what dir/vmlinux says itself, into facts, and hashes that; empties *found.
+ * An empty kernel is ERROR_FORMAT. On failure *digest and *facts are untouched. */
 bool kernel_facts_take(int dir, struct kernel_found *found, const struct cancel *cancel,
     struct digest *digest, struct kernel_facts *facts, struct error *err);

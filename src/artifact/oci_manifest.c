@@ -131,7 +131,8 @@ static bool is_media(const char *value, const char *name)
     return strlen(name) == len && strncasecmp(value, name, len) == 0;
 }
 
-enum oci_media oci_media_parse(const char *value)
+/* Of a Content-Type or mediaType value; parameters behind ';' do not count. NULL is unknown. */
+static enum oci_media media_of(const char *value)
 {
     for (size_t i = 0; value != NULL && i < array_length(documents); i++) {
         if (is_media(value, documents[i].name)) {
@@ -163,7 +164,7 @@ static bool settle_media(const struct json *root, const char *content_type, enum
         return false;
     }
     const char *said = own != NULL ? own : content_type;
-    *media = said != NULL ? oci_media_parse(said) : expected;
+    *media = said != NULL ? media_of(said) : expected;
     if (*media == OCI_MEDIA_UNKNOWN) {
         return error_set(err, ERROR_FORMAT,
             "%s is neither an image's manifest nor an index of them, but %.100s", what,
@@ -228,7 +229,7 @@ static const struct json *choose(const struct json *manifests, const struct oci_
             return entry;
         }
         if (of == NULL && untold == NULL &&
-            oci_media_parse(json_string(entry, "mediaType", NULL)) != OCI_MEDIA_UNKNOWN) {
+            media_of(json_string(entry, "mediaType", NULL)) != OCI_MEDIA_UNKNOWN) {
             untold = entry;
         }
     }
@@ -251,7 +252,7 @@ static bool parse_index(const struct json *root, const struct oci_platform *plat
         !oci_descriptor_read(entry, limits, what, &document->chosen, err)) {
         return false;
     }
-    document->chosen_media = oci_media_parse(media);
+    document->chosen_media = media_of(media);
     if (document->chosen_media == OCI_MEDIA_UNKNOWN) {
         return error_set(err, ERROR_FORMAT,
             "%s: what it lists for this platform is no image: %.100s", what, media);

@@ -23,8 +23,6 @@ enum oci_media {
     OCI_MEDIA_MANIFEST,
 };
 
-/* Of a Content-Type or mediaType value; parameters behind ';' do not count. NULL is unknown. */
-enum oci_media oci_media_parse(const char *value);
 /* The value of an Accept header that asks for all we read. */
 extern const char oci_media_accept[];
 

@@ -79,8 +79,6 @@ struct queue_walk {
 void state_queue_begin(const struct state *state, struct queue_walk *walk);
 /* Its place, from 1; 0 for one that does not wait, or is nothing to be told. */
 size_t state_queue_next(struct queue_walk *walk, const struct job *job, struct text *waits_for);
-/* "transfer" or "local". */
-const char *state_queue_name(const struct job *job);
 
 /* state_snapshot.c; both locked. A new section from the records. */
 struct section *state_build_jobs(struct state *state, uint64_t now_ms);

@@ -144,7 +144,8 @@ size_t state_queue_next(struct queue_walk *walk, const struct job *job, struct t
     return ++lane->place;
 }
 
-const char *state_queue_name(const struct job *job)
+/* "transfer" or "local". */
+static const char *queue_name(const struct job *job)
 {
     return job->lane == JOB_LANE_TRANSFER ? "transfer" : "local";
 }
@@ -166,7 +167,7 @@ struct section *state_queued_jobs(struct state *state)
                 .object = section_string(section, job->object),
                 .place = place,
                 .places = walk.lanes[job->lane].count,
-                .queue = state_queue_name(job),
+                .queue = queue_name(job),
                 .waits_for = section_string(section, text_cstr(&waits_for)),
             };
         }

@@ -15,7 +15,8 @@ static void add_if_begun(struct strings *found, const char *name, const char *be
     }
 }
 
-void complete_names(const struct snapshot *snapshot, const char *subject, bool with_offers,
+/* Names of objects of a subject ("kernel"); offers as well where the verb fetches them. */
+static void add_names(const struct snapshot *snapshot, const char *subject, bool with_offers,
     const char *begun, struct strings *found)
 {
     bool is_kernel = strcmp(subject, "kernel") == 0;
@@ -56,14 +57,14 @@ void complete_argument(const struct snapshot *snapshot, const struct verb *verb,
     case ARGUMENT_NAME:
         /* A new object's name has nothing to be completed from, unless it is fetched by it. */
         if (argument->is_positional) {
-            complete_names(snapshot, verb->subject, fetches, begun, found);
+            add_names(snapshot, verb->subject, fetches, begun, found);
         }
         return;
     case ARGUMENT_KERNEL:
-        complete_names(snapshot, "kernel", true, begun, found);
+        add_names(snapshot, "kernel", true, begun, found);
         return;
     case ARGUMENT_IMAGE:
-        complete_names(snapshot, "image", true, begun, found);
+        add_names(snapshot, "image", true, begun, found);
         return;
     case ARGUMENT_CHOICE:
         complete_choices(argument->choices, begun, found);

@@ -16,9 +16,6 @@ struct verb;
 /* Whole values for an argument that begin with `begun`, sorted. None for files: see picker.h. */
 void complete_argument(const struct snapshot *snapshot, const struct verb *verb,
     const struct argument *argument, const char *begun, struct strings *found);
-/* Names of objects of a subject ("kernel"); offers as well where the verb fetches them. */
-void complete_names(const struct snapshot *snapshot, const char *subject, bool with_offers,
-    const char *begun, struct strings *found);
 /* "kernel pull" for every verb that people are offered. */
 void complete_verbs(const char *begun, struct strings *found);
 /* The longest beginning that all have; empty for an empty list. */

@@ -41,7 +41,8 @@ static bool is_boot(const struct job_item *job)
 }
 
 /* A second line tells how far the proof is, while there is one to tell about. */
-int job_lines(const struct job_item *job)
+/* Lines one job takes. */
+static int job_lines(const struct job_item *job)
 {
     return job->state == JOB_RUNNING && job->has_expected && !is_boot(job) ? 2 : 1;
 }

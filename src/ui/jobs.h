@@ -13,8 +13,6 @@ struct area;
 struct frame;
 struct table;
 
-/* Lines one job takes. */
-int job_lines(const struct job_item *job);
 /* The rows of the table, which lists the jobs section, into the area. */
 void jobs_draw(struct table *table, const struct snapshot *snapshot, struct frame *frame,
     struct area area, bool is_focused);

@@ -102,7 +102,6 @@ enum request {
     REQUEST_ACCEPT,
     REQUEST_PLAN,
     REQUEST_HIDDEN_FILES,
-    REQUEST_COUNT,
 };
 
 /* Where a request works; a screen says which of these it is. */

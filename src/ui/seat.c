@@ -58,7 +58,8 @@ say_again(struct seat *seat, enum role role, const char *format, ...)
     va_end(args);
 }
 
-void seat_remember_failure(struct seat *seat, const char *line, const struct error *why)
+/* A command of this seat that failed can be mended from now on (REQUEST_EDIT). */
+static void remember_failure(struct seat *seat, const char *line, const struct error *why)
 {
     free(seat->failed_line);
     seat->failed_line = memory_strdup(line);
@@ -75,7 +76,7 @@ uint64_t seat_submit(struct seat *seat, struct command *command)
     if (!engine_submit(seat->engine, command, &id, &err)) {
         seat_say(seat, ROLE_BAD, "%s", err.text);
         if (is_change) {
-            seat_remember_failure(seat, text_cstr(&line), &err);
+            remember_failure(seat, text_cstr(&line), &err);
         }
         return 0;
     }
@@ -131,7 +132,7 @@ static bool meet_end(struct seat *seat, const struct seat_job *watched)
         auto_done(text) struct text title = {0};
         format_job_title(&title, job, seat->snapshot);
         say_again(seat, ROLE_BAD, "%s: %s", text_cstr(&title), job->error.text);
-        seat_remember_failure(seat, job->line, &job->error);
+        remember_failure(seat, job->line, &job->error);
     } else if (job != NULL && job->state == JOB_OK) {
         undo_remember(seat, job, watched->act);
     }

@@ -61,8 +61,6 @@ void seat_say(struct seat *seat, enum role role, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* Hands the command to the engine, which owns it from here on; says what went wrong. 0: refused. */
 uint64_t seat_submit(struct seat *seat, struct command *command);
-/* A command of this seat that failed can be mended from now on (REQUEST_EDIT). */
-void seat_remember_failure(struct seat *seat, const char *line, const struct error *why);
 /* Asks a job to stop whose result nobody is going to look at; it is forgotten at its end. */
 void seat_abandon(struct seat *seat, uint64_t id);
 /* After a new snapshot: tells of those that failed, forgets those that were abandoned. */

@@ -167,12 +167,7 @@ void theme_init(
     }
 }
 
-const char *theme_set_glyph(enum glyph_set set, enum glyph glyph)
-{
-    return glyphs[glyph][set];
-}
-
 const char *theme_glyph(const struct theme *theme, enum glyph glyph)
 {
-    return theme_set_glyph(theme->set, glyph);
+    return glyphs[glyph][theme->set];
 }

@@ -73,5 +73,3 @@ void theme_init(
 bool theme_exists(const char *name);
 /* One cell each; never NULL. */
 const char *theme_glyph(const struct theme *theme, enum glyph glyph);
-/* By set, for what is made without a terminal. */
-const char *theme_set_glyph(enum glyph_set set, enum glyph glyph);

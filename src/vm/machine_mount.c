@@ -86,7 +86,8 @@ bool machine_disk_parse(const char *word, struct machine_disk *disk, struct erro
     return true;
 }
 
-char *machine_volume_format(const struct machine_volume *volume)
+/* The words that are parsed above; caller frees. */
+static char *format_volume(const struct machine_volume *volume)
 {
     return memory_printf("%s:%s%s", volume->host, volume->guest, volume->is_readonly ? ":ro" : "");
 }
@@ -104,7 +105,7 @@ static char *size_word(uint64_t size_bytes)
     return memory_printf("%llu%c", (unsigned long long)count, units[unit]);
 }
 
-char *machine_disk_format(const struct machine_disk *disk)
+static char *format_disk(const struct machine_disk *disk)
 {
     auto_free char *size = disk->file != NULL ? NULL : size_word(disk->size_bytes);
     return memory_printf("%s%s%s%s", disk->file != NULL ? disk->file : size,
@@ -259,11 +260,11 @@ void machine_mounts_to_json(const struct machine_spec *spec, struct json *json)
     struct json *volumes = json_new_array();
     struct json *disks = json_new_array();
     for (size_t i = 0; i < spec->volume_count; i++) {
-        auto_free char *word = machine_volume_format(&spec->volumes[i]);
+        auto_free char *word = format_volume(&spec->volumes[i]);
         json_append(volumes, json_new_string(word));
     }
     for (size_t i = 0; i < spec->disk_count; i++) {
-        auto_free char *word = machine_disk_format(&spec->disks[i]);
+        auto_free char *word = format_disk(&spec->disks[i]);
         json_append(disks, json_new_string(word));
     }
     if (spec->volume_count > 0) {

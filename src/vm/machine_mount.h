@@ -34,9 +34,6 @@ struct machine_disk {
 bool machine_volume_parse(const char *word, struct machine_volume *volume, struct error *err);
 /* SIZE[:GUESTDIR] or FILE[:GUESTDIR][:ro], where FILE holds a slash. */
 bool machine_disk_parse(const char *word, struct machine_disk *disk, struct error *err);
-/* The same words again; caller frees. */
-char *machine_volume_format(const struct machine_volume *volume);
-char *machine_disk_format(const struct machine_disk *disk);
 
 /* Adds it; the strings are taken over. A disk gets the lowest slot that no other has. */
 void machine_spec_add_volume(struct machine_spec *spec, const struct machine_volume *volume);

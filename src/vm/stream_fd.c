@@ -13,7 +13,8 @@
 
 #define FILE_WRITE_MAX (256u << 10)
 
-size_t stream_write_size(int fd)
+/* What may be written when poll(2) says POLLOUT, without blocking for long. */
+static size_t write_size(int fd)
 {
     struct stat status;
     return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? FILE_WRITE_MAX : PIPE_BUF;
@@ -21,7 +22,7 @@ size_t stream_write_size(int fd)
 
 ssize_t stream_write_some(int fd, const void *bytes, size_t len)
 {
-    size_t most = stream_write_size(fd);
+    size_t most = write_size(fd);
     ssize_t written = write(fd, bytes, len < most ? len : most);
     if (written < 0 && (errno == EAGAIN || errno == EINTR)) {
         return 0;

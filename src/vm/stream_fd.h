@@ -12,8 +12,6 @@
 struct cancel;
 struct error;
 
-/* What may be written when poll(2) says POLLOUT, without blocking for long. */
-size_t stream_write_size(int fd);
 /* One write after POLLOUT. Bytes written; 0 when nothing fits now; -1 when the reader is gone
  * (errno EPIPE) or on another failure. */
 ssize_t stream_write_some(int fd, const void *bytes, size_t len);

@@ -14,7 +14,8 @@
 #define PROBE_TIMEOUT_MS 10000
 #define PROBE_OUTPUT_MAX 4096
 
-const struct vmm_backend *const vmm_backends[] = {&vmm_firecracker, &vmm_qemu, NULL};
+/* NULL-ended, best first. */
+static const struct vmm_backend *const backends[] = {&vmm_firecracker, &vmm_qemu, NULL};
 
 static const char *const line_sockets[] = {
     [VMM_LINE_SERIAL] = "serial.sock",
@@ -73,9 +74,9 @@ void vmm_probe_program(const struct vmm_program *program, const char *path, stru
 
 const struct vmm_backend *vmm_find(const char *name)
 {
-    for (size_t i = 0; vmm_backends[i] != NULL; i++) {
-        if (strcmp(vmm_backends[i]->name, name) == 0) {
-            return vmm_backends[i];
+    for (size_t i = 0; backends[i] != NULL; i++) {
+        if (strcmp(backends[i]->name, name) == 0) {
+            return backends[i];
         }
     }
     return NULL;
@@ -125,21 +126,20 @@ static void choose_best(const struct machine_spec *spec, const struct machine_bo
 {
     char why[100] = "it is here and so is KVM";
     size_t last = 0;
-    while (vmm_backends[last + 1] != NULL) {
+    while (backends[last + 1] != NULL) {
         last++;
     }
-    bool has_last = is_here(vmm_backends[last], boot);
-    *choice = (struct vmm_choice){.backend = vmm_backends[last]};
+    bool has_last = is_here(backends[last], boot);
+    *choice = (struct vmm_choice){.backend = backends[last]};
     for (size_t i = 0; i < last; i++) {
         struct error ignored = {0};
-        if (is_unfit(vmm_backends[i], spec, boot, accel, why, sizeof(why))) {
+        if (is_unfit(backends[i], spec, boot, accel, why, sizeof(why))) {
             continue;
         }
-        if (has_last && !vmm_check_network(vmm_backends[i], spec, boot->host, &ignored)) {
-            snprintf(
-                why, sizeof(why), "%s has no network for it here", vmm_backends[i]->program.title);
+        if (has_last && !vmm_check_network(backends[i], spec, boot->host, &ignored)) {
+            snprintf(why, sizeof(why), "%s has no network for it here", backends[i]->program.title);
         } else {
-            choice->backend = vmm_backends[i];
+            choice->backend = backends[i];
             snprintf(why, sizeof(why), "%s",
                 has_last ? "it is here and so is KVM" : "nothing else is here");
             break;

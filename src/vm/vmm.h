@@ -149,8 +149,6 @@ struct vmm_backend {
     const char *(*explain_status)(int status);
 };
 
-/* NULL-ended, best first. */
-extern const struct vmm_backend *const vmm_backends[];
 extern const struct vmm_backend vmm_qemu;
 extern const struct vmm_backend vmm_firecracker;
 

@@ -45,19 +45,21 @@
 #define LOW_MEMORY_BYTES (UINT64_C(512) << 20)
 #define NFS_MAGIC 0x6969
 
-char *ops_find_qemu(const struct ops *ops)
+/* Paths of the VMM programs as configured, else in PATH; NULL when missing. Caller frees. */
+static char *find_qemu(const struct ops *ops)
 {
     return process_find(ops->settings->qemu != NULL ? ops->settings->qemu : QEMU_PROGRAM);
 }
 
-char *ops_find_firecracker(const struct ops *ops)
+static char *find_firecracker(const struct ops *ops)
 {
     const char *chosen =
         ops->config->firecracker != NULL ? ops->config->firecracker : ops->settings->firecracker;
     return process_find(chosen != NULL ? chosen : FIRECRACKER_PROGRAM);
 }
 
-const char *ops_accel_mode(const struct ops *ops)
+/* "auto", "kvm", "tcg" as the flag, environment or configuration say; NULL for auto. */
+static const char *accel_mode(const struct ops *ops)
 {
     return ops->config->accel != NULL ? ops->config->accel : ops->settings->default_accel;
 }
@@ -102,11 +104,11 @@ bool ops_refresh_host(struct ops *ops, struct error *err)
     gethostname(host_name, sizeof host_name - 1);
     struct accel_choice accel = {.kind = ACCEL_TCG};
     struct error accel_error = {0};
-    if (!vmm_host_accel(ops->host, ops_accel_mode(ops), &accel, &accel_error)) {
+    if (!vmm_host_accel(ops->host, accel_mode(ops), &accel, &accel_error)) {
         snprintf(accel.why, sizeof accel.why, "%.*s", (int)sizeof accel.why - 1, accel_error.text);
     }
-    auto_free char *qemu = ops_find_qemu(ops);
-    auto_free char *firecracker = ops_find_firecracker(ops);
+    auto_free char *qemu = find_qemu(ops);
+    auto_free char *firecracker = find_firecracker(ops);
     struct host_facts facts = {.version = PACKAGE_VERSION,
         .host_name = host_name,
         .state_dir = store_path(ops->store),
@@ -208,7 +210,7 @@ static void check_accel(struct ops *ops, struct json *rows)
 {
     struct accel_choice accel;
     struct error failure = {0};
-    if (!vmm_host_accel(ops->host, ops_accel_mode(ops), &accel, &failure)) {
+    if (!vmm_host_accel(ops->host, accel_mode(ops), &accel, &failure)) {
         add_row(rows, "acceleration", FINDING_FAIL, failure.text, "use --accel auto");
         return;
     }
@@ -306,11 +308,11 @@ bool ops_host_doctor(struct ops *ops, struct json **result, struct error *err)
     ops_store_doctor(ops, rows);
     check_catalogs(ops, rows);
     check_apt(rows);
-    auto_free char *qemu = ops_find_qemu(ops);
+    auto_free char *qemu = find_qemu(ops);
     check_program(ops, rows, "QEMU", qemu, FINDING_FAIL,
         "qemu-system-x86_64 is not installed: VMs cannot start",
         "run: sudo apt-get install qemu-system-x86");
-    auto_free char *firecracker = ops_find_firecracker(ops);
+    auto_free char *firecracker = find_firecracker(ops);
     check_program(ops, rows, "Firecracker", firecracker, FINDING_OK,
         "not installed (optional: QEMU does everything)", NULL);
     check_accel(ops, rows);

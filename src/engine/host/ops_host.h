@@ -10,13 +10,8 @@ struct error;
 struct json;
 struct ops;
 
-/* Paths of the VMM programs as configured, else in PATH; NULL when missing. Caller frees. */
-char *ops_find_qemu(const struct ops *ops);
-char *ops_find_firecracker(const struct ops *ops);
 /* MemTotal and MemAvailable of /proc/meminfo; zeros when it cannot be read. */
 void ops_host_memory(uint64_t *total, uint64_t *available);
-/* "auto", "kvm", "tcg" as the flag, environment or configuration say; NULL for auto. */
-const char *ops_accel_mode(const struct ops *ops);
 
 /* ops_cgroup.c. Removes control groups of machines that are nobody's, and what is left in them of a
  * machine that is down: adds what was done to done, or what would be to plan (the other is NULL). */

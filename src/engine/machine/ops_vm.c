@@ -98,7 +98,8 @@ struct json *ops_vm_json(const struct machine_spec *spec, const struct machine_f
     return json;
 }
 
-void ops_vm_put_timeline(struct json *json, const struct machine_timeline *timeline)
+/* [{"stage","ms"}] of the latest boot under "timeline", and "ready_ms". */
+static void put_timeline(struct json *json, const struct machine_timeline *timeline)
 {
     struct json *stages = json_new_array();
     for (int stage = 0; stage < MACHINE_STAGE_COUNT; stage++) {
@@ -126,7 +127,7 @@ struct json *ops_vm_result(struct ops *ops, const char *name, bool is_changed)
     struct json *json = ops_vm_json(&hand.spec, &hand.facts);
     json_put_bool(json, "changed", is_changed);
     if (hand.facts.has_timeline && ops_vm_is_up(hand.facts.state)) {
-        ops_vm_put_timeline(json, &hand.facts.timeline);
+        put_timeline(json, &hand.facts.timeline);
     }
     return json;
 }
@@ -216,7 +217,7 @@ static struct json *boot_json(
 {
     struct json *row = json_new_object();
     ops_put_time(row, "started_at", timeline->started_at);
-    ops_vm_put_timeline(row, timeline);
+    put_timeline(row, timeline);
     if (exit != NULL) {
         json_put(row, "exit", exit_json(exit));
     }
@@ -286,7 +287,7 @@ bool ops_vm_show(struct ops *ops, struct json **result, struct error *err)
     machine_mounts_to_json(&hand.spec, json);
     put_snapshots(json, &hand);
     if (hand.facts.has_timeline) {
-        ops_vm_put_timeline(json, &hand.facts.timeline);
+        put_timeline(json, &hand.facts.timeline);
     }
     put_boots(json, &hand);
     auto_free char *directory = store_entry_path(ops->store, STORE_VM, name, NULL);

@@ -124,8 +124,6 @@ void ops_vm_note_unknown(
     struct ops *ops, const char *name, const struct error *why, struct unread *unread);
 /* {"name","changed",...vm fields} read anew; caller frees. */
 struct json *ops_vm_result(struct ops *ops, const char *name, bool is_changed);
-/* [{"stage","ms"}] of the latest boot under "timeline", and "ready_ms". */
-void ops_vm_put_timeline(struct json *json, const struct machine_timeline *timeline);
 /* Lists machines and images again for the front end, when one is watching. */
 void ops_vms_changed(struct ops *ops);
 

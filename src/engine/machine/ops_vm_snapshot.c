@@ -32,7 +32,8 @@
 
 /* ---- showing -------------------------------------------------------------------------------- */
 
-struct json *ops_vm_snapshot_json(int vm_dir, const char *name, struct error *err)
+/* Its row of the list with everything else that its manifest tells; caller frees. */
+static struct json *whole_of(int vm_dir, const char *name, struct error *err)
 {
     struct json *json = vm_snapshot_read(vm_dir, name, VM_SNAPSHOT_MANIFEST, err);
     if (json != NULL) {
@@ -50,7 +51,7 @@ static struct json *row_of(int vm_dir, const char *name, bool is_brief)
     struct error failure = {0};
     auto_json struct json *whole =
         is_brief ? vm_snapshot_read(vm_dir, name, VM_SNAPSHOT_MANIFEST, &failure)
-                 : ops_vm_snapshot_json(vm_dir, name, &failure);
+                 : whole_of(vm_dir, name, &failure);
     struct json *row = json_new_object();
     json_put_string(row, "name", name);
     if (whole == NULL && error_is_blind(&failure)) {
@@ -150,7 +151,7 @@ bool ops_vm_snapshot_show(struct ops *ops, struct json **result, struct error *e
     }
     const char *word = command_get(ops->command, "snapshot");
     const char *name = ops_resolve_name("snapshot", &names, word, err);
-    struct json *json = name != NULL ? ops_vm_snapshot_json(hand.dir, name, err) : NULL;
+    struct json *json = name != NULL ? whole_of(hand.dir, name, err) : NULL;
     auto_json struct json *spec =
         json != NULL ? vm_snapshot_read(hand.dir, name, VM_SNAPSHOT_SPEC, err) : NULL;
     if (spec == NULL) {
@@ -400,7 +401,7 @@ bool ops_vm_snapshot_create(struct ops *ops, struct json **result, struct error 
         return false;
     }
     ops_vms_changed(ops);
-    *result = ops_vm_snapshot_json(hand.dir, name, err);
+    *result = whole_of(hand.dir, name, err);
     if (*result == NULL) {
         return false;
     }

@@ -19,8 +19,6 @@ struct vm_hand;
 struct json *ops_vm_snapshots_json(int vm_dir, bool is_brief);
 /* ERROR_NOT_FOUND when the machine has none of that name. */
 bool ops_vm_snapshot_has(const struct vm_hand *hand, const char *name, struct error *err);
-/* Its row of that list with everything else that its manifest tells; caller frees. */
-struct json *ops_vm_snapshot_json(int vm_dir, const char *name, struct error *err);
 /* What a machine over an image stands on, as far as it can be told from another: its content, else
  * the look of its file. Caller frees; NULL when the image is not here. */
 char *ops_vm_image_identity(struct ops *ops, const struct vm_hand *hand);
