@@ -15,6 +15,7 @@ more of these joined with '+', each for that very request:
   ok                  as without
   slow                at --rate bytes a second (default 65536)
   rate=N              at N bytes a second
+  rush                at a rate only until there is a file DIR/go
   first=N             the other behaviours only for the first N requests of this URL, then ok
   404, 500, 503 ...   this status and a short body
   retry-after=TEXT    that header
@@ -70,7 +71,7 @@ import urllib.parse
 CHUNK = 65536
 WITHOUT_VALUE = {
     "ok", "slow", "hang", "drip", "close", "garbage", "no-length", "chunked", "endless",
-    "no-range", "bad-range", "short-range", "lying-range", "force-range", "gzip", "fake-gzip",
+    "rush", "no-range", "bad-range", "short-range", "lying-range", "force-range", "gzip", "fake-gzip",
     "auth",
 }
 WITH_NUMBER = {
@@ -300,7 +301,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.wait_for_go()
                 piece = piece[before:]
             self.send_piece(piece, is_chunked)
-            if rate is not None:
+            if rate is not None and not ("rush" in self.how and self.may_go()):
                 pause = began + min(at + step, stop) / rate - time.monotonic()
                 time.sleep(max(0, pause))
         if "hang-body" in self.how:
@@ -314,8 +315,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if piece:
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if is_chunked else piece)
 
+    def may_go(self):
+        return os.path.exists(os.path.join(self.server.root, "go"))
+
     def wait_for_go(self):
-        while not os.path.exists(os.path.join(self.server.root, "go")):
+        while not self.may_go():
             time.sleep(0.01)
 
     def wait_for_client(self):

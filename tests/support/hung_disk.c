@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -67,6 +68,7 @@ bool hung_disk_mount(struct hung_disk *disk, const char *place)
     disk->child = fork();
     assert_true(disk->child >= 0);
     if (disk->child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a killed test leaves no disk that hangs */
         serve(disk->fd);
     }
     close(disk->fd); /* the child's alone: when it ends, the connection does */

@@ -12,6 +12,8 @@
 #include "base/limits.h"
 
 #define KERNEL_BYTES "3000000"
+/* For longer than a test looks at it, and less than a minute; see let_go. */
+#define SLOWLY "rate=80000+rush"
 
 /* Runs make_bundle.py and tells what it made. */
 static inline char *make_kernel_bundle(
@@ -64,7 +66,7 @@ static inline int catalog_set_up(void **state)
     auto_free char *sha256 = make_kernel_bundle(world, bundle, &size_bytes);
     auto_done(text) struct text kernels = {0};
     add_entry(&kernels, world, "fine", "k.tar.zst", sha256, size_bytes);
-    add_entry(&kernels, world, "slow", "slow/k.tar.zst", sha256, size_bytes);
+    add_entry(&kernels, world, "slow", SLOWLY "/k.tar.zst", sha256, size_bytes);
     add_entry(&kernels, world, "wrong", "flip=5000/k.tar.zst", sha256, size_bytes);
     add_entry(&kernels, world, "gone", "404/k.tar.zst", sha256, size_bytes);
     add_entry(&kernels, world, "hanging", "hang-body=100000/k.tar.zst", sha256, size_bytes);
@@ -80,6 +82,12 @@ static inline int catalog_tear_down(void **state)
     world_remove(*state);
     free(*state);
     return 0;
+}
+
+/* What is served slowly comes at once from now on. */
+static inline void let_go(const struct console_world *world)
+{
+    web_server_put(&world->server, "go", "", 0);
 }
 
 /* Moves the cursor of the focused list to the row of that name, by its filter. */

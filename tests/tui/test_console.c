@@ -50,11 +50,15 @@ static void test_pull_shows_progress(void **state)
     pty_wait_text(world->pty, "iB/s");
     pty_wait_text(world->pty, "sha256 hashing ");
     pty_wait_text(world->pty, "expected ");
-    pty_wait_text(world->pty, "0:0");
+    pty_wait_text(world->pty, "  0:");
     pty_send(world->pty, "p"); /* again: joins */
+    pty_send(world->pty, "?");
+    pty_wait_text(world->pty, "Keys for Catalog");
+    pty_send(world->pty, "q");
+    let_go(world);
     pty_wait_text(world->pty, "verified ");
     pty_wait_text(world->pty, "5 Jobs  1 done");
-    assert_int_equal(web_server_count(&world->server, "/slow/"), 1);
+    assert_int_equal(web_server_count(&world->server, SLOWLY), 1);
     world_quit(world);
 }
 
@@ -155,6 +159,8 @@ static void test_t08_leave_running(void **state)
     pty_stop(world->pty);
     /* The next console sees it end, whoever runs it. */
     world_open(world);
+    pty_wait_text(world->pty, "5 Jobs  1 running");
+    let_go(world);
     pty_wait_text(world->pty, "verified ");
     pty_wait_text(world->pty, "2 Kernels  1");
     world_quit(world);
@@ -172,6 +178,8 @@ static void test_t39_hang_up_leaves_running(void **state)
     pty_wait_exit(world->pty);
     pty_stop(world->pty);
     world_open(world);
+    pty_wait_text(world->pty, "5 Jobs  1 running");
+    let_go(world);
     pty_wait_text(world->pty, "2 Kernels  1");
     pty_wait_text(world->pty, "verified ");
     world_quit(world);

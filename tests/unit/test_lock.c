@@ -17,7 +17,7 @@
 #include "store/lock.h"
 #include "support/scratch.h"
 
-#define LONG_MS 20000
+#define LONG_MS 60000
 
 struct world {
     char *dir;
@@ -167,7 +167,9 @@ static void keep_note(void *context, const char *sentence)
 {
     struct waiter *waiter = context;
     pthread_mutex_lock(&waiter->mutex);
-    snprintf(waiter->note, sizeof(waiter->note), "%s", sentence);
+    if (waiter->note[0] == '\0') { /* the first one: those that come later count the seconds */
+        snprintf(waiter->note, sizeof(waiter->note), "%s", sentence);
+    }
     pthread_cond_signal(&waiter->noted);
     pthread_mutex_unlock(&waiter->mutex);
 }
