@@ -297,7 +297,7 @@ bool store_rename_entry(const struct store *store, enum store_kind kind, const c
     if (lock == NULL) {
         return false;
     }
-    if (!file_exists(parent, name)) {
+    if (file_is_absent(parent, name)) {
         return entries_absent(store, kind, name, err);
     }
     if (!rename_new(parent, name, new_name)) {

@@ -196,7 +196,7 @@ bool trash_restore(const struct store *store, const char *id, struct error *err)
 {
     __attribute__((cleanup(item_done))) struct trash_item item = {0};
     int trash = store_area_dir(store, STORE_TRASH);
-    if (!parse_id(id, &item) || !file_exists(trash, id)) {
+    if (!parse_id(id, &item) || file_is_absent(trash, id)) {
         auto_free char *shown = text_safe(id, true);
         return error_set(err, ERROR_NOT_FOUND,
             "the trash has no %.120s: host trash list shows what it has", shown);

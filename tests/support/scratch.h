@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -86,4 +87,20 @@ static inline unsigned scratch_mode(const char *dir, const char *name)
     struct stat info;
     assert_int_equal(lstat(path, &info), 0);
     return info.st_mode & 07777;
+}
+
+/* No file can be opened any more, as by a program that has too many; what is open stays so. The limit
+ * to give back. */
+static inline struct rlimit scratch_take_descriptors(void)
+{
+    struct rlimit old;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    struct rlimit none = {.rlim_cur = 0, .rlim_max = old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    return old;
+}
+
+static inline void scratch_give_descriptors(const struct rlimit *old)
+{
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, old), 0);
 }

@@ -173,6 +173,24 @@ static void files_of_dead_processes_are_debris(void **state)
 }
 
 /* Of an earlier version, which did not say how much of the whole is done. */
+/* Too many open files: its process may run, and somebody may wait for it. */
+static void a_process_that_cannot_be_looked_at_has_its_jobs(void **state)
+{
+    (void)state;
+    auto_section struct section *strings = section_new(sizeof(struct job_file));
+    struct job_file file = {0};
+    bool is_alive = false;
+    auto_json struct json *json = json_new_object();
+    json_put_integer(json, "pid", getpid());
+    json_put_string(json, "boot_id", process_boot_id());
+    struct rlimit old = scratch_take_descriptors();
+    job_file_read_owner(json, strings, &file, &is_alive);
+    scratch_give_descriptors(&old);
+    assert_true(is_alive);
+    job_file_read_owner(json, strings, &file, &is_alive); /* started at another time */
+    assert_false(is_alive);
+}
+
 static void a_file_without_a_share_is_read_as_before(void **state)
 {
     struct place *place = *state;
@@ -284,6 +302,7 @@ int main(void)
         in_place(names_of_processes_that_are_gone_are_swept),
         in_place(a_file_without_a_share_is_read_as_before),
         in_place(what_cannot_be_read_is_left_alone),
+        in_place(a_process_that_cannot_be_looked_at_has_its_jobs),
         in_place(cancelling_sends_sigint_to_one_that_has_one_job),
         in_place(one_that_ignores_sigint_gets_sigterm),
         in_place(cancelling_leaves_a_word_for_one_that_watches),

@@ -12,6 +12,7 @@
 #include "vm/net.h"
 
 #include <signal.h>
+#include <sys/wait.h>
 
 static struct json *parse(const char *text)
 {
@@ -401,6 +402,98 @@ static void test_damaged_records_are_said(void **state)
     world_remove(&world);
 }
 
+/* "sleep 1000", whose uuid is its argument. */
+static bool start_sleeper(struct process_identity *identity)
+{
+    const char *const argv[] = {"sleep", "1000", NULL};
+    struct process_spec process = {
+        .argv = argv, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .cwd_fd = -1};
+    struct error err = {0};
+    pid_t pid = -1;
+    auto_close int pidfd = -1;
+    return process_spawn(&process, &pid, &pidfd, &err) && process_identify(pid, identity);
+}
+
+static void end_sleeper(const struct process_identity *identity)
+{
+    struct error err = {0};
+    process_signal(identity, SIGKILL, &err);
+    waitpid(identity->pid, NULL, 0);
+}
+
+/* Too many open files: it may run. */
+static void test_hidden_processes_are_not_gone(void **state)
+{
+    (void)state;
+    struct world world;
+    struct error err = {0};
+    struct machine_handle handle;
+    struct process_identity vmm;
+    world_make(&world, "", NULL);
+    assert_true(start_sleeper(&vmm));
+    write_records(&world, vmm, process_boot_id(), "1000");
+    assert_true(machine_handle_read(world.dir, &handle, &err));
+    assert_int_equal(machine_status(world.dir, &handle, NULL), MACHINE_STARTING);
+    struct rlimit old = scratch_take_descriptors();
+    enum machine_state now = machine_status(world.dir, &handle, NULL);
+    bool is_settled = machine_settle(world.dir, &err);
+    scratch_give_descriptors(&old);
+    assert_int_equal(now, MACHINE_UNKNOWN);
+    assert_false(is_settled);
+    assert_true(error_is_blind(&err));
+    assert_true(scratch_has(world.path, MACHINE_HANDLE_FILE));
+    end_sleeper(&vmm);
+    world_remove(&world);
+}
+
+/* Whether a machine that nobody watches was still there after a command that could not read how far
+ * its boot is; as a user whom permissions hold. */
+static int settle_with_a_closed_boot(const struct world *world)
+{
+    struct error err = {0};
+    struct process_identity vmm;
+    if (geteuid() == 0 &&
+        (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0)) {
+        return 77;
+    }
+    if (!start_sleeper(&vmm)) {
+        return 2;
+    }
+    write_records(world, vmm, process_boot_id(), "1000");
+    scratch_write(world->path, MACHINE_BOOT_FILE, "{}");
+    if (fchmodat(world->dir, MACHINE_BOOT_FILE, 0, 0) != 0) {
+        return 3;
+    }
+    bool is_settled = machine_settle(world->dir, &err);
+    bool is_alive = process_is_alive(&vmm);
+    end_sleeper(&vmm);
+    return !is_settled && is_alive && error_is_blind(&err) &&
+                   scratch_has(world->path, MACHINE_HANDLE_FILE)
+               ? 0
+               : 1;
+}
+
+static void test_a_closed_record_ends_no_machine(void **state)
+{
+    (void)state;
+    struct world world;
+    int status = -1;
+    world_make(&world, "", NULL);
+    if (geteuid() == 0) {
+        assert_int_equal(chown(world.path, 65534, 65534), 0);
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(settle_with_a_closed_boot(&world));
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    world_remove(&world);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+        skip();
+    }
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -415,6 +508,8 @@ int main(void)
         cmocka_unit_test(test_timeline_round_trip),
         cmocka_unit_test(test_strangers_are_left_alone),
         cmocka_unit_test(test_damaged_records_are_said),
+        cmocka_unit_test(test_hidden_processes_are_not_gone),
+        cmocka_unit_test(test_a_closed_record_ends_no_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -144,6 +144,30 @@ static void test_a_zombie_is_not_alive(void **state)
     assert_int_equal(status, 0);
 }
 
+/* What too many open files hide is neither there nor gone. */
+static void test_what_cannot_be_looked_at_is_not_gone(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct process_identity self = process_self(), now;
+    struct process_identity none = {.pid = self.pid, .start_time = self.start_time + 1};
+    assert_int_equal(process_look(&self), PROCESS_ALIVE);
+    assert_int_equal(process_look(&none), PROCESS_GONE);
+    assert_false(process_is_boot_other(process_boot_id()));
+    assert_true(process_is_boot_other("another"));
+    struct rlimit old = scratch_take_descriptors();
+    enum process_life life = process_look(&none);
+    bool is_identified = process_identify(self.pid, &now);
+    int why = errno;
+    bool is_signalled = process_signal(&self, SIGCONT, &err);
+    scratch_give_descriptors(&old);
+    assert_int_equal(life, PROCESS_HIDDEN);
+    assert_false(is_identified);
+    assert_int_equal(why, EMFILE);
+    assert_false(is_signalled);
+    assert_code(err, ERROR_IO);
+}
+
 static void test_cancel_ends_a_run(void **state)
 {
     (void)state;
@@ -168,6 +192,7 @@ int main(void)
         cmocka_unit_test(test_identity_tells_processes_apart),
         cmocka_unit_test(test_processor_time_grows),
         cmocka_unit_test(test_a_zombie_is_not_alive),
+        cmocka_unit_test(test_what_cannot_be_looked_at_is_not_gone),
         cmocka_unit_test(test_cancel_ends_a_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,7 +75,7 @@ static bool sweep(int dir, struct error *err)
 
 static bool read_document(struct ops *ops, struct publication *publication, struct error *err)
 {
-    if (!file_exists(publication->dir, PUBLISH_DOCUMENT)) {
+    if (file_is_absent(publication->dir, PUBLISH_DOCUMENT)) {
         publication->document = json_new_object();
         json_put_integer(publication->document, "version", 1);
         json_put(publication->document, "kernels", json_new_array());

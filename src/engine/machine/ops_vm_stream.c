@@ -69,6 +69,15 @@ static bool require_running(const struct vm_hand *hand, struct error *err)
                    machine_state_name(hand->facts.state), verb, hand->name));
 }
 
+static bool require_known(const struct vm_hand *hand, struct error *err)
+{
+    if (!error_is_blind(&hand->facts.why_unknown)) {
+        return true;
+    }
+    *err = hand->facts.why_unknown;
+    return error_wrap(err, "whether VM %s runs cannot be seen", hand->name);
+}
+
 bool ops_vm_attach_exec(struct ops *ops, int dir, const char *const *argv, bool is_tty,
     struct json **result, struct error *err)
 {
@@ -101,11 +110,7 @@ bool ops_vm_reach(struct ops *ops, const char *name, struct vm_hand *hand, struc
         return false;
     }
     ops_vm_settle(ops, hand);
-    if (error_is_blind(&hand->facts.why_unknown)) {
-        *err = hand->facts.why_unknown;
-        return error_wrap(err, "whether VM %s runs cannot be seen", name);
-    }
-    if (!require_running(hand, err)) {
+    if (!require_known(hand, err) || !require_running(hand, err)) {
         return false;
     }
     /* A machine that is still booting is waited for: what was asked for is something in it. */
@@ -293,7 +298,7 @@ bool ops_vm_wait(struct ops *ops, struct json **result, struct error *err)
 {
     const char *name = command_get(ops->command, "name");
     auto_done(vm_hand) struct vm_hand hand = VM_HAND_INIT;
-    if (!ops_vm_read(ops, name, &hand, err) ||
+    if (!ops_vm_read(ops, name, &hand, err) || !require_known(&hand, err) ||
         !wait_for(ops, &hand, command_get(ops->command, "for"), err)) {
         return false;
     }
