@@ -456,6 +456,30 @@ static uint64_t answer_of(const struct verb *verb)
     return 0;
 }
 
+/* Of each kind the first cannot be read. */
+static void use_closed(struct engine *engine)
+{
+    static struct kernel_item closed_kernels[array_length(kernels)];
+    static struct image_item closed_images[array_length(images)];
+    static struct vm_item closed_vms[array_length(vms)];
+    memcpy(closed_kernels, kernels, sizeof(kernels));
+    memcpy(closed_images, images, sizeof(images));
+    memcpy(closed_vms, vms, sizeof(vms));
+    closed_kernels[0].state = closed_images[0].state = ENTRY_UNREADABLE;
+    closed_vms[0] = (struct vm_item){.name = vms[0].name,
+        .state = VM_STATE_UNKNOWN,
+        .image = "",
+        .kernel_ref = "",
+        .vmm = "",
+        .accel = "",
+        .exit_text = ""};
+    closed_kernels[0].reason = closed_images[0].reason = closed_vms[0].reason = "it is closed";
+    closed_kernels[0].hint = closed_images[0].hint = closed_vms[0].hint = "open it";
+    engine->snapshot.kernels = closed_kernels;
+    engine->snapshot.images = closed_images;
+    engine->snapshot.vms = closed_vms;
+}
+
 static bool use_world(struct engine *engine, const char *world)
 {
     use_host(engine);
@@ -482,6 +506,8 @@ static bool use_world(struct engine *engine, const char *world)
         use_hostile(engine);
     } else if (strcmp(world, "evil") == 0) {
         use_evil(engine);
+    } else if (strcmp(world, "closed") == 0) {
+        use_closed(engine);
     } else if (strcmp(world, "many") == 0) {
         use_many(engine);
     } else {
@@ -698,7 +724,8 @@ int main(int argc, char **argv)
     }
     if (argc < 2 || !use_world(&engine, argv[1])) {
         fprintf(stderr, "usage: fake_console "
-                        "empty|half|gone|mismatch|busy|history|hostile|evil|many [OPTION]...\n");
+                        "empty|half|gone|mismatch|busy|history|hostile|evil|closed|many "
+                        "[OPTION]...\n");
         return 64;
     }
     engine.other = engine.snapshot;

@@ -334,6 +334,34 @@ static void test_t23_no_key_destroys(void **state)
     pty_stop(pty);
 }
 
+/* What cannot be read is looked at, told with what helps, and nothing is done to it. */
+static void test_unreadable_rows(void **state)
+{
+    (void)state;
+    static const char *const panes[] = {"2", "3", "4"};
+    static const char *const removing[] = {"kernel rm", "image rm", "vm rm"};
+    struct pty_vterm *pty = open_world("closed", NULL, "C.UTF-8");
+    pty_wait_text(pty, "unreadable");
+    for (size_t i = 0; i < array_length(panes); i++) {
+        pty_send(pty, panes[i]);
+        pty_send(pty, "gx");
+        pty_wait_text(pty, "it is closed");
+        pty_wait_text(pty, "open it");
+        pty_send(pty, ".");
+        pty_wait_text(pty, "Enter Do it");
+        pty_send(pty, "G");
+        pty_wait_text(pty, "host trash empty");
+        assert_false(pty_wrote(pty, removing[i]));
+        pty_send(pty, "\x1b");
+        pty_wait_gone(pty, "Enter Do it");
+        pty_send(pty, "\r"); /* everything about it */
+        pty_wait_text(pty, "open it");
+        pty_send(pty, "\x1b");
+        pty_wait_text(pty, ". Menu");
+    }
+    quit(pty);
+}
+
 /* T07, T25: what can be done to a row, by the command table; what destroys is never first. */
 static void test_t25_menu(void **state)
 {
@@ -677,6 +705,7 @@ int main(void)
         cmocka_unit_test(test_marks_for_which_nothing_is_possible),
         cmocka_unit_test(test_t12_order),
         cmocka_unit_test(test_t25_menu),
+        cmocka_unit_test(test_unreadable_rows),
         cmocka_unit_test(test_t14_marks),
         cmocka_unit_test(test_palette_takes_lines),
         cmocka_unit_test(test_t20_confirm),
