@@ -42,20 +42,23 @@ bool listbox_request(struct listbox *box, enum request request)
     }
 }
 
-size_t listbox_top(size_t top, size_t marked, size_t page)
+void listbox_scroll(struct listbox *box, size_t page)
 {
-    if (marked < top) {
-        return marked;
+    size_t last = box->count > page ? box->count - page : 0;
+    box->page = page;
+    if (box->marked < box->top) {
+        box->top = box->marked;
+    } else if (box->marked >= box->top + page) {
+        box->top = box->marked - page + 1;
     }
-    return marked >= top + page ? marked - page + 1 : top;
+    box->top = box->top > last ? last : box->top;
 }
 
 void listbox_draw(struct listbox *box, struct frame *frame, struct area area,
     void (*draw_row)(void *context, struct frame *frame, struct area line, size_t index),
     void *context)
 {
-    box->page = area.height > 0 ? (size_t)area.height : 1;
-    box->top = listbox_top(box->top, box->marked, box->page);
+    listbox_scroll(box, area.height > 0 ? (size_t)area.height : 1);
     for (size_t row = 0; row < box->page && box->top + row < box->count; row++) {
         struct area line = {.y = area.y + (int)row, .x = area.x, .height = 1, .width = area.width};
         frame->is_selected = box->top + row == box->marked;

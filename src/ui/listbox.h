@@ -24,8 +24,9 @@ struct listbox {
 void listbox_set_count(struct listbox *box, size_t count);
 /* True: it was one of the moves. */
 bool listbox_request(struct listbox *box, enum request request);
-/* The first row to be seen on a page of that height so that the marked one is on it. */
-size_t listbox_top(size_t top, size_t marked, size_t page);
+/* Of a list whose owner draws it: moves the part that is seen, on a page of that height, so that the
+ * marked row is on it, and as many others as can be. */
+void listbox_scroll(struct listbox *box, size_t page);
 /* Draws each row that is seen by draw_row, which gets the line behind the mark's column. */
 void listbox_draw(struct listbox *box, struct frame *frame, struct area area,
     void (*draw_row)(void *context, struct frame *frame, struct area line, size_t index),

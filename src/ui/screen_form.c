@@ -32,7 +32,7 @@ struct form_screen {
     struct screen screen;
     struct form form;
     struct error error; /* of the last try to carry it out */
-    size_t top;
+    struct listbox box; /* of the fields */
 };
 
 static struct form_screen *form_of(struct screen *screen)
@@ -240,10 +240,12 @@ static void draw_value(const struct field *field, const char *hint, struct frame
 static void draw_fields(struct form_screen *self, const struct snapshot *snapshot,
     struct frame *frame, struct area area)
 {
-    size_t page = area.height > 0 ? (size_t)area.height : 1;
-    self->top = listbox_top(self->top, self->form.focus, page);
-    for (size_t line = 0; line < page && self->top + line < self->form.field_count; line++) {
-        size_t index = self->top + line;
+    struct listbox *box = &self->box;
+    box->count = self->form.field_count;
+    box->marked = self->form.focus;
+    listbox_scroll(box, area.height > 0 ? (size_t)area.height : 1);
+    for (size_t line = 0; line < box->page && box->top + line < box->count; line++) {
+        size_t index = box->top + line;
         const struct field *field = &self->form.fields[index];
         bool is_focused = index == self->form.focus;
         struct area at = {.y = area.y + (int)line, .x = area.x + 2, .width = area.width - 2};
@@ -254,17 +256,6 @@ static void draw_fields(struct form_screen *self, const struct snapshot *snapsho
             field->argument->name);
         auto_free char *hint = hint_of(&self->form, snapshot, field->argument);
         draw_value(field, hint, frame, at, is_focused);
-    }
-}
-
-/* Which of them are seen, where not all are. */
-static void draw_position(const struct form_screen *self, struct frame *frame, struct area fields)
-{
-    size_t page = fields.height > 0 ? (size_t)fields.height : 0;
-    if (page > 0 && self->form.field_count > page) {
-        auto_free char *position = memory_printf(
-            "%zu-%zu of %zu", self->top + 1, self->top + page, self->form.field_count);
-        draw_right(frame, fields.y + fields.height, fields.x, fields.width, ROLE_DIM, position);
     }
 }
 
@@ -306,7 +297,8 @@ static void form_draw(
     fields.y++;
     fields.height -= FOOT_LINES + 1;
     draw_fields(self, seat->snapshot, frame, fields);
-    draw_position(self, frame, fields);
+    fields.width++; /* the words end with a blank */
+    listbox_draw_place(&self->box, frame, fields);
     struct area foot = inner;
     foot.y = inner.y + inner.height - FOOT_LINES + 1;
     foot.height = FOOT_LINES - 1;

@@ -13,6 +13,7 @@
 #include "engine/snapshot.h"
 #include "ui/cell.h"
 #include "ui/layout.h"
+#include "ui/listbox.h"
 #include "ui/table.h"
 
 /* Kernels by name and size are all that these lists need. */
@@ -268,6 +269,27 @@ static void test_layout_is_a_grid(void **state)
     }
 }
 
+/* A list that became shorter, or got more room, leaves no line of it empty. */
+static void a_page_is_as_full_as_can_be(void **state)
+{
+    (void)state;
+    struct listbox box = {0};
+    listbox_set_count(&box, 100);
+    listbox_request(&box, REQUEST_LAST);
+    listbox_scroll(&box, 10);
+    assert_int_equal(box.top, 90);
+    listbox_scroll(&box, 30);
+    assert_int_equal(box.top, 70);
+    listbox_set_count(&box, 40);
+    assert_int_equal(box.marked, 39);
+    listbox_scroll(&box, 30);
+    assert_int_equal(box.top, 10);
+    listbox_scroll(&box, 50);
+    assert_int_equal(box.top, 0);
+    listbox_scroll(&box, 3);
+    assert_int_equal(box.top, 37);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +301,7 @@ int main(void)
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_columns_give_way),
         cmocka_unit_test(test_layout_is_a_grid),
+        cmocka_unit_test(a_page_is_as_full_as_can_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
