@@ -114,6 +114,7 @@ static const struct action actions[] = {
     {REQUEST_RUN_AS, VMS, "vm", "run", ACTION_FORM, false, NULL},
     {REQUEST_CREATE, IMAGES, "vm", "create", ACTION_FORM, true, image_is_whole},
     {REQUEST_CREATE, VMS, "vm", "create", ACTION_FORM, false, NULL},
+    {REQUEST_SET, VMS, "vm", "set", ACTION_FORM, true, NULL},
     {REQUEST_START, VMS, "vm", "start", ACTION_SUBMIT, true, vm_is_down},
     {REQUEST_SHELL, VMS, "vm", "exec", ACTION_TERMINAL, true, vm_will_have_agent},
     {REQUEST_CONSOLE, VMS, "vm", "console", ACTION_TERMINAL, true, vm_will_have_line},
@@ -386,7 +387,7 @@ static size_t values_of(const struct command *command)
     return count;
 }
 
-/* The way a verb is used on a row, where its object alone was given. */
+/* The way a verb is used on a row, where its object alone was given; there is nothing to set then. */
 static enum action_kind usual_kind(const struct command *command)
 {
     const struct verb *verb = command_verb(command);
@@ -395,7 +396,8 @@ static enum action_kind usual_kind(const struct command *command)
     for (size_t i = 0; i < array_length(actions) && has_object && values_of(command) == 1; i++) {
         bool is_it = strcmp(actions[i].subject, verb->subject) == 0 &&
                      strcmp(actions[i].verb, verb->name) == 0;
-        if (is_it && (actions[i].kind == ACTION_TERMINAL || actions[i].kind == ACTION_FOLLOW)) {
+        if (is_it && (actions[i].kind == ACTION_TERMINAL || actions[i].kind == ACTION_FOLLOW ||
+                         actions[i].request == REQUEST_SET)) {
             return actions[i].kind;
         }
     }

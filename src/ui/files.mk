@@ -53,6 +53,7 @@ src_libui_a_SOURCES = \
 	src/ui/screen_picker.c \
 	src/ui/screen_quit.c \
 	src/ui/screen_stream.c \
+	src/ui/screen_trash.c \
 	src/ui/screen_undo.c \
 	src/ui/screen_viewers.c \
 	src/ui/screen_wait.c \

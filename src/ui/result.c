@@ -297,3 +297,9 @@ void result_fill(
         page_wrap(page, ROLE_TEXT, NULL, text_cstr(&whole), width);
     }
 }
+
+void result_put_thing(const struct json *row, struct text *out)
+{
+    const char *kind = json_string(row, "kind", "");
+    text_printf(out, "%s %s", strcmp(kind, "vm") == 0 ? "VM" : kind, json_string(row, "name", ""));
+}

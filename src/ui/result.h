@@ -18,3 +18,5 @@ struct json *result_parse(const struct job_item *job);
 void result_step(const struct json *step, struct text *out);
 void result_fill(
     struct page *page, const struct verb *verb, const char *json, int64_t now, int width);
+/* "VM web", "kernel lab": of an object with kind and name. */
+void result_put_thing(const struct json *row, struct text *out);

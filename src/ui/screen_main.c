@@ -278,6 +278,11 @@ static bool view_request(struct main_screen *main, struct seat *seat, enum reque
     case REQUEST_MENU:
         seat_open(seat, menu_screen_new(seat, main_row(main, seat)));
         return true;
+    case REQUEST_TRASH:
+        if (seat_may_change(seat)) {
+            seat_open(seat, trash_screen_new(seat));
+        }
+        return seat_may_change(seat); /* who may only look gets the list */
     case REQUEST_MESSAGES:
         seat_skip_news(seat); /* it is all there */
         seat_open(seat, messages_screen_new(seat));

@@ -80,6 +80,47 @@ static const struct verb *verb_of_line(const char *line, const char **rest)
     return verb;
 }
 
+/* The last word of a line, and the option that stands before it; NULL for none. */
+static const char *last_word(
+    const struct verb *verb, const char *rest, const struct argument **option)
+{
+    const char *last = strrchr(rest, ' ');
+    last = last != NULL ? last + 1 : rest;
+    auto_free char *before = memory_strndup(rest, (size_t)(last - rest));
+    auto_done(strings) struct strings words = {0};
+    strings_split(&words, before, " ");
+    const char *word = words.count > 0 ? words.items[words.count - 1] : "";
+    *option = strncmp(word, "--", 2) == 0 ? verb_argument(verb, word + 2) : NULL;
+    if (*option != NULL && (*option)->kind == ARGUMENT_FLAG) {
+        *option = NULL;
+    }
+    return last;
+}
+
+/* The options that could come next, or the values of the one that was typed. */
+static void find_options(struct palette_screen *self, const struct snapshot *snapshot,
+    const struct verb *verb, const char *rest)
+{
+    const struct argument *option;
+    const char *last = last_word(verb, rest, &option);
+    int kept = (int)(self->edit.len - strlen(last));
+    auto_done(strings) struct strings values = {0};
+    if (option != NULL) {
+        complete_argument(snapshot, verb, option, last, &values);
+    }
+    for (size_t i = 0; i < values.count; i++) {
+        strings_printf(&self->found, "%.*s%s", kept, self->edit.text, values.items[i]);
+    }
+    for (size_t i = 0; option == NULL && i < verb->argument_count; i++) {
+        auto_free char *word = memory_printf("--%s", verb->arguments[i].name);
+        bool is_option =
+            !verb->arguments[i].is_positional && verb->arguments[i].kind != ARGUMENT_REST;
+        if (is_option && text_has_prefix(word, last)) {
+            strings_printf(&self->found, "%.*s%s", kept, self->edit.text, word);
+        }
+    }
+}
+
 static void find(struct palette_screen *self, const struct snapshot *snapshot)
 {
     strings_done(&self->found);
@@ -98,6 +139,9 @@ static void find(struct palette_screen *self, const struct snapshot *snapshot)
         }
         for (size_t i = 0; i < names.count; i++) {
             strings_printf(&self->found, "%s %s", words, names.items[i]);
+        }
+        if (names.count == 0) {
+            find_options(self, snapshot, verb, rest);
         }
     }
     listbox_set_count(&self->box, self->found.count);
@@ -165,16 +209,33 @@ static void palette_request(struct screen *screen, struct seat *seat, enum reque
     }
 }
 
+/* Where the meanings begin: behind the longest line, but for one that leaves them no room. */
+static int meaning_column(const struct palette_screen *self, int width)
+{
+    int column = SUMMARY_CELLS;
+    for (size_t i = 0; i < self->found.count; i++) {
+        int needed = (int)strlen(self->found.items[i]) + 2;
+        column = needed > column && needed <= width * 2 / 3 ? needed : column;
+    }
+    return column;
+}
+
 static void draw_found(void *context, struct frame *frame, struct area line, size_t index)
 {
     const struct palette_screen *self = context;
     const char *rest = "";
     const struct verb *verb = verb_of_line(self->found.items[index], &rest);
     int used = draw_text(frame, line.y, line.x, line.width, ROLE_TEXT, self->found.items[index]);
-    int column = used < SUMMARY_CELLS ? SUMMARY_CELLS : used + 2;
-    if (verb != NULL && rest[0] == '\0') {
-        draw_text(frame, line.y, line.x + column, line.width - column, ROLE_DIM, verb->summary);
-    }
+    int column = meaning_column(self, line.width);
+    column = used < column ? column : used + 2;
+    const char *option = strrchr(rest, ' ');
+    option = option != NULL ? option + 1 : rest;
+    const struct argument *argument =
+        verb != NULL && strncmp(option, "--", 2) == 0 ? verb_argument(verb, option + 2) : NULL;
+    const char *meaning = argument != NULL                  ? argument->help
+                          : verb != NULL && rest[0] == '\0' ? verb->summary
+                                                            : "";
+    draw_text(frame, line.y, line.x + column, line.width - column, ROLE_DIM, meaning);
 }
 
 static void palette_draw(

@@ -26,13 +26,6 @@ static void take_back(struct screen *screen, struct seat *seat)
     action_go(seat, take_ptr(choice->command), true);
 }
 
-/* "VM web" of a row of the trash. */
-static void put_title(const struct json *row, struct text *out)
-{
-    const char *kind = json_string(row, "kind", "");
-    text_printf(out, "%s %s", strcmp(kind, "vm") == 0 ? "VM" : kind, json_string(row, "name", ""));
-}
-
 static void put_question(
     const struct json *row, size_t others, const char *list_key, struct text *out)
 {
@@ -43,7 +36,7 @@ static void put_question(
     clock_parse(removed, &removed_at);
     format_age(&age, clock_wall(), removed_at, NULL);
     text_append(out, "Removed last: ");
-    put_title(row, out);
+    result_put_thing(row, out);
     text_printf(out, ", at %.10s %.5s UTC, %s ago, with %s on disk.", removed,
         strlen(removed) > 11 ? removed + 11 : "", text_cstr(&age),
         units_format_size((uint64_t)json_integer(row, "disk_bytes", 0), size));
@@ -57,7 +50,7 @@ static void offer(struct choice_screen *choice, struct seat *seat, const struct 
 {
     struct error err = {0};
     auto_done(text) struct text title = {0};
-    put_title(row, &title);
+    result_put_thing(row, &title);
     choice_set_title(choice, "Take %s back?", text_cstr(&title));
     choice->command = command_new(verb_find("host", "trash restore"));
     if (!command_set(choice->command, "what", json_string(row, "id", ""), &err)) {

@@ -41,6 +41,8 @@ struct screen *wait_screen_new(struct seat *seat, struct command *command);
 struct screen *palette_screen_new(struct seat *seat, struct row row);
 /* What the trash got last, taken back after a question. */
 struct screen *undo_screen_new(struct seat *seat);
+/* All of the trash, to take one back; for a seat that may change something. */
+struct screen *trash_screen_new(struct seat *seat);
 struct screen *quit_screen_new(struct seat *seat);
 /* Everything that can be done to a row as it is now, and in its pane. */
 struct screen *menu_screen_new(struct seat *seat, struct row row);

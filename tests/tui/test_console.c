@@ -249,9 +249,9 @@ static void test_import_and_remove(void **state)
     pty_wait_text(world->pty, "Removed kernel lab: u takes it back, until "); /* T26 */
     assert_false(scratch_has(world->dir, "state/kernels/lab"));
     pty_send(world->pty, "U");
-    pty_wait_text(world->pty, "REMOVED");
-    pty_wait_text(world->pty, "lab");
-    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "▸ kernel lab");
+    pty_wait_text(world->pty, "ago, until 2");
+    pty_send(world->pty, "\x1b");
     pty_wait_text(world->pty, "u Undo");
     pty_send(world->pty, "u");
     pty_wait_text(world->pty, "2 Kernels  1");
@@ -330,6 +330,42 @@ static void test_undo_of_what_was_marked(void **state)
     pty_wait_text(world->pty, "2 Kernels  2");
     pty_send(world->pty, "u");
     pty_wait_text(world->pty, "2 Kernels  3");
+    world_quit(world);
+}
+
+/* T26: all of the trash, the newest first, from which any one comes back by Enter. */
+static void test_one_of_the_trash(void **state)
+{
+    struct console_world *world = *state;
+    scratch_write(world->dir, "home/linux/vmlinux",
+        "\x7f"
+        "ELF is what it says it is");
+    static const char *const names[] = {"older", "newer"};
+    for (size_t i = 0; i < array_length(names); i++) {
+        auto_free char *import =
+            memory_printf("kernel import %s --from %s/home/linux", names[i], world->dir);
+        auto_free char *rm = memory_printf("kernel rm %s", names[i]);
+        assert_int_equal(world_batch(world, import), 0);
+        assert_int_equal(world_batch(world, rm), 0);
+    }
+    world_open(world);
+    pty_wait_text(world->pty, "Start here");
+    pty_send(world->pty, "U");
+    pty_wait_text(world->pty, "▸ kernel newer");
+    pty_wait_text(world->pty, "Enter Take it back");
+    pty_send(world->pty, "j");
+    pty_wait_text(world->pty, "▸ kernel older");
+    pty_send(world->pty, "\r");
+    pty_wait_text(world->pty, "2 Kernels  1");
+    pty_wait_text(world->pty, "kernel older is back");
+    assert_true(scratch_has(world->dir, "state/kernels/older"));
+    world_quit(world);
+    world_open_as(world, "xterm-256color", "C.UTF-8", "--readonly", 24, 80, false);
+    pty_wait_text(world->pty, "2 Kernels  1");
+    pty_send(world->pty, "U"); /* to look at */
+    pty_wait_text(world->pty, "REMOVED");
+    pty_send(world->pty, "q");
+    pty_wait_text(world->pty, "2 Kernels  1");
     world_quit(world);
 }
 
@@ -429,6 +465,7 @@ int main(void)
         TEST(test_import_and_remove),
         TEST(test_undo_after_a_restart),
         TEST(test_undo_of_what_was_marked),
+        TEST(test_one_of_the_trash),
         TEST(test_catalogs_are_fetched_again),
         TEST(test_t53_doctor),
         TEST(test_t54_looks_are_kept),

@@ -130,6 +130,16 @@ static void test_t05_palette(void **state)
     pty_send(pty, ":gibberish\r");
     pty_wait_text(pty, "no such verb");
     pty_wait_text(pty, ": gibberish"); /* still there, still editable */
+    /* Behind the object: what the verb can be told, what each means, and what it may be. */
+    pty_send(pty, "\x15vm set db ");
+    pty_wait_text(pty, "vm set db --memory ");
+    pty_wait_text(pty, "Kernel to boot");
+    pty_send(pty, "--rest\t");
+    pty_wait_text(pty, ": vm set db --restart");
+    pty_send(pty, " ");
+    pty_wait_text(pty, "vm set db --restart always");
+    pty_send(pty, "on\t");
+    pty_wait_text(pty, ": vm set db --restart on-failure");
     pty_send(pty, "\x15host doc\r");
     pty_wait_text(pty, "Check what this host can do");
     pty_stop(pty);

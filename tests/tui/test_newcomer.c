@@ -306,6 +306,14 @@ static void test_set_shows_what_is(void **state)
     pty_wait_text(pty, "vcpu            (now ");
     pty_wait_text(pty, "memory          (now ");
     pty_wait_text(pty, "kernel-ref      (now debian-cloud)");
+    pty_send(pty, "\x1b");
+    pty_wait_gone(pty, "(now ");
+    pty_send(pty, "e"); /* the same by its key, and where only the machine was named */
+    pty_wait_text(pty, "kernel-ref      (now debian-cloud)");
+    pty_send(pty, "\x1b");
+    pty_wait_gone(pty, "(now ");
+    pty_send(pty, ":vm set db\r");
+    pty_wait_text(pty, "kernel-ref      (now debian-cloud)");
     pty_stop(pty);
 }
 
