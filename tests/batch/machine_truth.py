@@ -129,7 +129,8 @@ def test_gc_ends_what_no_record_owns(world):
         monitor = json.load(file)["monitor"]["pid"]
     os.kill(monitor, signal.SIGKILL)
     strangers = [subprocess.Popen(["sleep", "600"], cwd=place),
-                 subprocess.Popen(["sh", "-c", "sleep 600; :", "-uuid", "0" * 36])]
+                 subprocess.Popen(["sh", "-c", "read line; :", "-uuid", "0" * 36],
+                                  stdin=subprocess.PIPE)]
     shutil.rmtree(place)
     try:
         plan = world.json("host", "gc", "--dry-run")["plan"]
