@@ -96,25 +96,6 @@ static bool begin_and_hang(struct ops *ops, struct json **result, struct error *
 
 static const struct verb hanging_pull = FAKE_VERB("kernel", "pull", VERB_TRANSFERS, begin_and_hang);
 
-/* However soon after its start: what hangs then says nothing more. */
-static void what_hangs_says_in_which_phase(void **state)
-{
-    struct world *world = *state;
-    world_start(world);
-    struct gate *gate = gate_add("lab");
-    uint64_t id = world_submit(world, &hanging_pull, "lab", NULL);
-    gate_wait(gate);
-    struct section *list = list_files(world);
-    const struct job_file *file = section_items(list);
-    assert_int_equal(section_count(list), 1);
-    assert_int_equal(file->phase, PROGRESS_DOWNLOAD);
-    assert_int_equal(file->done, 10);
-    assert_int_equal(file->total, 100);
-    section_release(list);
-    gate_open(gate);
-    assert_int_equal(world_end(world, id), JOB_OK);
-}
-
 static bool run_stalling(struct ops *ops, struct json **result, struct error *err)
 {
     progress_report(ops->progress, PROGRESS_DOWNLOAD, PROGRESS_BYTES, 0, 0);
@@ -124,23 +105,34 @@ static bool run_stalling(struct ops *ops, struct json **result, struct error *er
 
 static const struct verb stalling_pull = FAKE_VERB("kernel", "pull", VERB_TRANSFERS, run_stalling);
 
-/* However soon the size is known. */
-static void what_stalls_has_told_its_size(void **state)
+/* What a pull has reported before it says nothing more is told; of a moment there is no rate. */
+static void check_told(struct world *world, const struct verb *pull, uint64_t done, uint64_t total)
 {
-    struct world *world = *state;
     world_start(world);
     struct gate *gate = gate_add("lab");
-    uint64_t id = world_submit(world, &stalling_pull, "lab", NULL);
+    uint64_t id = world_submit(world, pull, "lab", NULL);
     gate_wait(gate);
     struct section *list = list_files(world);
     const struct job_file *file = section_items(list);
     assert_int_equal(section_count(list), 1);
-    assert_int_equal(file->done, 100);
-    assert_int_equal(file->total, 1000);
-    assert_int_equal(file->rate, 0); /* of a moment there is none */
+    assert_int_equal(file->phase, PROGRESS_DOWNLOAD);
+    assert_int_equal(file->done, done);
+    assert_int_equal(file->total, total);
+    assert_int_equal(file->rate, 0);
     section_release(list);
     gate_open(gate);
     assert_int_equal(world_end(world, id), JOB_OK);
+}
+
+/* However soon after its start: what hangs then says nothing more. */
+static void what_hangs_says_in_which_phase(void **state)
+{
+    check_told(*state, &hanging_pull, 10, 100);
+}
+
+static void what_stalls_has_told_its_size(void **state)
+{
+    check_told(*state, &stalling_pull, 100, 1000);
 }
 
 static void reading_and_streaming_have_no_file(void **state)
