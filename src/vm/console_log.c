@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cancel.h"
 #include "base/clock.h"
@@ -18,7 +17,6 @@
 #include "vm/stream_fd.h"
 
 #define CHUNK (64u << 10)
-#define STAMP_LEN 32
 
 static bool read_failed(struct error *err)
 {
@@ -97,12 +95,9 @@ struct log_writer {
 /* "2026-07-01T12:00:00.123Z " */
 static void append_stamp(int64_t wall_ms, struct text *out)
 {
-    time_t seconds = (time_t)(wall_ms / 1000);
-    struct tm parts;
-    char stamp[STAMP_LEN];
-    gmtime_r(&seconds, &parts);
-    strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &parts);
-    text_printf(out, "%s.%03dZ ", stamp, (int)(wall_ms % 1000));
+    char stamp[CLOCK_TEXT_LEN];
+    clock_format(wall_ms / 1000, stamp);
+    text_printf(out, "%.19s.%03dZ ", stamp, (int)(wall_ms % 1000));
 }
 
 static void append_with_stamps(
