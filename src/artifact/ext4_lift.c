@@ -146,10 +146,29 @@ static errcode_t lift(ext2_filsys fs, const char *name, bool *has_changed)
     return code;
 }
 
+/* Guests that never unmount would else be told of it at every start. */
+static bool has_nothing_to_lift(int fd, const char *name)
+{
+    struct error ignored = {0};
+    ext2_ino_t number = 0;
+    ext2_filsys fs = ext4_open_as_is(fd, false, &ignored);
+    errcode_t code = fs != NULL
+                         ? ext2fs_lookup(fs, EXT2_ROOT_INO, name, (int)strlen(name), NULL, &number)
+                         : EXT2_ET_BAD_MAGIC;
+    if (fs != NULL) {
+        ext2fs_free(fs);
+    }
+    return code == EXT2_ET_FILE_NOT_FOUND;
+}
+
 bool ext4_lift_directory(int fd, const char *name, bool *has_changed, struct error *err)
 {
     *has_changed = false;
     ext2_filsys fs = ext4_open(fd, true, err);
+    if (!fs && err->code == ERROR_BUSY && has_nothing_to_lift(fd, name)) {
+        error_clear(err);
+        return true;
+    }
     if (!fs) {
         return false;
     }

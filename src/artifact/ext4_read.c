@@ -74,7 +74,7 @@ bool ext4_open_fail(long code, const char *doing, struct error *err)
         code);
 }
 
-struct struct_ext2_filsys *ext4_open(int fd, bool is_writable, struct error *err)
+struct struct_ext2_filsys *ext4_open_as_is(int fd, bool is_writable, struct error *err)
 {
     auto_close int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (own < 0) {
@@ -91,7 +91,13 @@ struct struct_ext2_filsys *ext4_open(int fd, bool is_writable, struct error *err
         return NULL;
     }
     take_fd(&own);
-    if (ext2fs_has_feature_journal_needs_recovery(fs->super)) {
+    return fs;
+}
+
+struct struct_ext2_filsys *ext4_open(int fd, bool is_writable, struct error *err)
+{
+    ext2_filsys fs = ext4_open_as_is(fd, is_writable, err);
+    if (fs != NULL && ext2fs_has_feature_journal_needs_recovery(fs->super)) {
         ext2fs_free(fs);
         error_set(err, ERROR_BUSY,
             "the ext4 file system was not unmounted: start and stop the machine once more");
