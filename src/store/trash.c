@@ -192,6 +192,18 @@ static void item_done(struct trash_item *item)
     free(item->name);
 }
 
+static bool refuse_taken(const struct trash_item *item, struct error *err)
+{
+    bool is_vm = item->kind == STORE_VM;
+    return error_set(err, ERROR_EXISTS, "%s %s is here again: remove%s that one first",
+        is_vm ? "VM" : store_kind_name(item->kind), item->name, is_vm ? " or rename" : "");
+}
+
+bool trash_may_restore(const struct store *store, const struct trash_item *item, struct error *err)
+{
+    return !file_exists(store_kind_dir(store, item->kind), item->name) || refuse_taken(item, err);
+}
+
 bool trash_restore(const struct store *store, const char *id, struct error *err)
 {
     __attribute__((cleanup(item_done))) struct trash_item item = {0};
@@ -206,8 +218,7 @@ bool trash_restore(const struct store *store, const char *id, struct error *err)
         return true;
     }
     if (failure.code == ERROR_EXISTS) {
-        return error_set(err, ERROR_EXISTS, "%s %s is here again: remove or rename that one first",
-            store_kind_name(item.kind), item.name);
+        return refuse_taken(&item, err);
     }
     return error_set(err, failure.code, "%s", failure.text);
 }

@@ -43,6 +43,8 @@ int64_t trash_kept_until(const struct trash_item *item, const struct limits *lim
 /* Gives one back under its old name, by id. ERROR_NOT_FOUND; ERROR_EXISTS when the name is taken
  * meanwhile. */
 bool trash_restore(const struct store *store, const char *id, struct error *err);
+/* Whether it could now: ERROR_EXISTS when something else has taken its name. */
+bool trash_may_restore(const struct store *store, const struct trash_item *item, struct error *err);
 /* Removes for good what is older than trash_days and then, oldest first, what is above
  * trash_bytes. *freed_bytes counts allocated bytes. */
 bool trash_expire(const struct store *store, const struct limits *limits,

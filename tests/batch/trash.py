@@ -51,6 +51,7 @@ def test_a_name_means_the_last_one(world):
     assert world.manifest("kernels", "a")["kernel_version"] == "6.2.0"
     # The name is taken now.
     world.fails(73, "host", "trash", "restore", "a")
+    world.fails(73, "host", "trash", "restore", "a", "--dry-run")  # the console asks with this
     assert len(trash(world)) == 1
     world.env["BANGER_CLOCK"] = "2026-07-03T12:00:00Z"
     world.ok("kernel", "rm", "a")

@@ -164,6 +164,9 @@ bool ops_host_trash_restore(struct ops *ops, struct json **result, struct error 
         return false;
     }
     auto_free char *object = memory_printf("%s/%s", store_kind_name(item->kind), item->name);
+    if (!trash_may_restore(ops->store, item, err)) {
+        return false;
+    }
     if (command_is_dry_run(ops->command)) {
         *result = ops_plan(ops);
         ops_plan_add(*result, "restore", object, item->disk_bytes);
