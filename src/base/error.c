@@ -161,7 +161,23 @@ int error_exit_status(enum error_code code)
     return code_rows[code].exit_status;
 }
 
-const char *error_hint(enum error_code code)
+const char *error_hint(const struct error *err)
 {
-    return code_rows[code].hint;
+    const char *hint = error_limit_hint(err->sys_errno);
+    return hint != NULL ? hint : code_rows[err->code].hint;
+}
+
+const char *error_limit_hint(int errnum)
+{
+    switch (errnum) {
+    case EMFILE:
+        return "raise the limit of open files (ulimit -n) and try again";
+    case ENFILE:
+        return "this host is out of open files: end some programs, or raise fs.file-max";
+    case ENOMEM:
+    case ENOBUFS:
+        return "this host is out of memory: end some programs and try again";
+    default:
+        return NULL;
+    }
 }

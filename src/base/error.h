@@ -66,4 +66,6 @@ const char *error_code_name(enum error_code code);
 /* The exit status of FORMATS: 64..78, 124, 130. */
 int error_exit_status(enum error_code code);
 /* What to do next, in a few words, or NULL where only the sentence itself can tell. */
-const char *error_hint(enum error_code code);
+const char *error_hint(const struct error *err);
+/* The same for a limit of the host alone; NULL for any other errno. */
+const char *error_limit_hint(int errnum);

@@ -18,15 +18,11 @@ void unread_done(struct unread *unread)
 
 char *unread_hint(int errnum, const char *path)
 {
+    const char *limit = error_limit_hint(errnum);
+    if (limit != NULL) {
+        return memory_printf("%s", limit);
+    }
     switch (errnum) {
-    case EMFILE:
-        return memory_printf("raise the limit of open files (ulimit -n) and try again");
-    case ENFILE:
-        return memory_printf(
-            "this host is out of open files: end some programs, or raise fs.file-max");
-    case ENOMEM:
-    case ENOBUFS:
-        return memory_printf("this host is out of memory: end some programs and try again");
     case EACCES:
     case EPERM:
         return memory_printf("look at the permissions of %s", path);

@@ -41,7 +41,7 @@ static struct json *error_object(const struct report *report, const struct outco
     struct json *object = json_new_object();
     json_put_string(object, "code", error_code_name(error->code));
     json_put_string(object, "message", error->text);
-    json_put_string(object, "hint", error_hint(error->code));
+    json_put_string(object, "hint", error_hint(error));
     json_put_integer(object, "exit_status", error_exit_status(error->code));
     char hex[DIGEST_HEX_LEN + 1];
     if (error->code == ERROR_DIGEST && outcome->has_expected) {

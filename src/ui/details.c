@@ -281,7 +281,7 @@ static void fill_job(
     page_print(page, format_job_role(job->state), "state", "%s%s%s", job_state_name(job->state),
         job->note[0] != '\0' ? ", " : "", job->note);
     if (job->error.text[0] != '\0' && job->state == JOB_FAILED) {
-        const char *hint = error_hint(job->error.code);
+        const char *hint = error_hint(&job->error);
         page_wrap(page, ROLE_BAD, "why", job->error.text, width);
         if (hint != NULL) {
             page_wrap(page, ROLE_TEXT, "next", hint, width);
