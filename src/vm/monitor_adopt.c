@@ -36,11 +36,11 @@ static bool find_vmm(struct monitor *monitor, struct error *err)
 }
 
 /* So that its policy goes on, and a reboot of its guest is one: the VMM's lines are as they were. */
-static void find_order(struct monitor *monitor)
+static bool find_order(struct monitor *monitor, struct error *err)
 {
     struct monitor_order kept;
-    if (!monitor_order_find(monitor->vm_dir, monitor->order.uuid, &kept)) {
-        return;
+    if (!monitor_order_find(monitor->vm_dir, monitor->order.uuid, &kept, err)) {
+        return err->code == ERROR_NONE;
     }
     vmm_plan_forget_memory(&kept.plan);
     vmm_plan_done(&monitor->order.plan);
@@ -49,6 +49,19 @@ static void find_order(struct monitor *monitor)
     monitor->order.net = kept.net;
     kept.plan = (struct vmm_plan){0};
     monitor_order_done(&kept);
+    return true;
+}
+
+/* How far it is; what it never told is not known. */
+static bool find_timeline(struct monitor *monitor, struct error *err)
+{
+    struct error failure = {0};
+    if (!machine_timeline_read(monitor->vm_dir, &monitor->timeline, &failure) &&
+        error_is_blind(&failure)) {
+        *err = failure;
+        return false;
+    }
+    return true;
 }
 
 static bool connect_lines(struct monitor *monitor, struct error *err)
@@ -71,13 +84,12 @@ static bool connect_lines(struct monitor *monitor, struct error *err)
 
 bool monitor_adopt(struct monitor *monitor, struct error *err)
 {
-    if (!find_vmm(monitor, err) || !connect_lines(monitor, err) ||
-        !monitor_publish_begin(monitor, err)) {
+    struct error ignored = {0};
+    /* A record that cannot be read now would be written over with less than it says. */
+    if (!find_vmm(monitor, err) || !find_order(monitor, err) || !find_timeline(monitor, err) ||
+        !connect_lines(monitor, err) || !monitor_publish_begin(monitor, err)) {
         return false;
     }
-    struct error ignored = {0};
-    find_order(monitor);
-    machine_timeline_read(monitor->vm_dir, &monitor->timeline, &ignored);
     monitor->restarts = monitor->timeline.restarts;
     monitor->timeline.is_stopping = false; /* it would have the lock that this is done under */
     int64_t age = clock_wall() - monitor->handle.started_at;

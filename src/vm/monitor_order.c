@@ -214,11 +214,13 @@ void monitor_order_keep(int vm_dir, const struct monitor_order *order)
     }
 }
 
-bool monitor_order_find(int vm_dir, const char *uuid, struct monitor_order *order)
+bool monitor_order_find(
+    int vm_dir, const char *uuid, struct monitor_order *order, struct error *err)
 {
     auto_done(text) struct text text = {0};
     struct error ignored = {0};
     if (!file_read_all(vm_dir, MONITOR_ORDER_FILE, MONITOR_ORDER_MAX, &text, &ignored)) {
+        *err = error_is_blind(&ignored) ? ignored : *err;
         return false;
     }
     auto_json struct json *json = json_parse(text_cstr(&text), text.len, MONITOR_ORDER_MAX,

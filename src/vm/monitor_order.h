@@ -43,9 +43,11 @@ struct json *monitor_order_to_json(const struct monitor_order *order);
 bool monitor_order_from_json(
     const struct json *json, struct monitor_order *order, struct error *err);
 
-/* Puts it there; and what is there: false when there is none, or none of that machine. */
+/* Puts it there; and what is there: false when there is none, or none of that machine; with *err when
+ * the host keeps us from knowing. */
 void monitor_order_keep(int vm_dir, const struct monitor_order *order);
-bool monitor_order_find(int vm_dir, const char *uuid, struct monitor_order *order);
+bool monitor_order_find(
+    int vm_dir, const char *uuid, struct monitor_order *order, struct error *err);
 
 /* {"error": …} of an error, and back: sets *err. */
 struct json *monitor_error_to_json(const struct error *failure);
