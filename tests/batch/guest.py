@@ -10,6 +10,7 @@ import tarfile
 
 from echo_server import Echo, exchange, exchange_many
 from machine_world import assert_twenty_at_once, clean, prepare, run
+from web_world import held_port
 from world import PATIENCE_S, PROGRAM, Skip, interrupt, main, sha256_of
 
 MIB = 1 << 20
@@ -206,9 +207,7 @@ def test_forward(world):
 
 def test_forward_to_nobody_and_to_the_end_of_the_machine(world):
     start(world)
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    child, (host,) = forward(world, f"0:{port}")
+    child, (host,) = forward(world, f"0:{held_port(world)}")
     try:  # the end may come before connect() has looked
         with socket.create_connection(("127.0.0.1", host), timeout=PATIENCE_S) as client:
             assert client.recv(1) == b"", "something answered"
@@ -224,9 +223,7 @@ def test_proxy(world):
     echo = Echo()
     result = world.run("vm", "proxy", "web", str(echo.port), stdin=b"through the pipe")
     assert result.status == 0 and result.out == "through the pipe16", str(result)
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        port = unused.getsockname()[1]
-    result = world.run("vm", "proxy", "web", str(port))
+    result = world.run("vm", "proxy", "web", str(held_port(world)))
     assert result.status == 69 and result.err, str(result)
     clean(world)
 

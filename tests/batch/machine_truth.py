@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from machine_world import clean, prepare, run, state
+from machine_world import clean, prepare, run, state, told
 from world import PATIENCE_S, interrupt, main
 
 STATS_FIELDS = {"name", "state", "cpu_percent", "rss_bytes", "memory_bytes", "disk_bytes",
@@ -58,11 +58,11 @@ def test_what_the_guest_says(world):
     """Its network where this host does not see it, its load and memory; nothing once it is paused."""
     prepare(world)
     run(world, "web", "fake.realagent")
-    (row,) = world.json("vm", "stats", "web")
+    row = told(world, "load", "vm", "stats", "web")
     assert row["sources"]["network"] == "guest" and row["sources"]["memory"] == "process", row
     assert row["net_received_rate"] >= 0 and row["net_sent_rate"] >= 0, row
     assert row["load"] >= 0 and 0 < row["guest_used_bytes"] < row["guest_memory_bytes"], row
-    (listed,) = world.json("vm", "list")
+    listed = told(world, "net_received_bytes", "vm", "list")
     assert listed["net_received_bytes"] >= row["net_received_bytes"], (row, listed)
     world.ok("vm", "pause", "web")
     (row,) = world.json("vm", "stats", "web")

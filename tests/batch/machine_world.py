@@ -68,6 +68,18 @@ def state(world, name="web"):
     return world.json("vm", "show", name)["state"]
 
 
+def told(world, field, *words):
+    """The one row of a list once it has this field: what a guest says is there when it said it soon."""
+    rows = []
+
+    def is_there():
+        rows[:] = world.json(*words)
+        return len(rows) == 1 and field in rows[0]
+
+    world.wait_until(is_there, f"{field} in {' '.join(words)}")
+    return rows[0]
+
+
 def clean(world):
     """No machine outlives its test."""
     for row in world.json("vm", "list"):

@@ -7,6 +7,7 @@ import socket
 import subprocess
 
 from machine_world import clean, prepare, run, state
+from web_world import held_port
 from world import PATIENCE_S, interrupt, main
 
 VM_FIELDS = {"name", "state", "image", "kernel_ref", "vmm", "accel", "vcpu", "memory_mib",
@@ -89,10 +90,8 @@ def test_what_a_machine_is_made_of(world):
 
 def test_port_clashes_are_told_before_anything_is_made(world):
     prepare(world)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen(1)
-        port = taken.getsockname()[1]
+    port = held_port(world)
+    with socket.create_server(("127.0.0.1", port)):
         error = world.fails(75, "vm", "run", "small", "--name", "web", "--publish", f"{port}:80")
         assert error["code"] == "IN_USE" and str(port) in error["message"], error
         assert world.entries("vms") == []

@@ -8,6 +8,7 @@ import socket
 
 from echo_server import Echo, exchange, exchange_many
 from machine_world import clean, prepare, run
+from web_world import held_port
 from world import PATIENCE_S, main
 
 
@@ -81,10 +82,8 @@ def test_more_clients_than_the_guest_has_room_for(world):
 
 def test_nobody_listens_in_the_guest(world):
     prepare(world)
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        run(world, "web", "fake.realagent", "--publish", f"0:{unused.getsockname()[1]}")
-        assert is_reset(host_ports(world)[0])
+    run(world, "web", "fake.realagent", "--publish", f"0:{held_port(world)}")
+    assert is_reset(host_ports(world)[0])
     clean(world)
 
 
@@ -148,17 +147,13 @@ def test_a_new_monitor_takes_them_over(world):
 
 def test_a_port_that_is_taken(world):
     prepare(world)
-    holder = socket.socket()  # nobody else is given the port, who reuses addresses may listen there
-    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    holder.bind(("127.0.0.1", 0))
-    port = holder.getsockname()[1]
+    port = held_port(world)
     with socket.create_server(("127.0.0.1", port)):
         world.ok("vm", "create", "small", "--name", "web", "--publish", f"{port}:80")
         failure = world.fails(75, "vm", "start", "web")
         assert failure["code"] == "IN_USE" and str(port) in failure["message"], failure
         assert not os.path.exists(os.path.join(world.state, "vms", "web", "handle.json"))
     world.ok("vm", "start", "web")
-    holder.close()
     clean(world)
 
 
