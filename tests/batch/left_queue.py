@@ -7,7 +7,7 @@ import subprocess
 from contextlib import contextmanager
 
 from jobs_world import Console, id_of, jobs, names
-from world import PATIENCE_S, PROGRAM, main
+from world import PATIENCE_S, PROGRAM, is_alive, main
 
 AT_ONCE = 2
 HANGING = ("hanging", "stuck")
@@ -31,14 +31,6 @@ def asked(world):
     """Names whose file was asked for."""
     targets = [request["target"].split("/")[-1] for request in world.requests()]
     return {target.split(".")[0] for target in targets}
-
-
-def is_alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 @contextmanager
@@ -112,8 +104,7 @@ def test_it_can_be_moved_and_stopped_one_by_one(world):
 
 def test_killed_it_is_forgotten(world):
     with left_queue(world) as pid:
-        os.kill(pid, signal.SIGKILL)
-        world.wait_until(lambda: not is_alive(pid), "it is gone")
+        world.kill(pid)
         assert jobs(world) == []
         nothing_is_left(world)
         assert world.json("kernel", "pull", "a")["changed"] is True

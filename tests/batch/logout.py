@@ -88,7 +88,7 @@ def test_a_new_monitor(world):
     prepare(world)
     run(world)
     before = handle(world)
-    os.kill(before["monitor"]["pid"], signal.SIGKILL)
+    world.kill(before["monitor"]["pid"])
     world.ok("vm", "exec", "web", "--", "true", **SESSION)
     now = handle(world)
     assert now["vmm"] == before["vmm"] and now["monitor"] != before["monitor"], (before, now)

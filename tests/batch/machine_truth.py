@@ -127,7 +127,7 @@ def test_gc_ends_what_no_record_owns(world):
     place = os.path.join(world.state, "vms", "lost")
     with open(os.path.join(place, "handle.json"), encoding="utf-8") as file:
         monitor = json.load(file)["monitor"]["pid"]
-    os.kill(monitor, signal.SIGKILL)
+    world.kill(monitor)
     strangers = [subprocess.Popen(["sleep", "600"], cwd=place),
                  subprocess.Popen(["sh", "-c", "read line; :", "-uuid", "0" * 36],
                                   stdin=subprocess.PIPE)]

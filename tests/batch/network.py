@@ -313,7 +313,7 @@ def test_a_namespace_of_the_vmms_own(world):
     again = world.json("vm", "show", "web")["pid"]
     assert servers(shown["pid"]) == [] and len(servers(again)) == 1
     with open(os.path.join(world.state, "vms", "web", "handle.json"), encoding="utf-8") as file:
-        os.kill(json.load(file)["monitor"]["pid"], signal.SIGKILL)
+        world.kill(json.load(file)["monitor"]["pid"])
     assert len(servers(again)) == 1  # the machine goes on, and so does its network
     os.kill(again, signal.SIGKILL)
     world.wait_until(lambda: servers(again) == [], "the end of slirp4netns")
@@ -371,8 +371,7 @@ def test_a_new_monitor_watches_what_serves_the_namespace(world):
     def end_monitor():
         with open(os.path.join(world.state, "vms", "web", "handle.json"), encoding="utf-8") as file:
             monitor = json.load(file)["monitor"]["pid"]
-        os.kill(monitor, signal.SIGKILL)
-        world.wait_until(lambda: not os.path.exists(f"/proc/{monitor}"), "the monitor's end")
+        world.kill(monitor)
 
     end_monitor()
     world.ok("vm", "exec", "web", "--", "true")  # gives it a new one
@@ -430,7 +429,7 @@ def test_gc_finds_what_no_record_owns(world):
         handle = json.load(file)
     assert handle["net"]["tap"] == tap
     for who in ("monitor", "vmm"):
-        os.kill(handle[who]["pid"], signal.SIGKILL)
+        world.kill(handle[who]["pid"])
     os.rename(place, world.path("taken-away"))
     ip("tuntap add dev bt-12345678 mode tap")  # of somebody else, by name alone
     plan = world.json("host", "gc", "--dry-run")["plan"]

@@ -5,7 +5,6 @@ none, nested_firecracker.py makes one."""
 import json
 import os
 import shutil
-import signal
 import subprocess
 
 import firecracker_calls
@@ -101,7 +100,7 @@ def test_pause_and_a_new_monitor(world):
         assert world.json("vm", "resume", "web")["state"] == "running"
         assert inside(world, "exit 4").status == 4
     before = handle(world)
-    os.kill(before["monitor"]["pid"], signal.SIGKILL)
+    world.kill(before["monitor"]["pid"])
     assert inside(world, "exit 3").status == 3
     assert handle(world)["vmm"] == before["vmm"]
     world.ok("vm", "stop", "web")

@@ -52,7 +52,7 @@ def test_a_stop_and_its_monitor_died(world):
     prepare(world)
     run(world, "web", "fake.stubborn")
     stop_and_die(world)
-    os.kill(handle(world)["monitor"]["pid"], signal.SIGKILL)
+    world.kill(handle(world)["monitor"]["pid"])
     world.ok("vm", "set", "web", "--memory", "64M")
     assert state(world) == "running"
     assert world.run("vm", "exec", "web", "--", "exit", "3").status == 3

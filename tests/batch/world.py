@@ -200,6 +200,11 @@ class World:
             assert time.monotonic() < end, f"never happened: {what}"
             time.sleep(0.01)
 
+    def kill(self, pid):
+        """A process that is not our child; afterwards it is gone."""
+        os.kill(pid, signal.SIGKILL)
+        self.wait_until(lambda: not is_alive(pid), f"the end of {pid}")
+
     # ---- peers ----
 
     def server(self, *options):
@@ -289,6 +294,14 @@ class World:
             os.chmod(folder, 0o700)
         shutil.rmtree(self.place)
         assert not left, f"still running: {left}"
+
+
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def need(program):
