@@ -160,7 +160,9 @@ struct store *store_open(const char *state_dir, const char *cache_dir, struct er
     }
     store->dir = open_root(state_dir, &store->path, err);
     if (store->dir < 0) {
-        error_wrap(err, "the state directory cannot be used");
+        struct error why = *err;
+        error_set(err, why.code,
+            "the state directory cannot be used: %s: name another one with --state-dir", why.text);
         return NULL;
     }
     auto_free char *inside = memory_printf("%s/cache", store->path);
