@@ -18,6 +18,7 @@ import seed  # noqa: E402
 
 DRIVER = os.path.join(os.environ["BUILDDIR"], "tests/support/store_driver")
 WORKERS = 8
+PATIENCE_S = 120
 NAMES = ["k0", "k1", "k2"]
 # done, not found, exists, busy
 ANSWERS = {0, 66, 73, 75}
@@ -57,7 +58,7 @@ class Worker(threading.Thread):
                 child.communicate()
                 self.killed += 1
                 return
-            _, said = child.communicate(timeout=30)
+            _, said = child.communicate(timeout=PATIENCE_S)
             assert child.returncode in ANSWERS, (action, name, child.returncode, said)
             self.done += 1
 
@@ -75,7 +76,7 @@ def race(state):
     """All publish one new name: one wins."""
     racers = [subprocess.Popen([DRIVER, state, "publish", "race", str(i)], env=ENV,
                                stderr=subprocess.DEVNULL) for i in range(WORKERS)]
-    codes = sorted(racer.wait(timeout=30) for racer in racers)
+    codes = sorted(racer.wait(timeout=PATIENCE_S) for racer in racers)
     assert codes == [0] + [73] * (WORKERS - 1), codes
     assert whole(state, "race") is not None
 

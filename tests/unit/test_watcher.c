@@ -139,13 +139,16 @@ static void a_burst_is_listed_once_or_twice(void **state)
 {
     struct world *world = *state;
     start_listed(world);
+    uint64_t begin_ms = clock_monotonic_ms();
     for (int i = 0; i < 200; i++) {
         auto_free char *name = memory_printf("kernels/lab/file-%d", i);
         scratch_write(world->dir, name, "x");
     }
     scratch_write(world->dir, "catalogs.d/last.json", "{}");
     await_more(&world_counts.kernels, 1);
-    assert_in_range(world_counts.kernels, 2, 40);
+    /* A burst that a busy machine draws out is listed now and then meanwhile. */
+    uint64_t took_ms = clock_monotonic_ms() - begin_ms;
+    assert_in_range(world_counts.kernels, 2, 40 + took_ms / 25);
     assert_int_equal(world_counts.together, 0);
 }
 
