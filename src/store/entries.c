@@ -83,6 +83,13 @@ bool entries_list(int kind_dir, struct strings *names, struct strings *links, st
     return true;
 }
 
+bool entries_list_kind(const struct store *store, enum store_kind kind, struct strings *names,
+    struct strings *links, struct error *err)
+{
+    return entries_list(store_kind_dir(store, kind), names, links, err) ||
+           error_wrap(err, "%s/%s cannot be listed", store_path(store), store_kind_folder(kind));
+}
+
 bool entries_is_foreign_id(const char *name)
 {
     size_t len = strlen(name);

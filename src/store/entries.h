@@ -30,6 +30,9 @@ char *entries_hidden_name(const char *prefix) __attribute__((returns_nonnull));
 /* Names of all entries, sorted by bytes. Files and dot names are none. A link was meant as an
  * entry, so it is one, a damaged one: its name is in links as well. */
 bool entries_list(int kind_dir, struct strings *names, struct strings *links, struct error *err);
+/* The same for a kind; a failure names its directory. */
+bool entries_list_kind(const struct store *store, enum store_kind kind, struct strings *names,
+    struct strings *links, struct error *err);
 /* Looks like an id of the older Go program, whose images and VMs are left alone. */
 bool entries_is_foreign_id(const char *name);
 /* An entry of that name, whatever is there. */

@@ -28,7 +28,7 @@ static bool begin(struct entry_listing *listing, const struct store *store,
     listing->shape = shape;
     listing->kind_dir = store_kind_dir(store, shape->kind);
     listing->started_ns = entry_index_now_ns();
-    if (!entries_list(listing->kind_dir, &listing->names, &listing->links, err)) {
+    if (!entries_list_kind(store, shape->kind, &listing->names, &listing->links, err)) {
         return false;
     }
     listing->stamps = memory_zero(listing->names.count + 1, sizeof(*listing->stamps));

@@ -174,7 +174,7 @@ bool vm_store_list(const struct store *store, struct vm_list *list, struct error
 {
     auto_done(listing) struct listing listing = {
         .store = store, .kind_dir = store_kind_dir(store, STORE_VM)};
-    if (!entries_list(listing.kind_dir, &listing.names, &listing.links, err)) {
+    if (!entries_list_kind(store, STORE_VM, &listing.names, &listing.links, err)) {
         return false;
     }
     size_t count = listing.names.count;
@@ -193,7 +193,7 @@ bool vm_store_names(const struct store *store, struct strings *names, struct err
     int kind_dir = store_kind_dir(store, STORE_VM);
     auto_done(strings) struct strings all = {0};
     auto_done(strings) struct strings links = {0};
-    if (!entries_list(kind_dir, &all, &links, err)) {
+    if (!entries_list_kind(store, STORE_VM, &all, &links, err)) {
         return false;
     }
     for (size_t i = 0; i < all.count; i++) {

@@ -177,6 +177,11 @@ def test_machines(world):
             assert row["status"] == "warn" and world.state in row["hint"], row
             assert seat.json("vm", "prune")["removed"] == []
             seat.json("host", "df")
+    # A whole kind: nothing is known, and nothing is called empty.
+    with closed(os.path.join(world.state, "vms")):
+        for words in (["vm", "list"], ["vm", "prune"], ["vm", "show", "web"], ["image", "rm", "lonely"]):
+            result = seat.run(*words, "--format", "json")
+            assert result.status == 77, str(result)
     with closed(os.path.join(folder, "snapshots", "before")):
         (row,) = seat.json("vm", "snapshot", "list", "web")
         assert_unreadable(row)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Each file of a machine that runs, and of its processes, cannot be opened in turn, by what a host may
-answer: no command ends the machine for that, calls it ended, damaged or nobody's, or takes its record
-away."""
+"""Each file of a machine that runs, and of its processes, cannot be opened or looked at in turn, by
+what a host may answer: no command ends the machine for that, calls it ended, damaged or nobody's, or
+takes its record away."""
 import errno
 import json
 import os
@@ -17,6 +17,7 @@ COMMANDS = [(["host", "gc"], 0), (["vm", "start", "web"], 0), (["vm", "rm", "web
 ERRORS = ["EMFILE", "EIO"]
 REFUSED = {74, 75}
 SAMPLED = 30
+CALLS = "openat,newfstatat"
 
 
 def handle_of(place):
@@ -34,9 +35,9 @@ def trap(place, options, below, words):
         raise AssertionError(f"{words} with {options} below {below}: hangs") from hang
 
 
-def count_opens(place, below, words, status):
+def count_calls(place, below, words, status):
     log = place.path("calls")
-    done = trap(place, ["--calls", "openat", "--log", log], below, words)
+    done = trap(place, ["--calls", CALLS, "--log", log], below, words)
     if done.returncode == 77:
         raise faults.Skip("no system call can be trapped here")
     assert done.returncode == status, done
@@ -54,18 +55,18 @@ def check(place, handle, why):
 
 
 def points_of(place, handle):
-    """Every open of every command: (words, status, folder, number)."""
+    """Every call of every command: (words, status, folder, number)."""
     folders = [os.path.join(place.state, "vms", "web")]
     folders += [f"/proc/{handle[who]['pid']}" for who in ("monitor", "vmm")]
     return [(words, status, below, number)
             for words, status in COMMANDS for below in folders
-            for number in range(1, count_opens(place, below, words, status) + 1)]
+            for number in range(1, count_calls(place, below, words, status) + 1)]
 
 
 def fail_at(place, handle, point, error):
     words, status, below, number = point
-    why = f"{' '.join(words)}, {error} from open {number} below {below}"
-    done = trap(place, ["--calls", "openat", "--fail", str(number), "--error",
+    why = f"{' '.join(words)}, {error} from call {number} below {below}"
+    done = trap(place, ["--calls", CALLS, "--fail", str(number), "--error",
                         str(getattr(errno, error))], below, words)
     assert done.returncode in REFUSED | {status}, (why, done)
     answer = json.loads(done.stdout)
@@ -88,7 +89,7 @@ def test(place):
         assert machine_world.state(place) == "running"
     finally:
         machine_world.clean(place)
-    print(f"{len(chosen)} of {len(points)} opens failed, and the machine runs")
+    print(f"{len(chosen)} of {len(points)} calls failed, and the machine runs")
 
 
 sys.exit(faults.main(test))
