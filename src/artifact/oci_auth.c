@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "artifact/oci_auth.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "artifact/http.h"
@@ -21,25 +20,9 @@
 /* Renewed so long before it ends. */
 #define MARGIN_S 10
 
-static void wipe(char *secret)
-{
-    if (secret != NULL) {
-        explicit_bzero(secret, strlen(secret));
-        free(secret);
-    }
-}
-
-static void wipe_text(struct text *secret)
-{
-    if (secret->data != NULL) {
-        explicit_bzero(secret->data, secret->capacity);
-    }
-    text_done(secret);
-}
-
 void oci_authorization_done(struct oci_authorization *authorization)
 {
-    wipe(authorization->value);
+    memory_wipe(authorization->value);
     *authorization = (struct oci_authorization){0};
 }
 
@@ -64,7 +47,7 @@ static char *basic_value(const struct oci_credentials *credentials)
     text_printf(&pair, "%s:%s", credentials->user, credentials->password);
     text_append(&value, "Basic ");
     base64_encode(text_cstr(&pair), pair.len, &value);
-    wipe_text(&pair);
+    text_wipe(&pair);
     return text_take(&value);
 }
 
@@ -135,7 +118,7 @@ static bool ask_by_get(const struct oci_token_request *request,
     };
     small.settings.authorization = basic;
     bool is_done = http_get_small(&small, cancel, body, NULL, err);
-    wipe(basic);
+    memory_wipe(basic);
     return is_done;
 }
 
@@ -157,7 +140,7 @@ static bool ask_by_post(const struct oci_token_request *request,
         .is_redirect_an_end = true,
     };
     bool is_done = http_get_small(&small, cancel, body, NULL, err);
-    wipe_text(&form);
+    text_wipe(&form);
     return is_done;
 }
 
@@ -177,13 +160,13 @@ static bool fetch_token(const struct oci_token_request *request,
                        : ask_by_get(request, challenge, is_trusted, cancel, &body, err);
     is_done = is_done && oci_token_parse(text_cstr(&body), body.len, "the registry's token service",
                              &token, &life_s, err);
-    wipe_text(&body);
+    text_wipe(&body);
     if (!is_done) {
         return error_wrap(err, "no access to %s at %s", request->repository, request->registry_url);
     }
     authorization->value = memory_printf("Bearer %s", token);
     authorization->expires_ms = clock_monotonic_ms() + (life_s - MARGIN_S) * 1000;
-    wipe(token);
+    memory_wipe(token);
     return true;
 }
 

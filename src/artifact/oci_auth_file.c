@@ -13,19 +13,11 @@
 
 #define SECRET_MAX_BYTES 65536
 
-static void wipe(char *secret)
-{
-    if (secret != NULL) {
-        explicit_bzero(secret, strlen(secret));
-        free(secret);
-    }
-}
-
 void oci_credentials_done(struct oci_credentials *credentials)
 {
-    wipe(credentials->user);
-    wipe(credentials->password);
-    wipe(credentials->identity_token);
+    memory_wipe(credentials->user);
+    memory_wipe(credentials->password);
+    memory_wipe(credentials->identity_token);
     *credentials = (struct oci_credentials){0};
 }
 
@@ -134,10 +126,7 @@ static bool take_pair(const char *encoded, struct oci_credentials *credentials)
         credentials->user = memory_strndup(pair.data, (size_t)(colon - pair.data));
         credentials->password = memory_strdup(colon + 1);
     }
-    if (pair.data != NULL) {
-        explicit_bzero(pair.data, pair.len);
-    }
-    text_done(&pair);
+    text_wipe(&pair);
     return is_good;
 }
 

@@ -23,14 +23,6 @@
 /* The user name of a helper's answer that is an identity token. */
 #define TOKEN_USER "<token>"
 
-static void wipe_text(struct text *secret)
-{
-    if (secret->data != NULL) {
-        explicit_bzero(secret->data, secret->capacity);
-    }
-    text_done(secret);
-}
-
 /* Something to read the host from. -1 on failure. */
 static int make_input(const char *host, struct error *err)
 {
@@ -93,7 +85,7 @@ static bool ask_helper(const char *helper, const char *host, const struct limits
     if (is_done && status == 0) {
         is_done = read_answer(&out, program, limits, credentials, err);
     }
-    wipe_text(&out);
+    text_wipe(&out);
     return is_done;
 }
 
@@ -104,7 +96,7 @@ static bool ask_file(const char *file, const char *host, const char *repository,
     struct text bytes = {0};
     struct error failure = {0};
     if (!file_read_all(AT_FDCWD, file, FILE_MAX_BYTES, &bytes, &failure)) {
-        wipe_text(&bytes);
+        text_wipe(&bytes);
         if (failure.code == ERROR_NOT_FOUND) {
             return true;
         }
@@ -115,7 +107,7 @@ static bool ask_file(const char *file, const char *host, const char *repository,
     auto_done(oci_auth_answer) struct oci_auth_answer answer = {0};
     bool is_good = oci_auth_parse(text_cstr(&bytes), bytes.len, text_has_suffix(file, ".dockercfg"),
         host, repository, limits, file, &answer, err);
-    wipe_text(&bytes);
+    text_wipe(&bytes);
     if (is_good && answer.helper != NULL) {
         is_good = ask_helper(answer.helper, host, limits, cancel, credentials, err);
     }

@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -80,14 +79,6 @@ static void on_note(void *context, const char *sentence)
     pthread_mutex_unlock(&hand->crew->lock);
 }
 
-static void wipe(char *secret)
-{
-    if (secret != NULL) {
-        explicit_bzero(secret, strlen(secret));
-        free(secret);
-    }
-}
-
 /* One try at one registry. */
 static bool download(struct hand *hand, const struct oci_registry *registry, const char *path,
     const struct oci_descriptor *blob, const char *authorization, struct error *err)
@@ -143,9 +134,9 @@ static bool fetch_from(struct hand *hand, struct oci_registry *registry,
         } else {
             *err = failure;
         }
-        wipe(refused);
+        memory_wipe(refused);
     }
-    wipe(value);
+    memory_wipe(value);
     return is_done;
 }
 

@@ -297,14 +297,6 @@ bool oci_registry_authorize(struct oci_registry *registry, const char *path, boo
     return is_done;
 }
 
-static void wipe(char *secret)
-{
-    if (secret != NULL) {
-        explicit_bzero(secret, strlen(secret));
-        free(secret);
-    }
-}
-
 static bool ask_once(struct oci_registry *registry, struct http_small *small,
     const char *authorization, const struct cancel *cancel, struct text *body,
     struct http_reply *reply, struct error *err)
@@ -344,9 +336,9 @@ bool oci_registry_get(struct oci_registry *registry, const char *path, bool is_h
         value = NULL;
         is_done = oci_registry_authorize(registry, path, true, refused, cancel, &value, err) &&
                   ask_once(registry, &small, value, cancel, body, reply, err);
-        wipe(refused);
+        memory_wipe(refused);
     }
-    wipe(value);
+    memory_wipe(value);
     if (is_done && reply->status == 401) {
         return error_set(err, ERROR_AUTH,
             "%s does not let us see %s: there is no such image, or it needs a login (docker login, "

@@ -96,6 +96,14 @@ void memory_auto_free(void *pointer_to_pointer)
     free(memory);
 }
 
+void memory_wipe(char *secret)
+{
+    if (secret != NULL) {
+        explicit_bzero(secret, strlen(secret));
+        free(secret);
+    }
+}
+
 void memory_auto_close(int *fd)
 {
     if (*fd >= 0) {

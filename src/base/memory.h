@@ -24,6 +24,9 @@ char *memory_strndup(const char *text, size_t len) __attribute__((malloc, return
 char *memory_printf(const char *format, ...)
     __attribute__((format(printf, 1, 2), malloc, returns_nonnull));
 
+/* Frees a string with a secret in it, of which nothing is left in memory. NULL is accepted. */
+void memory_wipe(char *secret);
+
 /* Nothing but zeros; true of no bytes at all. */
 bool memory_is_zero(const void *bytes, size_t len);
 

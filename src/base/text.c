@@ -17,6 +17,14 @@ void text_done(struct text *text)
     *text = (struct text){.cap_bytes = text->cap_bytes};
 }
 
+void text_wipe(struct text *text)
+{
+    if (text->data != NULL) {
+        explicit_bzero(text->data, text->capacity);
+    }
+    text_done(text);
+}
+
 void text_clear(struct text *text)
 {
     text->len = 0;

@@ -20,6 +20,8 @@ struct text {
 };
 
 void text_done(struct text *text);
+/* The same for one that holds a secret: nothing of it is left in memory. */
+void text_wipe(struct text *text);
 void text_clear(struct text *text);
 bool text_append(struct text *text, const char *more);
 bool text_append_bytes(struct text *text, const void *bytes, size_t len);

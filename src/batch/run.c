@@ -24,16 +24,6 @@
 static const uint64_t eager_ms = 100;
 static const int look_gap_ms = 30;
 
-static const struct job_item *find_job(const struct snapshot *snapshot, uint64_t id)
-{
-    for (size_t i = 0; i < snapshot->jobs_count; ++i) {
-        if (snapshot->jobs[i].id == id) {
-            return &snapshot->jobs[i];
-        }
-    }
-    return NULL;
-}
-
 static void collect(const struct run *run, struct outcome *outcome, const struct job_item *job)
 {
     outcome->is_ok = job->state == JOB_OK;
@@ -74,7 +64,8 @@ static bool look(struct run *run)
     size_t ended = 0;
     for (size_t i = 0; i < run->request->count; ++i) {
         struct pending *pending = &run->pending[i];
-        const struct job_item *job = pending->is_submitted ? find_job(snapshot, pending->id) : NULL;
+        const struct job_item *job =
+            pending->is_submitted ? snapshot_find_job(snapshot, pending->id) : NULL;
         if (job != NULL) {
             gauge_update(&run->gauge, job);
         }
@@ -83,7 +74,7 @@ static bool look(struct run *run)
     bool is_over = ended == run->request->count;
     for (size_t i = 0; is_over && i < run->request->count; ++i) {
         const struct job_item *job =
-            run->pending[i].is_submitted ? find_job(snapshot, run->pending[i].id) : NULL;
+            run->pending[i].is_submitted ? snapshot_find_job(snapshot, run->pending[i].id) : NULL;
         if (job != NULL) {
             collect(run, &run->outcomes[i], job);
         } else if (run->pending[i].is_submitted) {

@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine/snapshot.h"
 
+const struct job_item *snapshot_find_job(const struct snapshot *snapshot, uint64_t id)
+{
+    for (size_t i = 0; i < snapshot->jobs_count; i++) {
+        if (snapshot->jobs[i].id == id) {
+            return &snapshot->jobs[i];
+        }
+    }
+    return NULL;
+}
+
 const char *entry_state_name(enum entry_state state)
 {
     static const char *const names[] = {

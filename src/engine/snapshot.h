@@ -222,6 +222,9 @@ struct snapshot {
     struct host_facts host;
 };
 
+/* NULL: it is not there, or not any more. */
+const struct job_item *snapshot_find_job(const struct snapshot *snapshot, uint64_t id);
+
 const char *entry_state_name(enum entry_state state);
 const char *verified_state_name(enum verified_state state);
 const char *offer_state_name(enum offer_state state);

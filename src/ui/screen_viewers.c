@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -20,16 +19,6 @@
 #include "ui/table.h"
 #include "ui/viewer.h"
 
-static const struct job_item *find_job(const struct snapshot *snapshot, uint64_t id)
-{
-    for (size_t i = 0; i < snapshot->jobs_count; i++) {
-        if (snapshot->jobs[i].id == id) {
-            return &snapshot->jobs[i];
-        }
-    }
-    return NULL;
-}
-
 /* ---- details of one object ---- */
 
 struct details_state {
@@ -43,7 +32,8 @@ struct details_state {
 static void add_answer(
     struct seat *seat, const struct details_state *state, struct page *page, int width)
 {
-    const struct job_item *job = state->job != 0 ? find_job(seat->snapshot, state->job) : NULL;
+    const struct job_item *job =
+        state->job != 0 ? snapshot_find_job(seat->snapshot, state->job) : NULL;
     if (job != NULL && job->result != NULL) {
         details_add_answer(page, state->pane, job->result, width);
     }
@@ -280,7 +270,7 @@ struct result_state {
 static void result_fill_page(struct viewer *viewer, struct seat *seat, struct page *page, int width)
 {
     struct result_state *state = viewer->state;
-    const struct job_item *job = find_job(seat->snapshot, state->job);
+    const struct job_item *job = snapshot_find_job(seat->snapshot, state->job);
     if (job == NULL) {
         page_add(page, ROLE_DIM, NULL, "The result is gone.");
     } else if (!job_state_is_final(job->state)) {

@@ -104,20 +104,10 @@ void seat_abandon(struct seat *seat, uint64_t id)
     seat->jobs[seat->job_count++] = (struct seat_job){.id = id, .is_abandoned = true};
 }
 
-static const struct job_item *find_job(const struct snapshot *snapshot, uint64_t id)
-{
-    for (size_t i = 0; i < snapshot->jobs_count; i++) {
-        if (snapshot->jobs[i].id == id) {
-            return &snapshot->jobs[i];
-        }
-    }
-    return NULL;
-}
-
 /* True: it has ended, and what was to be done about that is done. */
 static bool meet_end(struct seat *seat, const struct seat_job *watched)
 {
-    const struct job_item *job = find_job(seat->snapshot, watched->id);
+    const struct job_item *job = snapshot_find_job(seat->snapshot, watched->id);
     if (job != NULL && !job_state_is_final(job->state)) {
         return false;
     }

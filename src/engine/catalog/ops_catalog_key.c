@@ -13,18 +13,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define KEY_FILE_MOST 16384
-
-static void wipe(struct text *secret)
-{
-    if (secret->data != NULL) {
-        explicit_bzero(secret->data, secret->len);
-    }
-}
 
 struct signature_key *ops_read_key(const char *path, struct strings *notes, struct error *err)
 {
@@ -47,7 +39,7 @@ struct signature_key *ops_read_key(const char *path, struct strings *notes, stru
     if (file_read_fd(fd, path, KEY_FILE_MOST, &pem, err)) {
         key = signature_key_parse(text_cstr(&pem), pem.len, path, err);
     }
-    wipe(&pem);
+    text_wipe(&pem);
     if (key != NULL && (status.st_mode & 077) != 0) {
         strings_printf(notes, "others may read the key %s: chmod 600 it", path);
     }
@@ -93,7 +85,7 @@ bool ops_catalog_keygen(struct ops *ops, struct json **result, struct error *err
     auto_done(text) struct text public_key = {0};
     bool is_written = key != NULL && signature_key_public(key, &public_key, err) &&
                       signature_key_pem(key, &pem, err) && write_key(path, &pem, err);
-    wipe(&pem);
+    text_wipe(&pem);
     if (!is_written) {
         return false;
     }
