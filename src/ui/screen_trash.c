@@ -26,6 +26,7 @@
 #define NAME_CELLS 32
 #define SIZE_CELLS 10
 #define DAY_CELLS 10
+#define NOTHING "Nothing was removed: what x removes waits here, and u takes it back."
 
 struct trash_screen {
     struct screen screen;
@@ -106,7 +107,7 @@ static void trash_update(struct screen *screen, struct seat *seat)
         self->rows = job->result != NULL ? result_parse(job) : NULL;
         listbox_set_count(&self->box, self->rows != NULL ? json_count(self->rows) : 0);
         text_clear(&self->why);
-        text_append(&self->why, job->state == JOB_OK ? "The trash is empty." : job->error.text);
+        text_append(&self->why, job->state == JOB_OK ? NOTHING : job->error.text);
         seat_abandon(seat, job->id);
     }
 }

@@ -181,7 +181,7 @@ static void test_refused_plans_are_changed(void **state)
     pty_wait_gone(world->pty, "as a line");
     pty_send(world->pty, "U"); /* an empty list says what it means */
     pty_wait_text(world->pty, "Nothing was removed: what x removes waits here");
-    pty_send(world->pty, "q");
+    pty_send(world->pty, "\x1b");
     pty_wait_gone(world->pty, "Nothing was removed");
     world_quit(world);
 }

@@ -146,7 +146,7 @@ static const struct visit visits[] = {
     {"last job", "G\r", NULL, true, "qg"},
     {"messages", "M", NULL, true, "q"},
     {"palette", ":kernel show ", "Do what?", false, "\x1b"},
-    {"trash", "2U", NULL, true, "q"},
+    {"trash", "2U", "Take back from the trash", false, "\x1b"},
     {"doctor", "d", NULL, true, "q"},
     {"space", ":host df\r", NULL, true, "q"},
     {"help", "?", NULL, true, "q"},
