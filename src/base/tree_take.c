@@ -35,6 +35,7 @@ struct tree_take {
     uint64_t tail;
     char meta_type;
     struct tree_bytes meta; /* or the map of the holes */
+    size_t map_lines;       /* of it, in the blocks that came */
     uint64_t left;          /* bytes of the part at hand */
     uint64_t padding;
     struct tree_entry entry; /* grows over its extended headers */
@@ -81,6 +82,7 @@ static void begin_file(struct tree_take *take)
     take->pieces[0] = (struct piece){.at = 0, .len = take->left};
     take->piece_count = 1;
     take->meta.len = 0;
+    take->map_lines = 0;
     take->state = take->entry.is_sparse ? STATE_MAP : STATE_DATA;
 }
 
@@ -165,18 +167,18 @@ static bool read_map(struct tree_take *take, bool *is_whole)
     const char *at = (const char *)take->meta.bytes;
     const char *end = at + take->meta.len;
     uint64_t count = 0;
-    size_t lines = 0;
-    for (const char *c = at; c < end; c++) {
-        lines += *c == '\n';
+    size_t last = take->meta.len == 0 ? 0 : (take->meta.len - 1) / TREE_BLOCK * TREE_BLOCK;
+    for (const char *c = at + last; c < end; c++) {
+        take->map_lines += *c == '\n';
     }
     *is_whole = false;
-    if (lines == 0) {
+    if (take->map_lines == 0) {
         return take->meta.len < 24;
     }
     if (!map_number(&at, &count) || count > TREE_HOLES_MAX + 1) {
         return false;
     }
-    if (lines < 1 + 2 * count) {
+    if (take->map_lines < 1 + 2 * count) {
         return true;
     }
     take->pieces = tree_grow(take->pieces, (size_t)(count + 1) * sizeof *take->pieces);
