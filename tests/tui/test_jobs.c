@@ -231,7 +231,7 @@ static void test_failed_forms_come_back(void **state)
     world_open(world);
     pty_wait_text(world->pty, "▸fine");
     go_to(world, "gone");
-    assert_false(pty_shows(world->pty, "E Edit"));
+    assert_false(pty_shows(world->pty, "E Fix"));
     pty_send(world->pty, "P");
     pty_wait_text(world->pty, "as a line: kernel pull gone");
     pty_send(world->pty, "\x1b[B \r"); /* --force */
