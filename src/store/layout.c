@@ -91,7 +91,10 @@ static int open_checked(int parent, const char *name, const char *shown, struct 
 
 static int open_root(const char *path, char **resolved, struct error *err)
 {
-    if (!file_make_dirs(AT_FDCWD, path, err)) {
+    struct error failure = {0};
+    if (!file_make_dirs(AT_FDCWD, path, &failure)) {
+        error_set_told(err, failure.sys_errno, "%s: name a directory of your own with --state-dir",
+            failure.text);
         return -1;
     }
     auto_free char *real = realpath(path, NULL);
@@ -160,9 +163,7 @@ struct store *store_open(const char *state_dir, const char *cache_dir, struct er
     }
     store->dir = open_root(state_dir, &store->path, err);
     if (store->dir < 0) {
-        struct error why = *err;
-        error_set(err, why.code,
-            "the state directory cannot be used: %s: name another one with --state-dir", why.text);
+        error_wrap(err, "the state directory cannot be used");
         return NULL;
     }
     auto_free char *inside = memory_printf("%s/cache", store->path);

@@ -216,8 +216,7 @@ static void fill_vm(
     if (vm->is_no_space) {
         page_wrap(page, ROLE_BAD, "disk full",
             "a write of the guest found no room on this host, so it stands still: make room, and "
-            "it "
-            "goes on by itself",
+            "it goes on by itself",
             width);
     }
     if (vm->lost_monitor != 0) {

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
+
 #include "store/layout.h"
 #include "support/scratch.h"
 
@@ -134,6 +136,12 @@ static void test_file_in_the_way(void **state)
     scratch_write(*state, "file", "x");
     assert_null(store_open(path, NULL, &err));
     assert_non_null(strstr(err.text, path));
+    error_clear(&err);
+    auto_free char *below = memory_printf("%s/state", path);
+    assert_null(store_open(below, NULL, &err));
+    assert_int_equal(err.sys_errno, ENOTDIR);
+    assert_non_null(strstr(err.text, below));
+    assert_non_null(strstr(err.text, "--state-dir"));
 }
 
 static void test_no_name(void **state)

@@ -59,7 +59,6 @@ bool ops_vm_has_ended(const struct vm_hand *hand)
     return hand->facts.state == MACHINE_STOPPED || hand->facts.state == MACHINE_CRASHED;
 }
 
-/* One that is stopping too: whoever stops a machine has its lock, so he is gone. */
 bool ops_vm_has_room(const struct vm_hand *hand, struct error *err)
 {
     bool is_full = hand->facts.state == MACHINE_PAUSED && hand->facts.timeline.is_no_space;
@@ -69,6 +68,7 @@ bool ops_vm_has_room(const struct vm_hand *hand, struct error *err)
                            hand->name);
 }
 
+/* One that is stopping too: whoever stops a machine has its lock, so he is gone. */
 bool ops_vm_is_orphan(const struct vm_hand *hand)
 {
     enum machine_state state = hand->facts.state;
