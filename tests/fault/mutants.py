@@ -335,7 +335,7 @@ MUTANTS = {
          "S_ISREG(info.st_mode) &&"),
     ]),
     "store/lock.c": ([UNIT + "lock"], [
-        ("(mode == LOCK_EXCLUSIVE ? LOCK_EX : LOCK_SH)", "LOCK_SH"),
+        ("flock(fd, LOCK_EX | LOCK_NB)", "flock(fd, LOCK_SH | LOCK_NB)"),
         ("O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK", "O_CLOEXEC | O_NONBLOCK"),
         ("if (waited >= waiting->timeout_ms)", "if (waited >= waiting->timeout_ms + 600000)"),
         ("if (who.pid <= 0 || !process_is_alive(&who))", "if (who.pid <= 0)"),

@@ -65,15 +65,17 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-def hold_port():
-    """A socket that keeps others from its port; the registry, which reuses addresses, may listen there."""
-    holder = socket.socket()
-    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    holder.bind(("127.0.0.1", 0))
-    return holder
+def start(root, log):
+    """The registry once it answers, and its port; None and the port when it does not. Until it listens,
+    a socket keeps the port from others: the registry, which reuses addresses, may listen there."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        port = holder.getsockname()[1]
+        return start_at(root, log, port), port
 
 
-def start(root, log, port):
+def start_at(root, log, port):
     config = root / "config.yml"
     config.write_text(f"""version: 0.1
 log: {{level: info}}
@@ -122,11 +124,9 @@ def main():
     parent = os.getppid()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     child = None
-    holder = hold_port()
-    port = holder.getsockname()[1]
     try:
         with open(options.log, "ab") as log:
-            child = start(options.root, log, port)
+            child, port = start(options.root, log)
         if child is None:
             sys.exit("docker-registry did not start")
         fill(options.root, port)
