@@ -97,7 +97,7 @@ def starts(bench, state):
 def create(bench, state):
     """On a file system where a sync costs nothing, process start included; its size where it is."""
     memory = os.path.join("/dev/shm", os.path.basename(bench.place))
-    shutil.copytree(state, memory, ignore=shutil.ignore_patterns("vms", "*.sock"))
+    shutil.copytree(state, memory, ignore=shutil.ignore_patterns("vms", "trash", "*.sock"))
     os.mkdir(os.path.join(memory, "vms"))
     took = []
     try:
