@@ -40,8 +40,7 @@ static bool is_boot(const struct job_item *job)
            (job->phase == PROGRESS_BOOT || job->phase == PROGRESS_WAIT || job->state == JOB_OK);
 }
 
-/* A second line tells how far the proof is, while there is one to tell about. */
-/* Lines one job takes. */
+/* Lines one job takes: a second one tells how far the proof is, while there is one to tell about. */
 static int job_lines(const struct job_item *job)
 {
     return job->state == JOB_RUNNING && job->has_expected && !is_boot(job) ? 2 : 1;

@@ -213,14 +213,13 @@ static bool choice_draw_bottom(
 /* What was not seen when it was typed is no answer to what stands there now. */
 static void meet_answer(struct choice_screen *choice, struct seat *seat)
 {
-    for (size_t i = 0; i < seat->snapshot->jobs_count && choice->asked != 0; i++) {
-        const struct job_item *job = &seat->snapshot->jobs[i];
-        if (job->id == choice->asked && job_state_is_final(job->state)) {
-            choice->asked = 0;
-            choice->answer(choice, seat, job);
-            choice->screen.was_drawn = false;
-            seat_abandon(seat, job->id);
-        }
+    const struct job_item *job =
+        choice->asked != 0 ? snapshot_find_job(seat->snapshot, choice->asked) : NULL;
+    if (job != NULL && job_state_is_final(job->state)) {
+        choice->asked = 0;
+        choice->answer(choice, seat, job);
+        choice->screen.was_drawn = false;
+        seat_abandon(seat, job->id);
     }
 }
 

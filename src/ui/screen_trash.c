@@ -21,6 +21,7 @@
 #include "ui/result.h"
 #include "ui/screen.h"
 #include "ui/seat.h"
+#include "ui/undo.h"
 
 #define WIDTH 74
 #define NAME_CELLS 32
@@ -71,11 +72,10 @@ static const struct json *row_at(const struct trash_screen *self, size_t index)
 static void take_back(struct trash_screen *self, struct seat *seat)
 {
     struct error err = {0};
-    struct command *command = command_new(verb_find("host", "trash restore"));
-    const char *id = json_string(row_at(self, self->box.marked), "id", "");
-    if (!command_set(command, "what", id, &err)) {
+    struct command *command =
+        undo_command(json_string(row_at(self, self->box.marked), "id", ""), &err);
+    if (command == NULL) {
         seat_say(seat, ROLE_BAD, "%s", err.text);
-        command_free(command);
         return;
     }
     seat_close(seat, &self->screen);
@@ -98,18 +98,17 @@ static void trash_request(struct screen *screen, struct seat *seat, enum request
 static void trash_update(struct screen *screen, struct seat *seat)
 {
     struct trash_screen *self = trash_of(screen);
-    for (size_t i = 0; i < seat->snapshot->jobs_count && self->asked != 0; i++) {
-        const struct job_item *job = &seat->snapshot->jobs[i];
-        if (job->id != self->asked || !job_state_is_final(job->state)) {
-            continue;
-        }
-        self->asked = 0;
-        self->rows = job->result != NULL ? result_parse(job) : NULL;
-        listbox_set_count(&self->box, self->rows != NULL ? json_count(self->rows) : 0);
-        text_clear(&self->why);
-        text_append(&self->why, job->state == JOB_OK ? NOTHING : job->error.text);
-        seat_abandon(seat, job->id);
+    const struct job_item *job =
+        self->asked != 0 ? snapshot_find_job(seat->snapshot, self->asked) : NULL;
+    if (job == NULL || !job_state_is_final(job->state)) {
+        return;
     }
+    self->asked = 0;
+    self->rows = job->result != NULL ? result_parse(job) : NULL;
+    listbox_set_count(&self->box, self->rows != NULL ? json_count(self->rows) : 0);
+    text_clear(&self->why);
+    text_append(&self->why, job->state == JOB_OK ? NOTHING : job->error.text);
+    seat_abandon(seat, job->id);
 }
 
 static void draw_row(void *context, struct frame *frame, struct area line, size_t index)

@@ -19,6 +19,7 @@
 #include "ui/format.h"
 #include "ui/result.h"
 #include "ui/seat.h"
+#include "ui/undo.h"
 
 static void take_back(struct screen *screen, struct seat *seat)
 {
@@ -52,8 +53,8 @@ static void offer(struct choice_screen *choice, struct seat *seat, const struct 
     auto_done(text) struct text title = {0};
     result_put_thing(row, &title);
     choice_set_title(choice, "Take %s back?", text_cstr(&title));
-    choice->command = command_new(verb_find("host", "trash restore"));
-    if (!command_set(choice->command, "what", json_string(row, "id", ""), &err)) {
+    choice->command = undo_command(json_string(row, "id", ""), &err);
+    if (choice->command == NULL) {
         text_append(&choice->question, err.text);
         return;
     }

@@ -174,21 +174,18 @@ size_t stream_read(struct stream *stream)
 
 void stream_update(struct stream *stream)
 {
-    const struct snapshot *snapshot = stream->seat->snapshot;
-    for (size_t i = 0; stream->job != 0 && i < snapshot->jobs_count; i++) {
-        const struct job_item *job = &snapshot->jobs[i];
-        if (job->id != stream->job || !job_state_is_final(job->state) || stream->fd >= 0) {
-            continue;
-        }
-        if (job->state == JOB_FAILED) {
-            page_add(&stream->page, ROLE_BAD, NULL, job->error.text);
-        } else {
-            page_add(&stream->page, ROLE_DIM, NULL, "-- end --");
-        }
-        engine_forget(stream->seat->engine, stream->job);
-        stream->job = 0;
+    const struct job_item *job =
+        stream->job != 0 ? snapshot_find_job(stream->seat->snapshot, stream->job) : NULL;
+    if (job == NULL || !job_state_is_final(job->state) || stream->fd >= 0) {
         return;
     }
+    if (job->state == JOB_FAILED) {
+        page_add(&stream->page, ROLE_BAD, NULL, job->error.text);
+    } else {
+        page_add(&stream->page, ROLE_DIM, NULL, "-- end --");
+    }
+    engine_forget(stream->seat->engine, stream->job);
+    stream->job = 0;
 }
 
 void stream_divide(struct stream *stream, const char *text)

@@ -96,12 +96,21 @@ void undo_remember(struct seat *seat, const struct job_item *job, uint64_t act)
     tell_way_back(seat, act, json_string(result, "restorable_until", ""));
 }
 
+struct command *undo_command(const char *trash_id, struct error *err)
+{
+    struct command *command = command_new(verb_find("host", "trash restore"));
+    if (!command_set(command, "what", trash_id, err)) {
+        command_free(command);
+        return NULL;
+    }
+    return command;
+}
+
 static bool take_one_back(struct seat *seat, const struct undo_item *item)
 {
     struct error err = {0};
-    struct command *command = command_new(verb_find("host", "trash restore"));
-    if (!command_set(command, "what", item->trash_id, &err)) {
-        command_free(command);
+    struct command *command = undo_command(item->trash_id, &err);
+    if (command == NULL) {
         seat_say(seat, ROLE_BAD, "%s", err.text);
         return false;
     }

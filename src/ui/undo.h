@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct command;
+struct error;
 struct job_item;
 struct seat;
 
@@ -15,6 +17,8 @@ struct undo {
 };
 
 void undo_done(struct undo *undo);
+/* The command that restores what has that id in the trash; NULL on failure. Caller frees. */
+struct command *undo_command(const char *trash_id, struct error *err);
 /* A job of this seat has ended well: if it put something into the trash, that is remembered, and
  * the operator is told how and until when it comes back. What one act removed comes back
  * together. */
