@@ -61,50 +61,49 @@ static enum error_code code_of_errno(int errnum)
     }
 }
 
-bool error_set(struct error *err, enum error_code code, const char *format, ...)
+/* False when an error is there already, which stays. */
+__attribute__((format(printf, 4, 0))) static bool set(
+    struct error *err, enum error_code code, int errnum, const char *format, va_list args)
 {
     if (err->code != ERROR_NONE) {
         return false;
     }
+    vsnprintf(err->text, sizeof err->text, format, args);
+    err->code = code;
+    err->sys_errno = errnum;
+    return true;
+}
+
+bool error_set(struct error *err, enum error_code code, const char *format, ...)
+{
     va_list args;
     va_start(args, format);
-    vsnprintf(err->text, sizeof err->text, format, args);
+    set(err, code, 0, format, args);
     va_end(args);
-    err->code = code;
-    err->sys_errno = 0;
     return false;
 }
 
 bool error_set_errno(struct error *err, int errnum, const char *format, ...)
 {
-    if (err->code != ERROR_NONE) {
-        return false;
-    }
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(err->text, sizeof err->text, format, args);
+    bool is_set = set(err, code_of_errno(errnum), errnum, format, args);
     va_end(args);
-    if (len >= 0 && (size_t)len < sizeof err->text) {
+    if (is_set) {
         char reason[128];
-        snprintf(err->text + len, sizeof err->text - (size_t)len, ": %s",
+        size_t len = strlen(err->text);
+        snprintf(err->text + len, sizeof err->text - len, ": %s",
             strerror_r(errnum, reason, sizeof reason));
     }
-    err->code = code_of_errno(errnum);
-    err->sys_errno = errnum;
     return false;
 }
 
 bool error_set_told(struct error *err, int errnum, const char *format, ...)
 {
-    if (err->code != ERROR_NONE) {
-        return false;
-    }
     va_list args;
     va_start(args, format);
-    vsnprintf(err->text, sizeof err->text, format, args);
+    set(err, code_of_errno(errnum), errnum, format, args);
     va_end(args);
-    err->code = code_of_errno(errnum);
-    err->sys_errno = errnum;
     return false;
 }
 

@@ -20,7 +20,7 @@ char *unread_hint(int errnum, const char *path)
 {
     const char *limit = error_limit_hint(errnum);
     if (limit != NULL) {
-        return memory_printf("%s", limit);
+        return memory_strdup(limit);
     }
     switch (errnum) {
     case EACCES:
