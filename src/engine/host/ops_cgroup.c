@@ -58,8 +58,7 @@ static bool is_garbage(
                cgroup_is_empty(path, is_dry ? 0 : END_TIMEOUT_MS);
     }
     if (!ops_vm_is_up(hand.facts.state) && ops_vm_try_take(ops, hand.name, "gc", &held, &ignored) &&
-        !ops_vm_is_up(held.facts.state) && held.facts.state != MACHINE_UNKNOWN &&
-        strcmp(held.spec.uuid, hand.spec.uuid) == 0) {
+        !ops_vm_may_be_up(held.facts.state) && strcmp(held.spec.uuid, hand.spec.uuid) == 0) {
         *lock = take_ptr(held.lock);
     }
     if (*lock != NULL && !is_dry) {

@@ -100,11 +100,6 @@ void ops_net_down(struct ops *ops, const struct vm_hand *hand)
 
 /* ---- host gc ---------------------------------------------------------------------------------- */
 
-static bool may_be_up(const struct vm_hand *hand)
-{
-    return ops_vm_is_up(hand->facts.state) || hand->facts.state == MACHINE_UNKNOWN;
-}
-
 /* A machine that is up, or that somebody is about to start, owns its tap; so may one that the host
  * keeps us from looking at. */
 static bool is_owned(struct ops *ops, const struct strings *names, const char *tap)
@@ -124,8 +119,9 @@ static bool is_owned(struct ops *ops, const struct strings *names, const char *t
         if (strcmp(own, tap) != 0) {
             continue;
         }
-        return may_be_up(&hand) || !ops_vm_try_take(ops, hand.name, "gc", &held, &failure) ||
-               may_be_up(&held);
+        return ops_vm_may_be_up(hand.facts.state) ||
+               !ops_vm_try_take(ops, hand.name, "gc", &held, &failure) ||
+               ops_vm_may_be_up(held.facts.state);
     }
     return false;
 }

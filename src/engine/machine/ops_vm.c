@@ -40,6 +40,11 @@ bool ops_vm_is_up(enum machine_state state)
            state == MACHINE_STOPPING;
 }
 
+bool ops_vm_may_be_up(enum machine_state state)
+{
+    return ops_vm_is_up(state) || state == MACHINE_UNKNOWN;
+}
+
 static struct json *exit_json(const struct machine_exit *exit)
 {
     char sentence[640];

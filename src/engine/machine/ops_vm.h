@@ -73,6 +73,8 @@ void ops_vm_unlock(struct vm_hand *hand);
 
 /* Starting, running, paused or stopping: there is a process. */
 bool ops_vm_is_up(enum machine_state state);
+/* That, or the host keeps us from knowing: what it may own stays. */
+bool ops_vm_may_be_up(enum machine_state state);
 /* What doing this to one machine would be; caller frees. */
 struct json *ops_vm_plan_one(
     struct ops *ops, const char *action, const char *name, uint64_t size_bytes);
