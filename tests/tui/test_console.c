@@ -262,21 +262,24 @@ static void test_import_and_remove(void **state)
     world_quit(world);
 }
 
+static void import_kernel(const struct console_world *world, const char *name)
+{
+    scratch_write(world->dir, "home/linux/vmlinux",
+        "\x7f"
+        "ELF is what it says it is");
+    auto_free char *import =
+        memory_printf("kernel import %s --from %s/home/linux", name, world->dir);
+    assert_int_equal(world_batch(world, import), 0);
+}
+
 /* T26: a new console takes back too, the newest first, and says before what will come. */
 static void test_undo_after_a_restart(void **state)
 {
     struct console_world *world = *state;
-    scratch_write(world->dir, "home/linux/vmlinux",
-        "\x7f"
-        "ELF is what it says it is");
-    static const char *const names[] = {"older", "newer"};
-    for (size_t i = 0; i < array_length(names); i++) {
-        auto_free char *import =
-            memory_printf("kernel import %s --from %s/home/linux", names[i], world->dir);
-        auto_free char *rm = memory_printf("kernel rm %s", names[i]);
-        assert_int_equal(world_batch(world, import), 0);
-        assert_int_equal(world_batch(world, rm), 0);
-    }
+    import_kernel(world, "older");
+    assert_int_equal(world_batch(world, "kernel rm older"), 0);
+    import_kernel(world, "newer");
+    assert_int_equal(world_batch(world, "kernel rm newer"), 0);
     world_open(world);
     pty_wait_text(world->pty, "Start here");
     pty_press_until(world->pty, "u", "Take kernel newer back?");
@@ -306,15 +309,9 @@ static void test_undo_after_a_restart(void **state)
 static void test_undo_of_what_was_marked(void **state)
 {
     struct console_world *world = *state;
-    scratch_write(world->dir, "home/linux/vmlinux",
-        "\x7f"
-        "ELF is what it says it is");
-    static const char *const names[] = {"one", "two", "three"};
-    for (size_t i = 0; i < array_length(names); i++) {
-        auto_free char *import =
-            memory_printf("kernel import %s --from %s/home/linux", names[i], world->dir);
-        assert_int_equal(world_batch(world, import), 0);
-    }
+    import_kernel(world, "one");
+    import_kernel(world, "two");
+    import_kernel(world, "three");
     world_open(world);
     pty_wait_text(world->pty, "2 Kernels  3");
     pty_send(world->pty, "2j x"); /* one marked, and removed alone: an act of its own */
@@ -337,17 +334,10 @@ static void test_undo_of_what_was_marked(void **state)
 static void test_one_of_the_trash(void **state)
 {
     struct console_world *world = *state;
-    scratch_write(world->dir, "home/linux/vmlinux",
-        "\x7f"
-        "ELF is what it says it is");
-    static const char *const names[] = {"older", "newer"};
-    for (size_t i = 0; i < array_length(names); i++) {
-        auto_free char *import =
-            memory_printf("kernel import %s --from %s/home/linux", names[i], world->dir);
-        auto_free char *rm = memory_printf("kernel rm %s", names[i]);
-        assert_int_equal(world_batch(world, import), 0);
-        assert_int_equal(world_batch(world, rm), 0);
-    }
+    import_kernel(world, "older");
+    assert_int_equal(world_batch(world, "kernel rm older"), 0);
+    import_kernel(world, "newer");
+    assert_int_equal(world_batch(world, "kernel rm newer"), 0);
     world_open(world);
     pty_wait_text(world->pty, "Start here");
     pty_send(world->pty, "U");
